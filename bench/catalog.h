@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The cases by name, in the order in which they run and are shown. */
+#ifndef FILCH_BENCH_CATALOG_H
+#define FILCH_BENCH_CATALOG_H
+
+#include <stddef.h>
+
+enum bench_metric {
+    METRIC_NS_PER_OP,   /* nanoseconds per operation */
+    METRIC_SECONDS,     /* wall time of a whole run */
+    METRIC_CPU_SECONDS, /* CPU time of a whole run */
+};
+
+enum {
+    /* A thread outside the pool works as well: even with one worker, two threads run. */
+    CASE_OUTSIDE = 1,
+    /* Says something only with all workers; not run with one. */
+    CASE_WIDE = 2,
+    /* Waits more than it computes: the canary means nothing beside it. */
+    CASE_WAITS = 4,
+    /* A run takes seconds by design: one round is enough, three are plenty. */
+    CASE_LONG = 8,
+};
+
+struct bench_case {
+    const char *name;
+    const char *what; /* one line; names the operation where the metric is per operation */
+    enum bench_metric metric;
+    unsigned flags;
+};
+
+extern const struct bench_case bench_cases[];
+extern const size_t bench_case_count;
+
+/* Returns the case of that name, or NULL. */
+const struct bench_case *bench_case_find(const char *name);
+
+/* "ns_per_op", "seconds" or "cpu_seconds". */
+const char *bench_metric_name(enum bench_metric metric);
+
+/* "ns" or "s". */
+const char *bench_metric_unit(enum bench_metric metric);
+
+#endif

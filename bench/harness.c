@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "harness.h"
+
+#include "canary.h"
+#include "child.h"
+#include "memory.h"
+#include "peer/peer.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { ROUNDS_MIN = 3, ROUNDS_MAX = 15, LONG_ROUNDS_MAX = 3 };
+
+/* One case while it runs: child i works for result->items[i]. */
+struct running {
+    struct case_result *result;
+    struct child *children;
+    const struct harness_options *options;
+    size_t case_index; /* of options->cases */
+    bool terminal;
+};
+
+static double now_seconds(void)
+{
+    return 1e-9 * (double)bench_now_ns();
+}
+
+/* One line that overwrites itself on a terminal; nothing elsewhere. */
+static void progress(const struct running *running, const char *doing,
+                     const struct measurement *item)
+{
+    if (!running->terminal)
+        return;
+    fprintf(stderr, "\r\033[K[%2zu/%zu] %-13s %-10s %s", running->case_index + 1,
+            running->options->case_count, running->result->info->name, doing,
+            item ? item->impl->name : "");
+    if (item)
+        fprintf(stderr, " with %u worker%s", item->workers, item->workers == 1 ? "" : "s");
+    fflush(stderr);
+}
+
+static void item_add(struct case_result *result, const struct peer_impl *impl, unsigned workers)
+{
+    result->items = bench_grow(result->items, result->count, sizeof *result->items);
+    struct measurement *item = &result->items[result->count++];
+    item->impl = impl;
+    item->workers = workers;
+}
+
+/* Decides who takes part, at which widths. */
+static void items_choose(struct case_result *result, const struct harness_options *options,
+                         const struct peers *peers)
+{
+    for (size_t i = 0; i < peers->impl_count; i++) {
+        const struct peer_impl *impl = &peers->impls[i];
+        if (impl->info != result->info || !peer_impl_selected(impl, options->impls))
+            continue;
+        if (impl->peer->workers_max == 1) {
+            item_add(result, impl, 1);
+            continue;
+        }
+        for (size_t w = 0; w < options->width_count; w++) {
+            const bool only_wide = (result->info->flags & CASE_WIDE) && options->width_count > 1;
+            if (!only_wide || options->widths[w] > 1)
+                item_add(result, impl, options->widths[w]);
+        }
+    }
+}
+
+static void note(struct measurement *item, enum child_status status)
+{
+    item->skipped = status == CHILD_SKIPPED;
+    item->failed = status == CHILD_FAILED;
+    if (item->failed) {
+        fprintf(stderr, "\r\033[Kfilch-bench: %s, %s, %u workers: %s\n", item->impl->info->name,
+                item->impl->name, item->workers, item->why);
+    }
+}
+
+static void children_start(struct running *running)
+{
+    for (size_t i = 0; i < running->result->count; i++) {
+        struct measurement *item = &running->result->items[i];
+        progress(running, "prepare", item);
+        note(item, child_start(&running->children[i], item->impl, item->workers,
+                               running->options->quick, item->why));
+    }
+}
+
+/* Asks one child for a sample and brings its values into the unit of the metric. */
+static void turn(struct running *running, size_t index)
+{
+    struct measurement *item = &running->result->items[index];
+    struct child *child = &running->children[index];
+    const size_t before = item->values.count;
+    note(item, child_sample(child, &item->values, &item->cpu, &item->rss_kib, item->why));
+    const double unit = running->result->info->metric == METRIC_NS_PER_OP ? 1e9 : 1;
+    for (size_t i = before; i < item->values.count && !item->failed; i++)
+        item->values.values[i] *= unit / child->operations;
+}
+
+static unsigned widest(const struct case_result *result)
+{
+    unsigned workers = 1;
+    for (size_t i = 0; i < result->count; i++) {
+        if (result->items[i].workers > workers)
+            workers = result->items[i].workers;
+    }
+    return workers;
+}
+
+/* Everybody's turn once, each round beginning with another one. */
+static void round_run(struct running *running)
+{
+    struct case_result *result = running->result;
+    const unsigned workers = widest(result);
+    if (workers > 1 && !(result->info->flags & CASE_WAITS))
+        series_add(&result->canary, canary_speedup(workers));
+    char doing[16];
+    snprintf(doing, sizeof doing, "round %u", result->rounds + 1);
+    for (size_t i = 0; i < result->count; i++) {
+        const size_t index = (i + result->rounds) % result->count;
+        if (running->children[index].pid > 0) {
+            progress(running, doing, &result->items[index]);
+            turn(running, index);
+        }
+    }
+    result->rounds++;
+}
+
+static bool another_round(const struct running *running, double deadline, double last_round)
+{
+    const struct harness_options *options = running->options;
+    const unsigned done = running->result->rounds;
+    if (options->repeat)
+        return done < options->repeat;
+    const bool is_long = running->result->info->flags & CASE_LONG;
+    if (options->quick)
+        return done == 0;
+    if (done < (is_long ? 1 : ROUNDS_MIN))
+        return true;
+    if (done >= (is_long ? LONG_ROUNDS_MAX : ROUNDS_MAX))
+        return false;
+    return now_seconds() + last_round < deadline;
+}
+
+static void case_run(struct running *running, double deadline)
+{
+    struct case_result *result = running->result;
+    const double start = now_seconds();
+    running->children = calloc(result->count + 1, sizeof *running->children);
+    if (!running->children)
+        abort();
+    children_start(running);
+    double last_round = 0;
+    while (result->count > 0 && another_round(running, deadline, last_round)) {
+        const double begin = now_seconds();
+        round_run(running);
+        last_round = now_seconds() - begin;
+    }
+    for (size_t i = 0; i < result->count; i++)
+        child_end(&running->children[i]);
+    free(running->children);
+    fprintf(stderr, "%s[%2zu/%zu] %-13s %u rounds of %zu, %.1f s\n",
+            running->terminal ? "\r\033[K" : "", running->case_index + 1,
+            running->options->case_count, result->info->name, result->rounds, result->count,
+            now_seconds() - start);
+}
+
+struct results harness_run(const struct harness_options *options, const struct peers *peers)
+{
+    struct results results = {.quick = options->quick, .peers = peers};
+    const double start = now_seconds();
+    for (size_t i = 0; i < options->width_count; i++) {
+        if (options->widths[i] > results.workers)
+            results.workers = options->widths[i];
+    }
+    for (size_t i = 0; i < options->case_count; i++) {
+        results.cases = bench_grow(results.cases, results.count, sizeof *results.cases);
+        struct case_result *result = &results.cases[results.count++];
+        result->info = options->cases[i];
+        items_choose(result, options, peers);
+        /* What earlier cases did not need is there for the later ones. */
+        const double left = start + options->budget_seconds - now_seconds();
+        const double slice = left / (double)(options->case_count - i);
+        struct running running = {result, NULL, options, i, isatty(STDERR_FILENO) != 0};
+        case_run(&running, now_seconds() + slice);
+    }
+    results.seconds = now_seconds() - start;
+    return results;
+}

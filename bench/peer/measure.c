@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "peer/measure.h"
+
+#include "peer/peer.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+enum { REPORTED_MAX = 4096 };
+
+static double reported[REPORTED_MAX];
+static size_t reported_count;
+static long rss_start_kib;
+static unsigned worker_count = 1;
+
+static double timeval_seconds(struct timeval time)
+{
+    return (double)time.tv_sec + 1e-6 * (double)time.tv_usec;
+}
+
+double bench_cpu_seconds(void)
+{
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    return timeval_seconds(usage.ru_utime) + timeval_seconds(usage.ru_stime);
+}
+
+/* Reads one "Name:  123 kB" line of /proc/self/status; 0 where there is none. */
+static long status_kib(const char *name)
+{
+    FILE *status = fopen("/proc/self/status", "re");
+    if (!status)
+        return 0;
+    const size_t length = strlen(name);
+    char line[256];
+    long kib = 0;
+    while (fgets(line, sizeof line, status)) {
+        if (strncmp(line, name, length) == 0 && line[length] == ':') {
+            kib = strtol(line + length + 1, NULL, 10);
+            break;
+        }
+    }
+    fclose(status);
+    return kib;
+}
+
+void bench_rss_mark(void)
+{
+    /* Writing 5 resets the peak to the present size, so that data set-up does not hide growth. */
+    FILE *clear = fopen("/proc/self/clear_refs", "we");
+    if (clear) {
+        fputs("5\n", clear);
+        fclose(clear);
+    }
+    rss_start_kib = status_kib("VmHWM");
+}
+
+long bench_rss_growth_kib(void)
+{
+    const long growth = status_kib("VmHWM") - rss_start_kib;
+    return growth > 0 ? growth : 0;
+}
+
+void bench_report(double seconds)
+{
+    if (reported_count < REPORTED_MAX)
+        reported[reported_count++] = seconds;
+}
+
+size_t bench_reported(const double **values)
+{
+    *values = reported;
+    return reported_count;
+}
+
+void bench_reported_clear(void)
+{
+    reported_count = 0;
+}
+
+void *bench_alloc(size_t size_bytes)
+{
+    /* Aligned to 64 so that every implementation sees the same alignment. */
+    const size_t rounded = (size_bytes + 63) & ~(size_t)63;
+    void *memory = aligned_alloc(64, rounded ? rounded : 64);
+    if (!memory) {
+        fprintf(stderr, "%s: no memory for %zu bytes\n", bench_peer.name, size_bytes);
+        exit(1);
+    }
+    memset(memory, 0, rounded);
+    return memory;
+}
+
+void bench_workers_set(unsigned workers)
+{
+    worker_count = workers;
+}
+
+unsigned bench_workers(void)
+{
+    return worker_count;
+}

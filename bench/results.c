@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "results.h"
+
+#include "memory.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+void series_add(struct series *series, double value)
+{
+    series->values = bench_grow(series->values, series->count, sizeof *series->values);
+    series->values[series->count++] = value;
+}
+
+static int double_compare(const void *left, const void *right)
+{
+    const double a = *(const double *)left;
+    const double b = *(const double *)right;
+    return (a > b) - (a < b);
+}
+
+double series_quantile(const struct series *series, double q)
+{
+    if (series->count == 0)
+        return NAN;
+    double *sorted = malloc(series->count * sizeof *sorted);
+    if (!sorted)
+        return NAN;
+    memcpy(sorted, series->values, series->count * sizeof *sorted);
+    qsort(sorted, series->count, sizeof *sorted, double_compare);
+    const double place = q * (double)(series->count - 1);
+    const size_t below = (size_t)place;
+    const size_t above = below + 1 < series->count ? below + 1 : below;
+    const double part = place - (double)below;
+    const double value = sorted[below] + part * (sorted[above] - sorted[below]);
+    free(sorted);
+    return value;
+}
+
+double series_median(const struct series *series)
+{
+    return series_quantile(series, 0.5);
+}
+
+double series_min(const struct series *series)
+{
+    return series_quantile(series, 0);
+}
+
+const struct measurement *measurement_find(const struct case_result *result, const char *name,
+                                           unsigned workers)
+{
+    for (size_t i = 0; i < result->count; i++) {
+        const struct measurement *item = &result->items[i];
+        const bool wanted = strcmp(item->impl->name, name) == 0;
+        const bool width = workers == 0 || item->workers == workers;
+        if (wanted && width && item->values.count > 0 && !item->failed)
+            return item;
+    }
+    return NULL;
+}
+
+static bool is_peer(const struct measurement *item)
+{
+    const char *name = item->impl->name;
+    return strncmp(name, "filch", 5) != 0 && strncmp(name, "serial", 6) != 0;
+}
+
+const struct measurement *measurement_best_peer(const struct case_result *result, unsigned workers)
+{
+    const struct measurement *best = NULL;
+    for (size_t i = 0; i < result->count; i++) {
+        const struct measurement *item = &result->items[i];
+        if (!is_peer(item) || item->workers != workers || item->values.count == 0 || item->failed)
+            continue;
+        if (!best || series_median(&item->values) < series_median(&best->values))
+            best = item;
+    }
+    return best;
+}
+
+double measurement_ratio(const struct measurement *a, const struct measurement *b)
+{
+    if (!a || !b)
+        return NAN;
+    const bool paired = a->values.count == b->values.count && a->values.count == a->cpu.count;
+    if (!paired)
+        return series_median(&b->values) / series_median(&a->values);
+    struct series ratios = {0};
+    for (size_t i = 0; i < a->values.count; i++)
+        series_add(&ratios, b->values.values[i] / a->values.values[i]);
+    const double ratio = series_median(&ratios);
+    free(ratios.values);
+    return ratio;
+}

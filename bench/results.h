@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Numbers, and what is said about them. */
+#ifndef FILCH_BENCH_RESULTS_H
+#define FILCH_BENCH_RESULTS_H
+
+#include "peers.h"
+
+#include <stdbool.h>
+
+/* A list of numbers that grows. */
+struct series {
+    double *values;
+    size_t count;
+};
+
+void series_add(struct series *series, double value);
+
+/* The value below which the fraction `q` of the series lies; NaN for an empty one. */
+double series_quantile(const struct series *series, double q);
+double series_median(const struct series *series);
+double series_min(const struct series *series);
+
+/* What one implementation did with one case and one number of workers. */
+struct measurement {
+    const struct peer_impl *impl;
+    unsigned workers;
+    struct series values; /* in the unit of the case's metric: ns or s */
+    struct series cpu;    /* seconds per round */
+    long rss_kib;
+    bool failed;
+    bool skipped;
+    char why[128]; /* failed or skipped: the reason */
+};
+
+/* All about one case. */
+struct case_result {
+    const struct bench_case *info;
+    struct measurement *items;
+    size_t count;
+    struct series canary; /* one per round: the speed-up that the machine itself offered */
+    unsigned rounds;
+};
+
+struct results {
+    struct case_result *cases;
+    size_t count;
+    bool quick;
+    unsigned workers; /* the widest that was run */
+    double seconds;   /* that it all took */
+    const struct peers *peers;
+};
+
+/* The measurement that `name` has at `workers` (0: any number); NULL if it has none that counts. */
+const struct measurement *measurement_find(const struct case_result *result, const char *name,
+                                           unsigned workers);
+
+/* The fastest of the implementations that are neither filch nor serial, at that width; or NULL. */
+const struct measurement *measurement_best_peer(const struct case_result *result, unsigned workers);
+
+/* The time of `b` divided by that of `a`: the median over the rounds where each has one value per
+ * round, so that slow phases of the machine cancel out; else the ratio of medians. NaN if either is
+ * NULL. */
+double measurement_ratio(const struct measurement *a, const struct measurement *b);
+
+#endif

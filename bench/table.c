@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "report.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Three significant digits with the unit that suits the size. */
+static const char *show_time(char text[32], double value, enum bench_metric metric)
+{
+    static const struct {
+        double seconds;
+        const char *name;
+    } units[] = {{1, "s"}, {1e-3, "ms"}, {1e-6, "us"}, {1e-9, "ns"}};
+    const double seconds = metric == METRIC_NS_PER_OP ? value * 1e-9 : value;
+    size_t unit = 0;
+    while (unit < 3 && seconds < units[unit].seconds)
+        unit++;
+    const double shown = seconds / units[unit].seconds;
+    const int digits = shown >= 100 ? 0 : shown >= 10 ? 1 : 2;
+    snprintf(text, 32, "%.*f %s", digits, shown, units[unit].name);
+    return text;
+}
+
+static const char *show_number(char text[32], double value, int digits)
+{
+    if (isfinite(value))
+        snprintf(text, 32, "%.*f", digits, value);
+    else
+        snprintf(text, 32, "-");
+    return text;
+}
+
+static const char *show_kib(char text[32], long kib)
+{
+    if (kib < 10000)
+        snprintf(text, 32, "%ld KiB", kib);
+    else
+        snprintf(text, 32, "%.1f MiB", (double)kib / 1024);
+    return text;
+}
+
+/* The middle half of the samples, as a share of the median. */
+static double spread_percent(const struct series *series)
+{
+    const double width = series_quantile(series, 0.75) - series_quantile(series, 0.25);
+    return 100 * width / series_median(series);
+}
+
+static void row(FILE *out, const struct case_result *result, const struct measurement *item)
+{
+    const enum bench_metric metric = result->info->metric;
+    const char *name = item->impl->name;
+    if (item->failed || item->skipped || item->values.count == 0) {
+        fprintf(out, "  %-18s %3u  %s: %s\n", name, item->workers,
+                item->failed ? "FAILED" : "not here", item->why);
+        return;
+    }
+    const struct measurement *serial = measurement_find(result, "serial", 1);
+    const struct measurement *best = measurement_best_peer(result, item->workers);
+    const struct measurement *alone = item->workers > 1 ? measurement_find(result, name, 1) : NULL;
+    const double canary = alone ? series_median(&result->canary) : NAN;
+    char cells[9][32];
+    fprintf(out, "  %-18s %3u %10s %10s %9s %6s%% %9s %9s %8s %7s %10s\n", name, item->workers,
+            show_time(cells[0], series_median(&item->values), metric),
+            show_time(cells[1], series_min(&item->values), metric),
+            result->info->flags & CASE_WAITS
+                ? show_time(cells[2], series_quantile(&item->values, 0.99), metric)
+                : "",
+            show_number(cells[3], spread_percent(&item->values), 0),
+            show_number(cells[4], measurement_ratio(serial, item), 2),
+            show_number(cells[5], measurement_ratio(best, item), 2),
+            show_number(cells[6], measurement_ratio(item, alone), 2),
+            show_number(cells[7], canary, 2), show_kib(cells[8], item->rss_kib));
+}
+
+static void case_table(FILE *out, const struct case_result *result)
+{
+    const char *per = result->info->metric == METRIC_NS_PER_OP ? ", time per operation" : "";
+    fprintf(out, "\n%s: %s%s\n", result->info->name, result->info->what, per);
+    if (result->count == 0) {
+        fputs("  no implementation was chosen\n", out);
+        return;
+    }
+    fprintf(out, "  %-18s %3s %10s %10s %9s %7s %9s %9s %8s %7s %10s\n", "implementation", "w",
+            "median", "min", result->info->flags & CASE_WAITS ? "p99" : "", "spread", "x serial",
+            "x best", "speed-up", "canary", "memory");
+    for (size_t i = 0; i < result->count; i++)
+        row(out, result, &result->items[i]);
+}
+
+void report_table(FILE *out, const struct results *results)
+{
+    for (size_t i = 0; i < results->count; i++)
+        case_table(out, &results->cases[i]);
+    fputs(
+        "\nw: workers. x serial, x best: time relative to serial C and to the fastest peer of the "
+        "same width (below 1: faster). speed-up: over the same with one worker; canary: what the "
+        "machine offered to threads that share nothing. memory: growth of the peak.\n",
+        out);
+    fprintf(out, "%.0f s in all%s.\n", results->seconds,
+            results->quick ? ", with --quick: smaller problems, not for comparison" : "");
+}

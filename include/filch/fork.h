@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Typed fork and sync: the fastest way to run two calls of C functions at the same time.
+ *
+ *     long fib(long n);
+ *     FILCH_FORKABLE(long, fib, long)
+ *
+ *     long fib(long n)
+ *     {
+ *         if (n < 2)
+ *             return n;
+ *         FILCH_FORK(right, fib, n - 1);
+ *         long left = fib(n - 2);
+ *         return left + FILCH_SYNC(right, fib);
+ *     }
+ *
+ * A fork that nobody steals costs a few plain stores, and its sync is a plain call with the
+ * arguments in registers. Forks and syncs nest like brackets: a function syncs, in reverse order,
+ * what it has forked, before it returns. Needs -fexceptions in the file that uses it.
+ * Not promised: that the two calls ever run at the same time.
+ */
+#ifndef FILCH_FORK_H
+#define FILCH_FORK_H
+
+#include <filch/attr.h>
+#include <filch/inline/fork.h>
+
+#ifndef __EXCEPTIONS
+#define FILCH__FORK_NEEDS(what)                                                                    \
+    _Static_assert(0, what " needs -fexceptions: without it, a half could be left behind")
+#define FILCH_FORKABLE(result, fn, ...) FILCH__FORK_NEEDS("FILCH_FORKABLE");
+#define FILCH_FORKABLE_VOID(fn, ...) FILCH__FORK_NEEDS("FILCH_FORKABLE_VOID");
+#else
+
+/* FILCH_FORKABLE(result, fn, types...) makes `result fn(types...)` forkable, for a function with 1
+ * to 6 parameters of together at most 56 bytes; at file scope, after the declaration of fn.
+ * FILCH_FORKABLE_VOID(fn, types...) is for one without a result. */
+#define FILCH_FORKABLE(result, fn, ...)                                                            \
+    FILCH__FORKABLE_ARGS(fn, __VA_ARGS__)                                                          \
+    _Static_assert(sizeof(result) <= sizeof(uintptr_t) * FILCH__SLOT_ARGS,                         \
+                   #fn ": result too big");                                                        \
+    FILCH__SLOT_RUN static void fn##__filch_run(struct filch__slot *slot)                          \
+    {                                                                                              \
+        struct fn##__filch_args a;                                                                 \
+        __builtin_memcpy(&a, slot->args, sizeof a);                                                \
+        result r = fn(FILCH__UNPACK(__VA_ARGS__));                                                 \
+        __builtin_memcpy(slot->args, &r, sizeof r);                                                \
+    }                                                                                              \
+    FILCH__FORKABLE_FORK(fn)                                                                       \
+    static FILCH_ALWAYS_INLINE result fn##__filch_sync(struct fn##__filch_fork *f)                 \
+    {                                                                                              \
+        struct filch__slot *slot = f->slot;                                                        \
+        struct fn##__filch_args a = f->args;                                                       \
+        f->slot = 0;                                                                               \
+        if (FILCH_LIKELY(filch__fork_take(f->q, slot)))                                            \
+            return fn(FILCH__UNPACK(__VA_ARGS__));                                                 \
+        slot = filch__sync_slow(f->q, slot);                                                       \
+        result r;                                                                                  \
+        __builtin_memcpy(&r, slot->args, sizeof r);                                                \
+        return r;                                                                                  \
+    }
+
+#define FILCH_FORKABLE_VOID(fn, ...)                                                               \
+    FILCH__FORKABLE_ARGS(fn, __VA_ARGS__)                                                          \
+    FILCH__SLOT_RUN static void fn##__filch_run(struct filch__slot *slot)                          \
+    {                                                                                              \
+        struct fn##__filch_args a;                                                                 \
+        __builtin_memcpy(&a, slot->args, sizeof a);                                                \
+        fn(FILCH__UNPACK(__VA_ARGS__));                                                            \
+    }                                                                                              \
+    FILCH__FORKABLE_FORK(fn)                                                                       \
+    static FILCH_ALWAYS_INLINE void fn##__filch_sync(struct fn##__filch_fork *f)                   \
+    {                                                                                              \
+        struct filch__slot *slot = f->slot;                                                        \
+        struct fn##__filch_args a = f->args;                                                       \
+        f->slot = 0;                                                                               \
+        if (FILCH_LIKELY(filch__fork_take(f->q, slot)))                                            \
+            fn(FILCH__UNPACK(__VA_ARGS__));                                                        \
+        else                                                                                       \
+            (void)filch__sync_slow(f->q, slot);                                                    \
+    }
+
+/* FILCH_FORK(name, fn, args...) declares `name` and offers the call fn(args...) to other workers.
+ * FILCH_SYNC(name, fn), exactly once, is the result of that call. Both may be used on threads and in
+ * tasks; the sync may wait: a task suspends, its worker goes on. The past of the fork happens before
+ * the call, the call before the sync. */
+#define FILCH_FORK(name, fn, ...)                                                                  \
+    struct fn##__filch_fork name = fn##__filch_begin((struct fn##__filch_args){__VA_ARGS__})
+#define FILCH_SYNC(name, fn) fn##__filch_sync(&name)
+
+#define FILCH__FORKABLE_ARGS(fn, ...)                                                              \
+    struct fn##__filch_args {                                                                      \
+        FILCH__MEMBERS(__VA_ARGS__)                                                                \
+    };                                                                                             \
+    _Static_assert(sizeof(struct fn##__filch_args) <= sizeof(uintptr_t) * FILCH__SLOT_ARGS,        \
+                   #fn ": the arguments take more than 56 bytes");                                 \
+    struct fn##__filch_fork {                                                                      \
+        struct filch__fork_stack *q;                                                               \
+        struct filch__slot *slot; /* NULL: synced */                                               \
+        struct fn##__filch_args args;                                                              \
+    };
+
+#define FILCH__FORKABLE_FORK(fn)                                                                   \
+    static FILCH_ALWAYS_INLINE struct fn##__filch_fork fn##__filch_begin(                          \
+        struct fn##__filch_args args)                                                              \
+    {                                                                                              \
+        struct filch__fork_stack *q = filch__fork_begin();                                         \
+        struct filch__slot *slot = FILCH_LOAD_RELAXED(&q->tail); /* owner only */                  \
+        __builtin_memcpy(slot->args, &args, sizeof args);                                          \
+        filch__fork_push(q, slot, fn##__filch_run);                                                \
+        return (struct fn##__filch_fork){q, slot, args};                                           \
+    }
+
+#define FILCH__COUNT(...) FILCH__COUNT2(__VA_ARGS__, 6, 5, 4, 3, 2, 1, 0)
+#define FILCH__COUNT2(a, b, c, d, e, f, n, ...) n
+#define FILCH__CAT(a, b) FILCH__CAT2(a, b)
+#define FILCH__CAT2(a, b) a##b
+#define FILCH__MEMBERS(...) FILCH__CAT(FILCH__MEMBERS_, FILCH__COUNT(__VA_ARGS__))(__VA_ARGS__)
+#define FILCH__MEMBERS_1(A) A m1;
+#define FILCH__MEMBERS_2(A, B)                                                                     \
+    A m1;                                                                                          \
+    B m2;
+#define FILCH__MEMBERS_3(A, B, C)                                                                  \
+    A m1;                                                                                          \
+    B m2;                                                                                          \
+    C m3;
+#define FILCH__MEMBERS_4(A, B, C, D)                                                               \
+    A m1;                                                                                          \
+    B m2;                                                                                          \
+    C m3;                                                                                          \
+    D m4;
+#define FILCH__MEMBERS_5(A, B, C, D, E)                                                            \
+    A m1;                                                                                          \
+    B m2;                                                                                          \
+    C m3;                                                                                          \
+    D m4;                                                                                          \
+    E m5;
+#define FILCH__MEMBERS_6(A, B, C, D, E, F)                                                         \
+    A m1;                                                                                          \
+    B m2;                                                                                          \
+    C m3;                                                                                          \
+    D m4;                                                                                          \
+    E m5;                                                                                          \
+    F m6;
+#define FILCH__UNPACK(...) FILCH__CAT(FILCH__UNPACK_, FILCH__COUNT(__VA_ARGS__))
+#define FILCH__UNPACK_1 a.m1
+#define FILCH__UNPACK_2 a.m1, a.m2
+#define FILCH__UNPACK_3 a.m1, a.m2, a.m3
+#define FILCH__UNPACK_4 a.m1, a.m2, a.m3, a.m4
+#define FILCH__UNPACK_5 a.m1, a.m2, a.m3, a.m4, a.m5
+#define FILCH__UNPACK_6 a.m1, a.m2, a.m3, a.m4, a.m5, a.m6
+
+#endif
+
+#endif

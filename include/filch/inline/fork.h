@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The inline part of fork and sync: what the owner of a fork stack does when nobody has stolen.
+ * Private, although public headers include it. It compiles alone, so that a model checker reads the
+ * very code that runs.
+ *
+ * Every stack of frames has a fork stack: an array of slots, each a half that another worker may
+ * take. The owner pushes and takes back at `tail` with plain stores; slots below `split` may belong
+ * to others and need the slow path, as do pushes at or beyond `limit`. The idea of a stack whose
+ * top part is private is Lace's (van Dijk & van de Pol, "Lace: non-blocking split deque for
+ * work-stealing", 2014). src/pool/README.md has the whole protocol and its ordering table.
+ */
+#ifndef FILCH_INLINE_FORK_H
+#define FILCH_INLINE_FORK_H
+
+#include <filch/attr.h>
+#include <filch/inline/atomic.h>
+#include <stdint.h>
+
+FILCH_EXTERN_C_BEGIN
+
+#define FILCH__SLOT_ARGS 7
+
+/* One forked half, a cache line. `run` is the function that unpacks the arguments, calls, and puts
+ * the result in their place. Once the slot has been claimed it may become, in its two lowest bits,
+ * FILCH__SLOT_DONE, or FILCH__SLOT_AWAITED with a pointer to what the owner waits with. */
+struct filch__slot {
+    FILCH_SHARED(uintptr_t) run;
+    uintptr_t
+        args[FILCH__SLOT_ARGS]; /* before the claim: owner; after it: the claimer, until DONE */
+};
+
+#define FILCH__SLOT_DONE ((uintptr_t)1)
+#define FILCH__SLOT_AWAITED ((uintptr_t)2)
+
+/* For the functions in `run`, so that those bits are 0 in their addresses. */
+#define FILCH__SLOT_RUN __attribute__((aligned(16)))
+
+typedef void filch__slot_run(struct filch__slot *slot);
+
+/* What the owner touches at every fork; a cache line of its own. */
+struct filch__fork_stack {
+    FILCH_SHARED(struct filch__slot *) tail;  /* owner writes; a thief that exposes reads */
+    FILCH_SHARED(struct filch__slot *) limit; /* others write NULL: "look at the slow path" */
+    FILCH_SHARED(struct filch__slot *) split; /* owner lowers; owner and thieves raise */
+};
+
+/* The fork stack of the frames that run on this thread now. Outside of every pool: one whose limit
+ * is NULL, so that the first fork takes the slow path. Changes only when a stack is left. */
+extern FILCH_API __thread struct filch__fork_stack *filch__forks
+    __attribute__((tls_model("initial-exec")));
+
+/* The slow path of a push: enters the pool, answers a call for work, or makes do without a slot.
+ * Returns the fork stack to push on, at its tail; never NULL. */
+FILCH_API struct filch__fork_stack *filch__fork_slow(struct filch__fork_stack *q);
+
+/* The slow path of a sync: waits until the half in `slot` has been run, by whomever. Returns the
+ * slot that holds its result, until the next push of this thread. */
+FILCH_API struct filch__slot *filch__sync_slow(struct filch__fork_stack *q,
+                                               struct filch__slot *slot);
+
+static FILCH_ALWAYS_INLINE struct filch__fork_stack *filch__fork_begin(void)
+{
+    struct filch__fork_stack *q = filch__forks;
+    struct filch__slot *limit =
+        FILCH_LOAD_RELAXED(&q->limit); /* a hint; the slow path looks again */
+    if (FILCH_UNLIKELY(FILCH_LOAD_RELAXED(&q->tail) /* owner only */ >= limit))
+        q = filch__fork_slow(q);
+    return q;
+}
+
+/* Makes the slot at the tail, whose arguments are in place, takeable. */
+static FILCH_ALWAYS_INLINE void filch__fork_push(struct filch__fork_stack *q,
+                                                 struct filch__slot *slot, filch__slot_run *run)
+{
+    FILCH_STORE_RELAXED(&slot->run, (uintptr_t)run); /* published with the arguments by FK_tail */
+    FILCH_STORE(&q->tail, slot + 1, FK_tail, release);
+}
+
+/* Takes the newest slot back. Returns 1 where it was private: the caller runs the half itself; 0:
+ * only filch__sync_slow can tell. */
+static FILCH_ALWAYS_INLINE int filch__fork_take(struct filch__fork_stack *q,
+                                                struct filch__slot *slot)
+{
+    FILCH_STORE(&q->tail, slot, FK_tail, release);
+    /* Either a thief that raises split sees this tail, or we see its split. */
+    FILCH_FENCE_LIGHT();
+    return FILCH_LOAD_RELAXED(&q->split) /* see above */ <= slot;
+}
+
+/* Runs the half of a filch_join: args[0] is its function, args[1] the argument. */
+FILCH_API FILCH__SLOT_RUN void filch__run_call(struct filch__slot *slot);
+
+FILCH_API FILCH_COLD FILCH_NORETURN void filch__join_misuse(void);
+
+/* The body of filch_join. */
+static FILCH_ALWAYS_INLINE void filch__join(void (*a)(void *), void *x, void (*b)(void *), void *y)
+{
+    if (FILCH_UNLIKELY(a == 0 || b == 0))
+        filch__join_misuse();
+    struct filch__fork_stack *q = filch__fork_begin();
+    struct filch__slot *slot = FILCH_LOAD_RELAXED(&q->tail); /* owner only */
+    slot->args[0] = (uintptr_t)b;
+    slot->args[1] = (uintptr_t)y;
+    filch__fork_push(q, slot, filch__run_call);
+    a(x);
+    if (FILCH_LIKELY(filch__fork_take(q, slot)))
+        b(y);
+    else
+        (void)filch__sync_slow(q, slot);
+}
+
+FILCH_EXTERN_C_END
+
+#endif

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Scopes: many tasks that may borrow the caller's locals, since every one of them has ended when
+ * the scope is left, however it is left.
+ *
+ *     FILCH_SCOPE(s) {
+ *         for (size_t i = 0; i < n; i++)
+ *             if (filch_scope_spawn(s, work, &items[i]) != 0)
+ *                 break;
+ *     }   // all that were spawned are done
+ *
+ * and filch_join, for two halves. A thread outside the pool takes part in its own scope, join or
+ * loop. Tasks may spawn on their own scope and open scopes of their own. Not promised: the order in
+ * which tasks run, and that two of them ever run at the same time.
+ */
+#ifndef FILCH_SCOPE_H
+#define FILCH_SCOPE_H
+
+#include <filch/attr.h>
+#include <filch/errors.h>
+#include <filch/inline/fork.h>
+#include <filch/inline/scope.h>
+#include <filch/pool.h>
+
+FILCH_EXTERN_C_BEGIN
+
+struct filch_scope;
+
+/* Spawns fn(arg) on the scope.
+ *   s    a scope that has not been left: the caller is its body, or runs within it        [in,out]
+ *   fn   the body
+ *   arg  handed to fn; may point into any frame that outlives the scope
+ * Returns 0; EINVAL (s or fn NULL); ENOMEM (nothing was spawned).
+ * Blocks: never; with too many of its tasks waiting, the caller is set aside and some of them run
+ * first, so that memory stays bounded. Panics: never. Callable from: the body of the scope, its
+ * tasks, and whatever runs within them. Ordering: the caller's past happens before fn; fn happens
+ * before the scope is left. */
+FILCH_API FILCH_NODISCARD int filch_scope_spawn(struct filch_scope *s, void (*fn)(void *),
+                                                void *arg);
+
+/* Opens a scope on the pool that the caller works for (else the default pool), calls body(s, ctx),
+ * waits for all tasks of the scope.
+ *   body  called on this thread
+ *   ctx   handed to body; borrowed
+ * Returns 0; EINVAL (body NULL); ENOMEM, EAGAIN and what filch_pool_default returns (body was not
+ * called). Blocks: yes; a task suspends, its worker goes on. Panics: never.
+ * Callable from: threads and tasks. Ordering: all tasks happen before the return. */
+FILCH_API FILCH_NODISCARD int filch_scope_run(void (*body)(struct filch_scope *s, void *ctx),
+                                              void *ctx);
+
+/* FILCH_SCOPE(s) { ... } opens a scope for the block that follows; in it, `s` is a
+ * `struct filch_scope *`. The block may be left at its end or by return, break (out of the scope),
+ * continue (also: out of the scope) or goto; each waits for the tasks first. Where no pool can be
+ * had, the process ends with a message; use filch_scope_run to handle that. Needs -fexceptions in
+ * the file that uses it. */
+#define FILCH_SCOPE(s) FILCH__SCOPE(s)
+
+/* Runs a(x) and b(y), at the same time where a worker is free, and returns when both have ended.
+ *   a, b  the halves; a runs on this thread at once                          not NULL (checked)
+ *   x, y  handed to them; borrowed
+ * Blocks: yes; a task suspends, its worker goes on. Panics: never; aborts with a message where a or
+ * b is NULL. Where no pool can be had, b runs after a. Callable from: threads and tasks.
+ * Ordering: the caller's past happens before both; both before the return. */
+FILCH_API void filch_join(void (*a)(void *), void *x, void (*b)(void *), void *y);
+
+#ifdef __EXCEPTIONS
+/* Inline, so that halves known to the compiler are called directly. (filch_join) names the function. */
+#define filch_join(a, x, b, y) filch__join((a), (x), (b), (y))
+#endif
+
+FILCH_EXTERN_C_END
+
+#endif

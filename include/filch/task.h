@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Handles of tasks: wait for one task, or give the handle up.
+ *
+ *     struct filch_task *task;
+ *     int error = filch_pool_spawn(NULL, &task, NULL, compress, block);
+ *     if (error == 0)
+ *         error = filch_task_join(task);
+ *
+ * A handle belongs to one owner; different handles may be used at the same time. Leaking a handle
+ * leaks its memory, and changes nothing about the task.
+ */
+#ifndef FILCH_TASK_H
+#define FILCH_TASK_H
+
+#include <filch/attr.h>
+#include <filch/errors.h>
+#include <filch/time.h>
+#include <stdint.h>
+
+FILCH_EXTERN_C_BEGIN
+
+struct filch_task;
+
+/* What a task is besides its function. Zero-initialised, every field has its default. */
+struct filch_task_attr {
+    const char *name;     /* for reports; not copied: it outlives the task; NULL: unnamed */
+    void (*drop)(void *); /* called on the argument instead of the body, where that cannot run */
+};
+
+/* Waits until the task has ended.
+ *   task  the handle; gone after 0 or ECANCELED                                             [in]
+ * Returns 0; ECANCELED (its pool was cancelled before it started); EINVAL (task NULL); EDEADLK (the
+ * task joins itself; the handle stays).
+ * Ownership: takes the handle. Blocks: yes; a task suspends, its worker goes on. Panics: never.
+ * Callable from: threads and tasks. Ordering: what the task did happens before the return. */
+FILCH_API FILCH_NODISCARD int filch_task_join(struct filch_task *task);
+
+/* The same, at most until a deadline.
+ *   task      the handle; it stays with the caller after ETIMEDOUT                          [in]
+ *   deadline  absolute ns on CLOCK_MONOTONIC; FILCH_FOREVER for none
+ * Returns as filch_task_join; ETIMEDOUT. Everything else as filch_task_join. */
+FILCH_API FILCH_NODISCARD int filch_task_join_until(struct filch_task *task, int64_t deadline);
+
+/* Gives the handle up; the task goes on.
+ *   task  gone afterwards; NULL is allowed                                                  [in]
+ * Ownership: takes the handle. Blocks: never. Panics: never. Callable from: threads and tasks. */
+FILCH_API void filch_task_detach(struct filch_task *task);
+
+/* Whether the task has ended: a join would not wait.
+ *   task  the handle; it stays with the caller                                              [in]
+ * Returns 1 or 0; 0 for NULL. Blocks: never. Panics: never. Ordering: what the task did happens
+ * before a return of 1. */
+FILCH_API int filch_task_is_finished(const struct filch_task *task);
+
+FILCH_EXTERN_C_END
+
+#endif

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The default pool, and what a forked child makes of its parent's pools. */
+#include "pool.h"
+#include "process.h"
+
+#include "park/lock.h"
+
+#include <pthread.h>
+
+static struct lock default_lock;
+static FILCH_SHARED(struct filch_pool *) default_pool; /* written under the lock */
+static FILCH_SHARED(uint64_t) generation; /* written only while the process has one thread */
+static FILCH_SHARED(uint32_t) is_watching;
+
+/* In the child, where only the forking thread is left. */
+static void after_fork(void)
+{
+    FILCH_STORE_RELAXED(&generation, generation + 1); /* one thread */
+    /* The parent's pool stays in memory, unused: its locks may be held by threads that are not here. */
+    FILCH_STORE_RELAXED(&default_pool, NULL); /* one thread */
+    default_lock = (struct lock){0};
+    if (filch__worker != NULL)
+        filch__worker_forget();
+}
+
+int filch__process_init(void)
+{
+    uint32_t seen = 0;
+    if (FILCH_LOAD(&is_watching, PR_watch, acquire) != 0)
+        return 0;
+    if (!FILCH_CAS(&is_watching, &seen, 1, PR_watch, acq_rel))
+        return 0;
+    int error = pthread_atfork(NULL, NULL, after_fork);
+    if (error != 0)
+        FILCH_STORE(&is_watching, 0, PR_watch, release);
+    return error;
+}
+
+uint64_t filch__process_generation(void)
+{
+    return FILCH_LOAD_RELAXED(&generation); /* changes only where there is one thread */
+}
+
+int filch_pool_default(struct filch_pool **pool)
+{
+    if (pool == NULL)
+        return EINVAL;
+    struct filch_pool *found = FILCH_LOAD(&default_pool, PL_default, acquire);
+    int error = 0;
+    if (FILCH_UNLIKELY(found == NULL)) {
+        filch__lock(&default_lock);
+        found = FILCH_LOAD_RELAXED(&default_pool); /* under the lock */
+        if (found == NULL)
+            error = filch__pool_create(&found, NULL, true);
+        if (error == 0)
+            FILCH_STORE(&default_pool, found, PL_default, release);
+        filch__unlock(&default_lock);
+    }
+    if (error == 0)
+        *pool = found;
+    return error;
+}
+
+int filch__pool_resolve(struct filch_pool **pool)
+{
+    if (*pool == NULL)
+        return filch_pool_default(pool);
+    return (*pool)->process == filch__process_generation() ? 0 : EPERM;
+}

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The deque of tasks: one owner pushes and pops at the bottom, any number of thieves steal at the
+ * top. Unbounded: it grows by doubling.
+ *
+ * Chase & Lev, "Dynamic Circular Work-Stealing Deque" (SPAA 2005), with the C11 orders of Le, Pop,
+ * Cohen & Zappa Nardelli (PPoPP 2013) and four changes: a task is stored by value, four words, so
+ * that spawning allocates nothing; there are no fences but sequentially consistent accesses, which
+ * cost a locked exchange in pop and which ThreadSanitizer understands; slots of a new array are
+ * initialised, since a thief with a stale top reads them before its swap fails; indices are compared
+ * by signed difference, so they may wrap.
+ *
+ * The header compiles alone, given an allocator, so that a model checker reads it as it is. The
+ * ordering table is in src/pool/README.md.
+ */
+#ifndef FILCH_POOL_DEQUE_H
+#define FILCH_POOL_DEQUE_H
+
+#include "base/atomic.h"
+#include "os/os.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifndef FILCH_DEQUE_CAPACITY_MIN
+#define FILCH_DEQUE_CAPACITY_MIN 256 /* a power of two; 8 KiB */
+#endif
+
+struct tally;
+
+/* A task, as queues hold it. */
+struct task_item {
+    void (*fn)(void *);
+    void *arg;
+    struct tally *tally; /* counts it; NULL: nobody does */
+    void (*drop)(
+        void *); /* where its pool is cancelled, called in place of fn; NULL: it always runs */
+};
+
+/* A slot. A thief may read one that the owner is overwriting, so the words are accessed atomically;
+ * its swap then fails, and what it has read is thrown away. */
+struct deque_slot {
+    FILCH_SHARED(uintptr_t) words[4];
+};
+
+struct deque_array {
+    uint64_t capacity; /* const; a power of two */
+    struct deque_array
+        *previous; /* const; the outgrown one, kept since thieves may still read it */
+    struct deque_slot slots[];
+};
+
+struct deque {
+    _Alignas(FILCH_CACHE_LINE) FILCH_SHARED(uint64_t) top;
+    _Alignas(FILCH_CACHE_LINE) FILCH_SHARED(uint64_t) bottom; /* owner writes */
+    FILCH_SHARED(struct deque_array *) array;                 /* owner writes */
+};
+
+enum deque_steal { DEQUE_STOLEN, DEQUE_EMPTY, DEQUE_LOST };
+
+static inline struct deque_array *filch__deque_array_new(uint64_t capacity,
+                                                         struct deque_array *previous)
+{
+    size_t size_bytes = sizeof(struct deque_array) + (size_t)capacity * sizeof(struct deque_slot);
+    struct deque_array *array =
+        (struct deque_array *)filch__os_alloc_zeroed(1, size_bytes, FILCH_CACHE_LINE);
+    if (array != NULL) {
+        array->capacity = capacity;
+        array->previous = previous;
+    }
+    return array;
+}
+
+/* Prepares an empty deque.
+ *   first  the index of the first task; tests choose one that is about to wrap
+ * Returns 0; ENOMEM. */
+static inline int filch__deque_init(struct deque *q, uint64_t first)
+{
+    struct deque_array *array = filch__deque_array_new(FILCH_DEQUE_CAPACITY_MIN, NULL);
+    if (array == NULL)
+        return ENOMEM;
+    q->top = first;
+    q->bottom = first;
+    q->array = array;
+    return 0;
+}
+
+/* Frees the arrays. No thief is left; tasks that are still there are forgotten. */
+static inline void filch__deque_destroy(struct deque *q)
+{
+    struct deque_array *array = q->array;
+    while (array != NULL) {
+        struct deque_array *previous = array->previous;
+        filch__os->free(array);
+        array = previous;
+    }
+}
+
+static inline void filch__deque_slot_write(struct deque_slot *slot, const struct task_item *item)
+{
+    /* Relaxed: published by DQ_bottom_push; a thief that comes too early fails in its swap. */
+    FILCH_STORE_RELAXED(&slot->words[0], (uintptr_t)item->fn);
+    FILCH_STORE_RELAXED(&slot->words[1], (uintptr_t)item->arg);
+    FILCH_STORE_RELAXED(&slot->words[2], (uintptr_t)item->tally);
+    FILCH_STORE_RELAXED(&slot->words[3], (uintptr_t)item->drop);
+}
+
+static inline void filch__deque_slot_read(struct deque_slot *slot, struct task_item *item)
+{
+    item->fn = (void (*)(void *))FILCH_LOAD_RELAXED(&slot->words[0]); /* relaxed: see above */
+    item->arg = (void *)FILCH_LOAD_RELAXED(&slot->words[1]);
+    item->tally = (struct tally *)FILCH_LOAD_RELAXED(&slot->words[2]);
+    item->drop = (void (*)(void *))FILCH_LOAD_RELAXED(&slot->words[3]);
+}
+
+static inline struct deque_slot *filch__deque_slot(struct deque_array *array, uint64_t index)
+{
+    return &array->slots[index & (array->capacity - 1)];
+}
+
+/* Copies what is there into an array of twice the size. Returns it; NULL: no memory. */
+static inline struct deque_array *filch__deque_grow(struct deque *q, struct deque_array *old,
+                                                    uint64_t top, uint64_t bottom)
+{
+    struct deque_array *array = filch__deque_array_new(old->capacity * 2, old);
+    if (array == NULL)
+        return NULL;
+    for (uint64_t i = top; i != bottom; i++) {
+        struct task_item item;
+        filch__deque_slot_read(filch__deque_slot(old, i), &item);
+        filch__deque_slot_write(filch__deque_slot(array, i), &item);
+    }
+    FILCH_STORE(&q->array, array, DQ_array_grow, release);
+    return array;
+}
+
+/* Makes room for `count` more tasks, so that as many pushes cannot fail. Returns 0; ENOMEM. Owner
+ * only. */
+static inline int filch__deque_reserve(struct deque *q, size_t count)
+{
+    for (;;) {
+        uint64_t bottom = FILCH_LOAD_RELAXED(&q->bottom); /* owner only */
+        uint64_t top = FILCH_LOAD(&q->top, DQ_top_push, acquire);
+        struct deque_array *array = FILCH_LOAD_RELAXED(&q->array); /* owner only */
+        if ((int64_t)(bottom - top) + (int64_t)count <= (int64_t)array->capacity)
+            return 0;
+        if (filch__deque_grow(q, array, top, bottom) == NULL)
+            return ENOMEM;
+    }
+}
+
+/* Pushes a task at the bottom. Returns 0; ENOMEM (nothing has changed). Owner only. */
+static inline int filch__deque_push(struct deque *q, const struct task_item *item)
+{
+    uint64_t bottom = FILCH_LOAD_RELAXED(&q->bottom); /* owner only */
+    uint64_t top = FILCH_LOAD(&q->top, DQ_top_push, acquire);
+    struct deque_array *array = FILCH_LOAD_RELAXED(&q->array); /* owner only */
+    if (FILCH_UNLIKELY((int64_t)(bottom - top) >= (int64_t)array->capacity)) {
+        array = filch__deque_grow(q, array, top, bottom);
+        if (array == NULL)
+            return ENOMEM;
+    }
+    filch__deque_slot_write(filch__deque_slot(array, bottom), item);
+    FILCH_STORE(&q->bottom, bottom + 1, DQ_bottom_push, release);
+    return 0;
+}
+
+/* Pops the newest task. Returns true with *item; false: empty. Owner only. */
+static inline bool filch__deque_pop(struct deque *q, struct task_item *item)
+{
+    uint64_t bottom = FILCH_LOAD_RELAXED(&q->bottom); /* owner only */
+    /* Cheap where it is empty: only thieves move the top, and only up to bottom. */
+    if ((int64_t)(bottom - FILCH_LOAD_RELAXED(&q->top) /* a look */) <= 0)
+        return false;
+    bottom--;
+    struct deque_array *array = FILCH_LOAD_RELAXED(&q->array); /* owner only */
+    /* Store then load, as the thief loads then loads: all four are sequentially consistent, so
+     * either we see its top or it sees our bottom. */
+    (void)FILCH_EXCHANGE(&q->bottom, bottom, DQ_bottom_pop, seq_cst);
+    uint64_t top = FILCH_LOAD(&q->top, DQ_top_pop, seq_cst);
+    int64_t left = (int64_t)(bottom - top);
+    bool taken = left >= 0;
+    if (taken)
+        filch__deque_slot_read(filch__deque_slot(array, bottom), item);
+    if (left <= 0) {
+        /* The last one: a thief may be after it as well. */
+        if (left == 0)
+            taken = FILCH_CAS(&q->top, &top, bottom + 1, DQ_top_last, seq_cst);
+        FILCH_STORE(&q->bottom, bottom + 1, DQ_bottom_restore, release);
+    }
+    return taken;
+}
+
+/* Steals the oldest task. Returns DEQUE_STOLEN with *item; DEQUE_EMPTY; DEQUE_LOST: another one was
+ * faster, or `wanted` (NULL: all are) said no. Any thread. `wanted` must not follow the pointers in
+ * the item: it is not ours yet. */
+static inline enum deque_steal filch__deque_steal(struct deque *q, struct task_item *item,
+                                                  bool (*wanted)(const struct task_item *))
+{
+    uint64_t top = FILCH_LOAD(&q->top, DQ_top_steal, seq_cst);
+    uint64_t bottom = FILCH_LOAD(&q->bottom, DQ_bottom_steal, seq_cst);
+    if ((int64_t)(bottom - top) <= 0)
+        return DEQUE_EMPTY;
+    struct deque_array *array = FILCH_LOAD(&q->array, DQ_array_steal, acquire);
+    struct task_item seen;
+    filch__deque_slot_read(filch__deque_slot(array, top), &seen);
+    if (wanted != NULL && !wanted(&seen))
+        return DEQUE_LOST;
+    if (!FILCH_CAS(&q->top, &top, top + 1, DQ_top_claim, seq_cst))
+        return DEQUE_LOST;
+    *item = seen;
+    return DEQUE_STOLEN;
+}
+
+/* How many tasks there are; exact for the owner when no thief is about, else a hint. */
+static inline size_t filch__deque_size(struct deque *q)
+{
+    int64_t size =
+        (int64_t)(FILCH_LOAD_RELAXED(&q->bottom) - FILCH_LOAD_RELAXED(&q->top)); /* a hint */
+    return size > 0 ? (size_t)size : 0;
+}
+
+#endif

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The slow paths of fork and sync: entering and leaving the pool, answering thieves, waiting for a
+ * stolen half. */
+#include "idle.h"
+#include "pool.h"
+
+#include "base/check.h"
+
+#include <filch/fork.h>
+
+/* Where no pool can be had: one slot that nobody shares, over and over. Each fork is then followed
+ * by its call. */
+static __thread struct {
+    struct filch__fork_stack owner;
+    struct filch__slot slot;
+} serial;
+
+/* Results of a call that has left the pool: its slots may be another thread's by now. */
+static __thread struct filch__slot left_slot;
+
+static struct filch__fork_stack *serial_stack(void)
+{
+    serial.owner = (struct filch__fork_stack){.tail = &serial.slot};
+    return &serial.owner;
+}
+
+static struct filch__fork_stack *enter(void)
+{
+    struct filch_pool *pool = NULL;
+    if (filch__pool_resolve(&pool) != 0)
+        return serial_stack();
+    struct worker *w = filch__guest_enter(pool);
+    if (w == NULL)
+        return serial_stack();
+    w->entered_by_fork = true;
+    /* The sync of the first slot is to take the slow path, to leave the pool. */
+    struct forks *f = &w->base->forks;
+    f->floor = f->base + 1;
+    FILCH_STORE_RELAXED(&f->owner.split, f->floor); /* owner; the stack is empty */
+    return &f->owner;
+}
+
+/* A thief has asked, or workers have gone to sleep. */
+static void answer(struct worker *w, struct forks *f)
+{
+    struct filch_pool *pool = w->pool;
+    FILCH_STORE_RELAXED(&f->owner.limit, f->end); /* owner; a question after this is asked again */
+    bool is_public = filch__forks_publish(f);
+    /* With nothing to publish yet, the next push is to come here again. In a loop that is too short
+     * for a wake-up, too, lest a later push that is worth one be missed; and always where thieves
+     * cannot help themselves. */
+    if (!is_public || w->keeps_quiet || pool->fences)
+        FILCH_STORE_RELAXED(&f->owner.limit, NULL); /* owner */
+    if (!w->keeps_quiet)
+        filch__idle_wake_one(pool);
+}
+
+struct filch__fork_stack *filch__fork_slow(struct filch__fork_stack *q)
+{
+    struct worker *w = filch__worker;
+    if (w == NULL) {
+        q = enter();
+        w = filch__worker;
+        if (w == NULL)
+            return q;
+    }
+    struct forks *f = filch__forks_of(q);
+    if (FILCH_LOAD_RELAXED(&q->limit) == NULL) /* else it is just full */
+        answer(w, f);
+    /* What does not fit goes to the slot at the end, which nobody shares: its sync is a plain call. */
+    if (FILCH_UNLIKELY(q->tail > f->end))
+        FILCH_STORE_RELAXED(&q->tail, f->end); /* owner; the sync of the outer fork puts it right */
+    return q;
+}
+
+/* Waits until somebody has run the claimed slot. */
+static void wait_for(struct worker *w, struct filch__slot *slot)
+{
+    if (FILCH_LOAD(&slot->run, FK_done_look, acquire) == FILCH__SLOT_DONE)
+        return;
+    /* We have offered it ourselves, when this strand was left, and nobody has come for it. */
+    if (filch__worker_pop_slot(w, slot)) {
+        filch__slot_execute(slot);
+        return;
+    }
+    struct slot_waiter mine;
+    filch__waiter_init(&mine.waiter);
+    mine.run = FILCH_LOAD(&slot->run, FK_done_look, acquire);
+    uintptr_t awaited = (uintptr_t)&mine | FILCH__SLOT_AWAITED;
+    if (mine.run != FILCH__SLOT_DONE && FILCH_CAS(&slot->run, &mine.run, awaited, FK_wait, release))
+        (void)filch__park(&mine.waiter, FILCH_FOREVER);
+    else
+        (void)FILCH_LOAD(&slot->run, FK_done_look,
+                         acquire); /* done meanwhile: the swap is relaxed */
+}
+
+struct filch__slot *filch__sync_slow(struct filch__fork_stack *q, struct filch__slot *slot)
+{
+    struct worker *w = filch__worker;
+    struct forks *f = filch__forks_of(q);
+    FILCH_CHECK(w != NULL, "a fork was synced on another thread, or twice");
+    if (filch__forks_reclaim(f, slot)) {
+        ((filch__slot_run *)FILCH_LOAD_RELAXED(&slot->run))(slot); /* our own store */
+    } else {
+        wait_for(w, slot);
+        filch__forks_collect(f, slot);
+    }
+    if (w->entered_by_fork && slot == w->base->forks.base) {
+        w->entered_by_fork = false;
+        f->floor = f->base;
+        left_slot = *slot;
+        filch__guest_leave(w);
+        return &left_slot;
+    }
+    return slot;
+}
+
+void filch__run_call(struct filch__slot *slot)
+{
+    ((void (*)(void *))slot->args[0])((void *)slot->args[1]);
+}
+
+void filch__join_misuse(void)
+{
+    FILCH_CHECK(false, "filch_join: a half is NULL");
+}

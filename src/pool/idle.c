@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "idle.h"
+
+#include "pool.h"
+#include "steal.h"
+
+#include "base/check.h"
+
+/* Takes the sleeping worker's waiter, which is to be woken then by the caller and nobody else. */
+static struct waiter *take_sleeper(struct worker *w)
+{
+    if (FILCH_LOAD(&w->sleeper, ID_sleeper_look, seq_cst) == NULL)
+        return NULL;
+    return FILCH_EXCHANGE(&w->sleeper, NULL, ID_sleeper_take, seq_cst);
+}
+
+void filch__idle_wake(struct worker *w)
+{
+    struct waiter *sleeper = take_sleeper(w);
+    if (sleeper == NULL)
+        return;
+    /* On behalf of the worker, so that nobody else is woken for the same reason meanwhile. */
+    uint64_t change = w->is_guest ? IDLE_SEAT : IDLE_SEAT + IDLE_SEARCHING - IDLE_SLEEPING;
+    (void)FILCH_FETCH_ADD(&w->pool->idle.word, change, ID_word, seq_cst);
+    filch__unpark(sleeper);
+}
+
+static bool wants_waking(const struct filch_pool *pool, uint64_t word)
+{
+    return filch__idle_sleeping(word) > 0 && filch__idle_searching(word) == 0 &&
+           filch__idle_seats(word) < pool->width;
+}
+
+void filch__idle_wake_one(struct filch_pool *pool)
+{
+    uint64_t word = FILCH_LOAD(&pool->idle.word, ID_look, seq_cst);
+    do {
+        if (!wants_waking(pool, word))
+            return;
+    } while (!FILCH_CAS(&pool->idle.word, &word, word + IDLE_SEARCHING, ID_word, seq_cst));
+    /* We count as the one that searches; now find a worker to be that one. */
+    for (size_t i = 0; i < pool->width; i++) {
+        struct waiter *sleeper = take_sleeper(pool->places[i]);
+        if (sleeper == NULL)
+            continue;
+        (void)FILCH_FETCH_ADD(&pool->idle.word, IDLE_SEAT - IDLE_SLEEPING, ID_word, seq_cst);
+        if (filch__worker != NULL)
+            filch__count(&filch__worker->stats.wakes);
+        filch__unpark(sleeper);
+        return;
+    }
+    /* Whoever was counted as sleeping has been woken by another one, or looks again by itself: it
+     * shows its waiter before it counts itself, and looks after that. */
+    (void)FILCH_FETCH_SUB(&pool->idle.word, IDLE_SEARCHING, ID_word, seq_cst);
+}
+
+void filch__idle_notify(struct worker *w)
+{
+    struct filch_pool *pool = w->pool;
+    /* Store the task, then load the word: a worker that goes to sleep counts itself, makes every
+     * processor order its accesses, then looks for tasks. */
+    FILCH_FENCE_LIGHT();
+    uint64_t word = FILCH_LOAD_RELAXED(&pool->idle.word); /* see above */
+    if (FILCH_UNLIKELY(pool->fences)) {
+        /* Nobody can do that here. A swap that changes nothing orders our own accesses. */
+        while (!FILCH_CAS(&pool->idle.word, &word, word, ID_word, seq_cst)) {
+        }
+    }
+    if (FILCH_UNLIKELY(wants_waking(pool, word)))
+        filch__idle_wake_one(pool);
+}
+
+bool filch__idle_is_crowded(struct filch_pool *pool)
+{
+    return filch__idle_seats(FILCH_LOAD_RELAXED(&pool->idle.word)) > pool->width; /* a hint */
+}
+
+void filch__idle_search_begin(struct worker *w)
+{
+    if (w->is_searching || w->is_guest)
+        return;
+    w->is_searching = true;
+    (void)FILCH_FETCH_ADD(&w->pool->idle.word, IDLE_SEARCHING, ID_word, seq_cst);
+}
+
+void filch__idle_ask_all(struct filch_pool *pool)
+{
+    size_t used = FILCH_LOAD(&pool->places_used, PL_places, acquire);
+    for (size_t i = 0; i < used; i++) {
+        struct worker *w = pool->places[i];
+        if (FILCH_LOAD(&w->has_started, WK_started, acquire))
+            filch__forks_ask(FILCH_LOAD(&w->forks, WK_forks_look, acquire));
+    }
+}
+
+void filch__idle_search_end(struct worker *w)
+{
+    struct filch_pool *pool = w->pool;
+    if (!w->is_searching)
+        return;
+    w->is_searching = false;
+    uint64_t word =
+        FILCH_FETCH_SUB(&pool->idle.word, IDLE_SEARCHING, ID_word, seq_cst) - IDLE_SEARCHING;
+    if (!wants_waking(pool, word))
+        return;
+    /* The last that searched has found work, and others sleep. Pushes that came while it searched
+     * woke nobody: look for what they left, and be told of those to come. */
+    filch__idle_ask_all(pool);
+    if (filch__search_sees_work(pool) || (filch__os->barrier(), filch__search_sees_work(pool)))
+        filch__idle_wake_one(pool);
+}
+
+/* Shows the waiter, and counts the worker as sleeping. Returns whether it was the last to search. */
+static bool announce(struct worker *w, struct waiter *waiter)
+{
+    filch__waiter_init(waiter);
+    waiter->ops = &filch__waiter_thread_ops;
+    (void)FILCH_EXCHANGE(&w->sleeper, waiter, ID_sleeper_show, seq_cst);
+    uint64_t change = w->is_guest ? -IDLE_SEAT : IDLE_SLEEPING - IDLE_SEARCHING - IDLE_SEAT;
+    uint64_t word = FILCH_FETCH_ADD(&w->pool->idle.word, change, ID_word, seq_cst) + change;
+    return filch__idle_searching(word) == 0;
+}
+
+/* Takes the announcement back. Returns false where somebody is waking the worker already. */
+static bool withdraw(struct worker *w)
+{
+    if (take_sleeper(w) == NULL)
+        return false;
+    uint64_t change = w->is_guest ? IDLE_SEAT : IDLE_SEAT + IDLE_SEARCHING - IDLE_SLEEPING;
+    (void)FILCH_FETCH_ADD(&w->pool->idle.word, change, ID_word, seq_cst);
+    return true;
+}
+
+static void park_worker(struct worker *w, struct waiter *waiter)
+{
+    filch__count(&w->stats.sleeps);
+    if (filch__park(waiter, filch__timer_next(&w->timers)) == ETIMEDOUT && !withdraw(w))
+        (void)filch__park(waiter, FILCH_FOREVER); /* the waker has it: its touch is due */
+}
+
+/* Whether there is a reason to stay awake. A guest sleeps until it is resumed: what it could do
+ * meanwhile, it has looked for. */
+static bool has_reason(struct worker *w)
+{
+    if (filch__strand_has_ready(w))
+        return true;
+    if (w->is_guest)
+        return false;
+    return filch__pool_state(w->pool) == POOL_STOPPED ||
+           (!filch__idle_is_crowded(w->pool) && filch__search_sees_work(w->pool));
+}
+
+/* A seat may be what a sleeping worker was missing: work that was pushed while all were taken has
+ * woken nobody. */
+static void seat_is_free(struct filch_pool *pool)
+{
+    uint64_t word = FILCH_LOAD(&pool->idle.word, ID_look, seq_cst);
+    bool nobody_works = filch__idle_seats(word) == 0 && !filch__injector_has_any(&pool->injector);
+    if (!wants_waking(pool, word) || nobody_works)
+        return;
+    filch__idle_ask_all(pool);
+    if (filch__search_sees_work(pool))
+        filch__idle_wake_one(pool);
+}
+
+void filch__idle_sleep(struct worker *w)
+{
+    struct filch_pool *pool = w->pool;
+    struct waiter waiter;
+    FILCH_DCHECK(w->credits.tally == NULL);
+    bool was_last = announce(w, &waiter);
+    if (w->is_guest) {
+        seat_is_free(pool);
+    } else if (was_last) {
+        /* From here on owners are to answer at their next push; and whatever they pushed before
+         * their processors had seen that is seen by the look that follows. */
+        filch__idle_ask_all(pool);
+        (void)filch__os->barrier();
+    }
+    if (has_reason(w) && withdraw(w))
+        return;
+    park_worker(w, &waiter);
+}
+
+void filch__idle_sleep_until_ready(struct worker *w)
+{
+    struct waiter waiter;
+    bool was_searching = w->is_searching;
+    filch__idle_search_begin(w); /* the state that sleeping starts from and ends in */
+    (void)announce(w, &waiter);
+    if (!filch__strand_has_ready(w) || !withdraw(w))
+        park_worker(w, &waiter);
+    if (!was_searching)
+        filch__idle_search_end(w);
+}
+
+void filch__idle_guest_enter(struct filch_pool *pool)
+{
+    (void)FILCH_FETCH_ADD(&pool->idle.word, IDLE_SEAT + IDLE_GUEST, ID_word, seq_cst);
+}
+
+void filch__idle_guest_leave(struct filch_pool *pool)
+{
+    const uint64_t change = IDLE_SEAT + IDLE_GUEST;
+    uint64_t word = FILCH_FETCH_SUB(&pool->idle.word, change, ID_word, seq_cst) - change;
+    if (FILCH_UNLIKELY(wants_waking(pool, word)))
+        seat_is_free(pool);
+    /* A shutdown waits for the guests: see filch_pool_shutdown. */
+    if (filch__idle_guests(word) == 0 &&
+        FILCH_UNLIKELY(FILCH_LOAD(&pool->state, PL_state_guest, seq_cst) != POOL_OPEN))
+        filch__pool_release_own_count(pool);
+}

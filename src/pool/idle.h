@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Who is awake, who searches, who sleeps, and whom to wake.
+ *
+ * One word per pool counts, 16 bits each:
+ *
+ *     seats      threads that are awake: workers and guests; more than the width only while a worker
+ *                that found all seats taken finishes its present task, or resumes one
+ *     searching  workers that are awake and have no work, those on their way from a wake-up included
+ *     sleeping   workers that sleep, or are about to
+ *     guests     threads from outside that are inside a call
+ *
+ * The rule: work that can be taken while a worker sleeps, a seat is free and nobody searches is
+ * noticed by somebody. The argument is in src/pool/README.md.
+ */
+#ifndef FILCH_POOL_IDLE_H
+#define FILCH_POOL_IDLE_H
+
+#include "base/atomic.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct filch_pool;
+struct worker;
+
+struct idle {
+    _Alignas(FILCH_CACHE_LINE) FILCH_SHARED(uint64_t) word;
+};
+
+#define IDLE_SEAT UINT64_C(1)
+#define IDLE_SEARCHING (UINT64_C(1) << 16)
+#define IDLE_SLEEPING (UINT64_C(1) << 32)
+#define IDLE_GUEST (UINT64_C(1) << 48)
+
+static inline size_t filch__idle_seats(uint64_t word)
+{
+    return word & 0xffff;
+}
+
+static inline size_t filch__idle_searching(uint64_t word)
+{
+    return word >> 16 & 0xffff;
+}
+
+static inline size_t filch__idle_sleeping(uint64_t word)
+{
+    return word >> 32 & 0xffff;
+}
+
+static inline size_t filch__idle_guests(uint64_t word)
+{
+    return word >> 48;
+}
+
+/* Wakes this worker if it sleeps: it has something to resume, or the pool stops. Any thread. */
+void filch__idle_wake(struct worker *w);
+
+/* Wakes one worker if one sleeps, a seat is free and nobody searches. Any thread, after it has put
+ * work where a searcher finds it, by a sequentially consistent access. */
+void filch__idle_wake_one(struct filch_pool *pool);
+
+/* The same for a worker that has pushed with plain stores. */
+void filch__idle_notify(struct worker *w);
+
+/* The worker has no work and will look for some; it has, or has given up looking. Does nothing where
+ * that has been said already. */
+void filch__idle_search_begin(struct worker *w);
+void filch__idle_search_end(struct worker *w);
+
+/* Whether more threads are awake than the pool is wide, so that a worker without work should not
+ * even search. */
+bool filch__idle_is_crowded(struct filch_pool *pool);
+
+/* Sleeps until there may be work, something to resume, a timer is due, or the pool stops. Called
+ * while searching; returns while searching. */
+void filch__idle_sleep(struct worker *w);
+
+/* Sleeps until there is something to resume: for a worker that cannot go on with anything else. */
+void filch__idle_sleep_until_ready(struct worker *w);
+
+/* A guest comes, and goes. */
+void filch__idle_guest_enter(struct filch_pool *pool);
+void filch__idle_guest_leave(struct filch_pool *pool);
+
+/* Asks every worker to publish its forks. */
+void filch__idle_ask_all(struct filch_pool *pool);
+
+#endif

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A pool, as the files of this layer see it. */
+#ifndef FILCH_POOL_POOL_H
+#define FILCH_POOL_POOL_H
+
+#include "idle.h"
+#include "injector.h"
+#include "topology.h"
+#include "worker.h"
+
+#include "park/event.h"
+
+#include <filch/pool.h>
+
+enum {
+    POOL_WORKERS_MAX = 1024,
+    POOL_GUESTS_MIN =
+        8, /* places for threads from outside; as many as workers where those are more */
+};
+
+/* What happens to tasks that have not started, and whether the workers shall end. Only goes up. */
+enum pool_state { POOL_OPEN, POOL_DRAINING, POOL_CANCELLED, POOL_STOPPED };
+
+struct filch_pool {
+    struct idle idle;
+    struct injector injector;
+    struct tally tally; /* of tasks that belong to no scope; the pool itself holds one count */
+    _Alignas(FILCH_CACHE_LINE) FILCH_SHARED(uint32_t) state; /* enum pool_state */
+    size_t width;                                            /* const: workers */
+    size_t guest_count;                                      /* const: places for guests */
+    struct worker **places;                                  /* const: width workers, then guests */
+    FILCH_SHARED(uint64_t) * guests_taken; /* bits: the place is taken; guest_count of them */
+    FILCH_SHARED(size_t) places_used;      /* places below this may have work; only goes up */
+    struct topology *topology;             /* const */
+    struct placement *placements;          /* const: width of them */
+    struct stack_store stacks;
+    char *name;              /* const */
+    size_t stack_size_bytes; /* const: of workers and strands */
+    uint64_t process;        /* const: filch__process_generation() of its creator */
+    bool is_default;         /* const */
+    bool fences;             /* const: no barrier to be had, owners publish at every push */
+    struct waiter all_done;  /* of the tally: stops the workers when it is woken */
+    FILCH_SHARED(bool) own_count_released;
+    FILCH_SHARED(size_t) running; /* worker threads that have not ended */
+    struct event ended;           /* all of them have */
+};
+
+/* Creates a pool; see filch_pool_create. */
+FILCH_NODISCARD int filch__pool_create(struct filch_pool **pool,
+                                       const struct filch_pool_config *config, bool is_default);
+
+/* NULL becomes the default pool. Returns 0; EPERM (of the parent process); what
+ * filch_pool_default returns. */
+FILCH_NODISCARD int filch__pool_resolve(struct filch_pool **pool);
+
+static inline enum pool_state filch__pool_state(struct filch_pool *pool)
+{
+    return (enum pool_state)FILCH_LOAD(&pool->state, PL_state, acquire);
+}
+
+/* The pool gives up its own count of its tally: when that is 0, the workers stop. More than one call
+ * does no harm. */
+void filch__pool_release_own_count(struct filch_pool *pool);
+
+/* --- guests (guest.c) --- */
+
+/* Makes the calling thread, which is no worker, a guest of the pool. NULL: no place, or no memory.
+ * It is to leave on the stack that it entered on. */
+struct worker *filch__guest_enter(struct filch_pool *pool);
+
+/* The guest's call is over: it finishes what it has begun, and is an outsider again. */
+void filch__guest_leave(struct worker *guest);
+
+#endif

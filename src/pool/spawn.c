@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Giving tasks to a pool, and running a call inside one. */
+#include "pool.h"
+#include "task.h"
+
+/* A detached task without a drop function: cancelling it drops nothing. */
+static void drop_nothing(void *arg)
+{
+    (void)arg;
+}
+
+/* Counts `count` tasks from outside, unless the pool has ended, or, from outside, is ending. A count
+ * of 0 stays 0: the workers are being told to stop. */
+static int count_in(struct filch_pool *pool, int64_t count)
+{
+    int64_t seen = FILCH_LOAD_RELAXED(&pool->tally.count); /* the swap decides */
+    do {
+        if (seen == 0)
+            return ESHUTDOWN;
+    } while (!FILCH_CAS(&pool->tally.count, &seen, seen + count, TL_enter, acq_rel));
+    bool is_inside = filch__worker != NULL && filch__worker->pool == pool;
+    if (is_inside || filch__pool_state(pool) == POOL_OPEN)
+        return 0;
+    filch__tally_release(&pool->tally, count);
+    return ESHUTDOWN;
+}
+
+/* Puts tasks where any worker finds them. */
+static int inject(struct filch_pool *pool, const struct task_item *model, void *const *args,
+                  size_t count)
+{
+    int error = count_in(pool, (int64_t)count);
+    if (error != 0)
+        return error;
+    error = filch__injector_put(&pool->injector, model, args, count);
+    if (error != 0) {
+        filch__tally_release(&pool->tally, (int64_t)count);
+        return error;
+    }
+    filch__idle_wake_one(pool);
+    return 0;
+}
+
+static int spawn_item(struct filch_pool *pool, const struct task_item *item)
+{
+    struct worker *w = filch__worker;
+    /* A guest runs no such tasks, so it has no use for them in its deque. */
+    if (w == NULL || w->pool != pool || w->is_guest)
+        return inject(pool, item, &item->arg, 1);
+    filch__tally_spawned(&w->credits, &pool->tally);
+    int error = filch__worker_push(w, item);
+    if (error != 0)
+        filch__tally_ended(&w->credits, &pool->tally);
+    else
+        filch__strand_bound_spawns(w);
+    return error;
+}
+
+int filch_pool_spawn(struct filch_pool *pool, struct filch_task **task,
+                     const struct filch_task_attr *attr, void (*fn)(void *), void *arg)
+{
+    static const struct filch_task_attr defaults;
+    if (fn == NULL)
+        return EINVAL;
+    int error = filch__pool_resolve(&pool);
+    if (error != 0)
+        return error;
+    if (attr == NULL)
+        attr = &defaults;
+    if (task == NULL && attr->name == NULL) {
+        void (*drop)(void *) = attr->drop != NULL ? attr->drop : drop_nothing;
+        return spawn_item(pool, &(struct task_item){fn, arg, &pool->tally, drop});
+    }
+    struct filch_task *made = filch__task_new(attr, fn, arg);
+    if (made == NULL)
+        return ENOMEM;
+    struct task_item item = filch__task_item(made, &pool->tally);
+    error = spawn_item(pool, &item);
+    if (error != 0)
+        filch__task_free_unspawned(made);
+    else if (task != NULL)
+        *task = made;
+    else
+        filch_task_detach(made);
+    return error;
+}
+
+int filch_pool_spawn_batch(struct filch_pool *pool, void (*fn)(void *), void *const *args,
+                           size_t count)
+{
+    if (fn == NULL || (args == NULL && count > 0) || count > INT64_MAX / 2)
+        return EINVAL;
+    int error = filch__pool_resolve(&pool);
+    if (error != 0 || count == 0)
+        return error;
+    struct task_item model = {.fn = fn, .tally = &pool->tally, .drop = drop_nothing};
+    return inject(pool, &model, args, count);
+}
+
+/* --- install --- */
+
+struct install {
+    void (*fn)(void *);
+    void *arg;
+    struct waiter *waiter; /* the caller */
+    int result;
+};
+
+static void install_run(void *argument)
+{
+    struct install *install = argument;
+    install->fn(install->arg);
+    install->result = 0;
+    filch__unpark(install->waiter);
+}
+
+static void install_drop(void *argument)
+{
+    struct install *install = argument;
+    install->result = ECANCELED;
+    filch__unpark(install->waiter);
+}
+
+int filch_pool_install(struct filch_pool *pool, void (*fn)(void *), void *arg)
+{
+    if (fn == NULL)
+        return EINVAL;
+    int error = filch__pool_resolve(&pool);
+    if (error != 0)
+        return error;
+    if (filch__worker != NULL && filch__worker->pool == pool) {
+        fn(arg);
+        return 0;
+    }
+    struct install install = {.fn = fn, .arg = arg};
+    struct waiter waiter;
+    filch__waiter_init(&waiter);
+    install.waiter = &waiter;
+    struct task_item item = {install_run, &install, &pool->tally, install_drop};
+    error = inject(pool, &item, &item.arg, 1);
+    if (error != 0)
+        return error;
+    (void)filch__park(&waiter, FILCH_FOREVER);
+    return install.result;
+}

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "steal.h"
+
+#include "pool.h"
+
+enum {
+    /* A worker without work looks on for this long before it sleeps: about what a wake-up costs. */
+    SEARCH_NS = 20000,
+    /* An owner that has been asked this long ago, and has not come by, is in a long computation. */
+    EXPOSE_NS = 5000,
+    /* Rounds between two looks at the clock. */
+    ROUNDS_PER_LOOK = 8,
+    /* Tasks that are taken from the injector at once. */
+    INJECTOR_BATCH = 32,
+    /* Tasks that are stolen at once at most: the first costs two cache misses, the next ones none. */
+    STEAL_BATCH = 16,
+};
+
+/* A guest leaves tasks that belong to no scope to the workers: they may be long. */
+static bool is_structured(const struct task_item *item)
+{
+    return item->drop == NULL;
+}
+
+bool filch__search_injector(struct worker *w, struct task_item *item)
+{
+    struct task_item tasks[INJECTOR_BATCH];
+    struct injector *injector = &w->pool->injector;
+    if (w->is_guest || !filch__injector_has_any(injector))
+        return false;
+    /* A fair share, so that the other workers find some too. */
+    size_t size = FILCH_LOAD_RELAXED(&injector->size); /* a hint */
+    size_t share = size / w->pool->width + 1;
+    size_t count =
+        filch__injector_take(injector, tasks, share < INJECTOR_BATCH ? share : INJECTOR_BATCH);
+    if (count == 0)
+        return false;
+    *item = tasks[0];
+    /* Newest first, so that the owner pops the oldest first. */
+    for (size_t i = count - 1; i > 0; i--) {
+        if (filch__worker_push(w, &tasks[i]) != 0)
+            filch__worker_run(w, &tasks[i]); /* no memory for the deque: in place, then */
+    }
+    return true;
+}
+
+/* Steals from one place. The first task is the result; further ones go to the own deque. */
+static bool steal_tasks(struct worker *w, struct worker *victim, struct found *found)
+{
+    bool (*wanted)(const struct task_item *) = w->is_guest ? is_structured : NULL;
+    if (filch__deque_steal(&victim->deque, &found->item, wanted) != DEQUE_STOLEN)
+        return false;
+    size_t more = filch__deque_size(&victim->deque) / 2;
+    if (more > STEAL_BATCH)
+        more = STEAL_BATCH;
+    if (filch__deque_reserve(&w->deque, more) != 0)
+        more = 0;
+    struct task_item item;
+    while (more > 0 && filch__deque_steal(&victim->deque, &item, wanted) == DEQUE_STOLEN) {
+        (void)filch__deque_push(&w->deque, &item); /* cannot fail: reserved */
+        more--;
+    }
+    found->slot = NULL;
+    return true;
+}
+
+static bool steal_from(struct worker *w, struct worker *victim, struct found *found,
+                       struct worker **hidden)
+{
+    if (!FILCH_LOAD(&victim->has_started, WK_started, acquire))
+        return false;
+    struct worker *region = FILCH_LOAD_RELAXED(&victim->region); /* a hint */
+    if (w->is_guest && region != w)
+        return false;
+    struct forks *forks = FILCH_LOAD(&victim->forks, WK_forks_look, acquire);
+    found->slot = filch__forks_claim(forks);
+    if (found->slot == NULL && !steal_tasks(w, victim, found)) {
+        if (filch__forks_are_hidden(forks)) {
+            filch__forks_ask(forks);
+            *hidden = victim;
+        }
+        return false;
+    }
+    if (!w->is_guest) {
+        w->strand->region = region;
+        FILCH_STORE_RELAXED(&w->region, region); /* a hint */
+    }
+    filch__count(&w->stats.steals);
+    return true;
+}
+
+bool filch__search_once(struct worker *w, struct found *found, struct worker **hidden)
+{
+    struct filch_pool *pool = w->pool;
+    if (filch__search_injector(w, &found->item)) {
+        found->slot = NULL;
+        w->strand->region = NULL;
+        FILCH_STORE_RELAXED(&w->region, NULL); /* a hint */
+        return true;
+    }
+    for (size_t i = 0; i < w->victim_count; i++) {
+        if (steal_from(w, pool->places[w->victims[i]], found, hidden))
+            return true;
+    }
+    /* Guests come and go; they are nobody's neighbours. */
+    size_t used = FILCH_LOAD(&pool->places_used, PL_places, acquire);
+    for (size_t i = pool->width; i < used; i++) {
+        if (pool->places[i] != w && steal_from(w, pool->places[i], found, hidden))
+            return true;
+    }
+    return false;
+}
+
+static void expose(struct worker *w, struct worker *victim)
+{
+    struct forks *forks = FILCH_LOAD(&victim->forks, WK_forks_look, acquire);
+    if (filch__forks_expose(forks, (unsigned)w->index))
+        filch__count(&w->stats.exposures);
+}
+
+bool filch__search(struct worker *w, struct found *found)
+{
+    int64_t begin_ns = 0;
+    int64_t ask_ns = 0;
+    struct worker *asked = NULL;
+    for (unsigned round = 0;; round++) {
+        struct worker *hidden = NULL;
+        if (filch__strand_has_ready(w) || (!w->is_guest && filch__idle_is_crowded(w->pool)))
+            return false;
+        if (filch__search_once(w, found, &hidden))
+            return true;
+        if (round % ROUNDS_PER_LOOK == 0) {
+            int64_t now_ns = filch__os->now_ns();
+            if (begin_ns == 0)
+                begin_ns = now_ns;
+            if (hidden != asked || hidden == NULL)
+                ask_ns = now_ns;
+            else if (now_ns - ask_ns > EXPOSE_NS)
+                expose(w, hidden);
+            asked = hidden;
+            if (now_ns - begin_ns > SEARCH_NS && hidden == NULL)
+                return false;
+            if (filch__pool_state(w->pool) == POOL_STOPPED)
+                return false;
+        }
+        filch__cpu_relax();
+    }
+}
+
+bool filch__search_sees_work(struct filch_pool *pool)
+{
+    if (filch__injector_has_any(&pool->injector))
+        return true;
+    size_t used = FILCH_LOAD(&pool->places_used, PL_places, acquire);
+    for (size_t i = 0; i < used; i++) {
+        struct worker *w = pool->places[i];
+        if (!FILCH_LOAD(&w->has_started, WK_started, acquire))
+            continue;
+        if (filch__deque_size(&w->deque) > 0 ||
+            filch__forks_have_any(FILCH_LOAD(&w->forks, WK_forks_look, acquire)))
+            return true;
+    }
+    return false;
+}

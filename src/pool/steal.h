@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Looking for work in other places: whose, in which order, and when to be insistent. */
+#ifndef FILCH_POOL_STEAL_H
+#define FILCH_POOL_STEAL_H
+
+#include "deque.h"
+
+#include <filch/inline/fork.h>
+#include <stdbool.h>
+
+struct filch_pool;
+struct worker;
+
+/* What a search has found: a claimed slot, or, where slot is NULL, a task. */
+struct found {
+    struct filch__slot *slot;
+    struct task_item item;
+};
+
+/* Looks once at the injector and at every other place, nearest first. Returns true with *found.
+ *   *hidden  receives a place that has forks but none public; unchanged where there is none [out] */
+bool filch__search_once(struct worker *w, struct found *found, struct worker **hidden);
+
+/* Takes a task from outside, and some more to the own deque. Returns true with *item. */
+bool filch__search_injector(struct worker *w, struct task_item *item);
+
+/* Searches for some microseconds. Returns true with *found; false: nothing, or something to resume,
+ * or the pool is crowded. */
+bool filch__search(struct worker *w, struct found *found);
+
+/* Whether any place has work that somebody else could take. */
+bool filch__search_sees_work(struct filch_pool *pool);
+
+#endif

@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Strands: making them, leaving one for another, and the waiter that is a task. */
+#include "idle.h"
+#include "worker.h"
+
+#include "base/check.h"
+
+enum {
+    /* So many forks may be open at once before the innermost ones run one after the other. A
+     * thread's own stack is where deep recursion starts; the memory is touched only as far as used. */
+    BASE_SLOTS = 32768,
+    STRAND_SLOTS = 1024,
+};
+
+enum {
+    /* More tasks than this in its deque, and a spawner has to let some of them run: 16 KiB, half of
+     * a level-1 cache. */
+    SPAWNED_MAX = 512,
+    SPAWNED_LOOK_EVERY = 64,
+};
+
+static struct fiber *strand_main(void *argument)
+{
+    struct strand *s = argument;
+    filch__ambient_restore(&s->worker->ambient);
+    filch__work(s->worker);
+    FILCH_CHECK(false, "a strand ended outside its loop");
+    return NULL;
+}
+
+static int slots_new(struct strand *s, size_t count)
+{
+    size_t bytes = (count + 1) * sizeof(struct filch__slot);
+    s->slots = filch__os->map(bytes);
+    if (s->slots == NULL)
+        return ENOMEM;
+    s->slots_bytes = bytes;
+    filch__forks_init(&s->forks, s->slots, count);
+    return 0;
+}
+
+struct strand *filch__strand_new(struct worker *w, bool is_base)
+{
+    struct strand *s = filch__os_alloc_zeroed(1, sizeof *s, _Alignof(struct strand));
+    if (s == NULL)
+        return NULL;
+    s->worker = w;
+    if (slots_new(s, is_base ? BASE_SLOTS : STRAND_SLOTS) != 0)
+        goto undo_strand;
+    if (is_base) {
+        s->fiber = &s->own_stack;
+        return s;
+    }
+    if (filch__fiber_create(&s->fiber, &w->stacks, strand_main, s) != 0)
+        goto undo_slots;
+    s->made = w->made;
+    w->made = s;
+    filch__count(&w->stats.strands);
+    return s;
+undo_slots:
+    (void)filch__os->unmap(s->slots, s->slots_bytes);
+undo_strand:
+    filch__os->free(s);
+    return NULL;
+}
+
+void filch__strand_destroy(struct strand *s)
+{
+    if (s->fiber != &s->own_stack)
+        filch__fiber_destroy(s->fiber, &s->worker->stacks);
+    (void)filch__os->unmap(s->slots, s->slots_bytes);
+    filch__os->free(s);
+}
+
+void filch__strand_switch(struct worker *w, struct strand *next)
+{
+    struct strand *from = w->strand;
+    FILCH_DCHECK(next != from && next->worker == w);
+    struct ambient ambient = filch__ambient_save();
+    w->strand = next;
+    filch__forks = &next->forks.owner;
+    filch__waiter_kind.sleeper = next;
+    FILCH_STORE(&w->forks, &next->forks, WK_forks, release);
+    FILCH_STORE_RELAXED(&w->region, next->region); /* a hint */
+    filch__fiber_switch(from->fiber, next->fiber);
+    filch__ambient_restore(&ambient);
+}
+
+struct strand *filch__strand_other(struct worker *w)
+{
+    struct strand *s = w->spare;
+    if (s == NULL)
+        return filch__strand_new(w, false);
+    w->spare = s->next;
+    s->next = NULL;
+    return s;
+}
+
+void filch__strand_execute_exported(void *slot)
+{
+    filch__slot_execute(slot);
+}
+
+/* Offers the forks of the running strand, which is about to be left, as tasks: whoever runs them
+ * next, this worker included, must not be looking at the strand. Returns 0; ENOMEM: not all could be
+ * offered, none was. */
+static int export_forks(struct worker *w)
+{
+    struct forks *f = &w->strand->forks;
+    struct filch__slot *slot;
+    if (!filch__forks_have_any(f))
+        return 0;
+    int error = filch__deque_reserve(&w->deque, (size_t)(f->owner.tail - f->base));
+    if (error != 0)
+        return error;
+    struct filch__slot *end = filch__forks_claim_all(f, &slot);
+    for (; slot < end; slot++) {
+        struct task_item item = {.fn = filch__strand_execute_exported, .arg = slot};
+        error = filch__worker_push(w, &item);
+        FILCH_CHECK(error == 0, "room that was reserved is gone");
+    }
+    return 0;
+}
+
+/* --- ready strands --- */
+
+/* Moves what wakers have pushed to the end of the ready list. They push a stack; a list that is
+ * turned round is in the order of the wake-ups. */
+static void collect_woken(struct worker *w)
+{
+    if (FILCH_LOAD_RELAXED(&w->woken) == NULL) /* a look */
+        return;
+    struct waiter *stack = FILCH_EXCHANGE(&w->woken, NULL, RS_take, acquire);
+    struct waiter *list = NULL;
+    while (stack != NULL) {
+        struct waiter *next = stack->next;
+        stack->next = list;
+        list = stack;
+        stack = next;
+    }
+    struct waiter **end = &w->ready;
+    while (*end != NULL)
+        end = &(*end)->next;
+    *end = list;
+}
+
+bool filch__strand_has_ready(struct worker *w)
+{
+    return w->ready != NULL || FILCH_LOAD(&w->woken, RS_look, seq_cst) != NULL;
+}
+
+struct strand *filch__strand_next_ready(struct worker *w)
+{
+    collect_woken(w);
+    struct waiter *waiter = w->ready;
+    if (waiter == NULL)
+        return NULL;
+    w->ready = waiter->next;
+    return waiter->sleeper;
+}
+
+/* --- the waiter that is a task --- */
+
+static void put_spare(struct worker *w, struct strand *s)
+{
+    if (s == NULL)
+        return;
+    s->next = w->spare;
+    w->spare = s;
+}
+
+/* No stack is to be had: the thread itself sleeps, and what else waits here waits with it. */
+static void suspend_thread(struct worker *w, struct waiter *waiter)
+{
+    while (FILCH_LOAD(&waiter->state, PK_woken, acquire) != WAITER_WOKEN)
+        filch__idle_sleep_until_ready(w);
+    /* It has been, or is being, pushed to our own queue: take it out again. */
+    for (;;) {
+        collect_woken(w);
+        for (struct waiter **link = &w->ready; *link != NULL; link = &(*link)->next) {
+            if (*link == waiter) {
+                *link = waiter->next;
+                return;
+            }
+        }
+        filch__cpu_relax(); /* between the waker's two steps: a few instructions */
+    }
+}
+
+static int task_suspend(struct waiter *waiter, int64_t deadline_ns)
+{
+    struct strand *s = waiter->sleeper;
+    struct worker *w = s->worker;
+    FILCH_DCHECK(w->strand == s);
+    filch__tally_flush(&w->credits);
+    uint32_t seen = WAITER_EMPTY;
+    if (!FILCH_CAS(&waiter->state, &seen, WAITER_PARKED, PK_park, relaxed) && seen == WAITER_WOKEN)
+        return 0;
+    struct strand *other = filch__strand_other(w);
+    if (other == NULL || export_forks(w) != 0) {
+        put_spare(w, other);
+        suspend_thread(w, waiter);
+        return 0;
+    }
+    other->region = s->region; /* what it finds in our deque is of the same call */
+    struct timer timer = {.deadline_ns = deadline_ns, .waiter = waiter};
+    if (deadline_ns != FILCH_FOREVER)
+        filch__timer_add(&w->timers, &timer);
+    filch__count(&w->stats.suspensions);
+    w->suspended++;
+    filch__strand_switch(w, other);
+    w->suspended--;
+    filch__timer_remove(&timer);
+    return FILCH_LOAD(&waiter->state, PK_woken, acquire) == WAITER_WOKEN ? 0 : ETIMEDOUT;
+}
+
+static void task_wake(struct waiter *waiter)
+{
+    struct strand *s = waiter->sleeper;
+    struct worker *w = s->worker; /* outlives its waiters */
+    if (FILCH_EXCHANGE(&waiter->state, WAITER_WOKEN, PK_wake, release) != WAITER_PARKED)
+        return; /* it had not gone to sleep, and its memory may be gone now */
+    /* It stays where it is until its worker takes it from this queue. */
+    struct waiter *first = FILCH_LOAD_RELAXED(&w->woken); /* the swap decides */
+    do
+        waiter->next = first;
+    while (!FILCH_CAS(&w->woken, &first, waiter, RS_push, seq_cst));
+    if (w != filch__worker)
+        filch__idle_wake(w);
+}
+
+const struct waiter_ops filch__waiter_task_ops = {
+    .suspend = task_suspend,
+    .wake = task_wake,
+};
+
+void filch__strand_yield(struct worker *w)
+{
+    struct strand *other = filch__strand_other(w);
+    if (other == NULL || export_forks(w) != 0) {
+        put_spare(w, other);
+        return;
+    }
+    struct strand *s = w->strand;
+    other->region = s->region;
+    s->next = w->yielded;
+    w->yielded = s;
+    filch__strand_switch(w, other);
+}
+
+void filch__strand_wait_for_others(struct worker *w)
+{
+    if (w->suspended == 0)
+        return;
+    struct strand *other = filch__strand_other(w);
+    FILCH_CHECK(other != NULL, "no stack for the end of a call whose tasks still wait");
+    w->leaving = w->strand;
+    filch__strand_switch(w, other);
+}
+
+void filch__strand_bound_spawns(struct worker *w)
+{
+    if (++w->spawned % SPAWNED_LOOK_EVERY == 0 && filch__deque_size(&w->deque) > SPAWNED_MAX)
+        filch__strand_yield(w);
+}

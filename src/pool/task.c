@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Tasks with a handle. */
+#include "task.h"
+
+#include "pool.h"
+
+#include "base/check.h"
+#include "park/event.h"
+
+/* Two hold it: the handle, and the queue or worker that it is with. The last one frees it. */
+struct filch_task {
+    void (*fn)(void *);
+    void *arg;
+    void (*drop)(void *);
+    const char *name;
+    struct event ended;
+    int result;                        /* written before `ended` */
+    FILCH_SHARED(uint32_t) references; /* 2, 1, 0 */
+};
+
+static void release(struct filch_task *task)
+{
+    if (FILCH_FETCH_SUB(&task->references, 1, TK_release, acq_rel) == 1)
+        filch__os->free(task);
+}
+
+static void end(struct filch_task *task, int result)
+{
+    task->result = result;
+    filch__event_set(&task->ended);
+    release(task);
+}
+
+static void run(void *argument)
+{
+    struct filch_task *task = argument;
+    struct strand *s = filch__worker->strand;
+    struct filch_task *outer = s->task;
+    s->task = task;
+    task->fn(task->arg);
+    s->task = outer;
+    end(task, 0);
+}
+
+static void cancel(void *argument)
+{
+    struct filch_task *task = argument;
+    if (task->drop != NULL)
+        task->drop(task->arg);
+    end(task, ECANCELED);
+}
+
+struct filch_task *filch__task_new(const struct filch_task_attr *attr, void (*fn)(void *),
+                                   void *arg)
+{
+    struct filch_task *task = filch__os_alloc_zeroed(1, sizeof *task, FILCH_CACHE_LINE);
+    if (task == NULL)
+        return NULL;
+    task->fn = fn;
+    task->arg = arg;
+    task->drop = attr->drop;
+    task->name = attr->name;
+    task->references = 2;
+    return task;
+}
+
+void filch__task_free_unspawned(struct filch_task *task)
+{
+    filch__os->free(task);
+}
+
+struct task_item filch__task_item(struct filch_task *task, struct tally *tally)
+{
+    return (struct task_item){.fn = run, .arg = task, .tally = tally, .drop = cancel};
+}
+
+int filch_task_join_until(struct filch_task *task, int64_t deadline)
+{
+    if (task == NULL)
+        return EINVAL;
+    if (filch__worker != NULL && filch__worker->strand->task == task)
+        return EDEADLK;
+    int error = filch__event_wait(&task->ended, deadline);
+    if (error != 0)
+        return error;
+    int result = task->result;
+    release(task);
+    return result;
+}
+
+int filch_task_join(struct filch_task *task)
+{
+    return filch_task_join_until(task, FILCH_FOREVER);
+}
+
+void filch_task_detach(struct filch_task *task)
+{
+    if (task != NULL)
+        release(task);
+}
+
+int filch_task_is_finished(const struct filch_task *task)
+{
+    if (task == NULL)
+        return 0;
+    /* The event is not changed by the look; it takes no const because a wait would change it. */
+    return filch__event_has_happened(&((struct filch_task *)(uintptr_t)task)->ended);
+}

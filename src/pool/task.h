@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Tasks with a handle, as the pool makes them. */
+#ifndef FILCH_POOL_TASK_H
+#define FILCH_POOL_TASK_H
+
+#include "deque.h"
+
+#include <filch/task.h>
+
+/* Makes a task that nobody has spawned. Returns NULL: no memory. */
+struct filch_task *filch__task_new(const struct filch_task_attr *attr, void (*fn)(void *),
+                                   void *arg);
+
+/* Frees a task that could not be spawned. */
+void filch__task_free_unspawned(struct filch_task *task);
+
+/* What a queue holds of the task. */
+struct task_item filch__task_item(struct filch_task *task, struct tally *tally);
+
+#endif

@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "worker.h"
+
+#include "idle.h"
+#include "pool.h"
+#include "steal.h"
+
+#include "base/check.h"
+
+enum {
+    /* Every so many tasks the injector is looked at first, so that work from outside is not kept
+     * waiting by work that breeds work. A prime, lest it beats in time with the program's own loops. */
+    INJECTOR_EVERY = 61,
+    /* Between looks at the clock while tasks with deadlines wait here. */
+    TIMERS_EVERY = 16,
+    YIELD_RESUME_BELOW = 64,
+};
+
+__thread struct worker *filch__worker __attribute__((tls_model("initial-exec")));
+
+/* What a thread outside of every pool has: every fork is slow, nothing is ever in it. */
+static struct filch__fork_stack no_forks;
+__thread struct filch__fork_stack *filch__forks __attribute__((tls_model("initial-exec"))) =
+    &no_forks;
+
+int filch__worker_init(struct worker *w, struct filch_pool *pool, size_t index, bool is_guest)
+{
+    w->pool = pool;
+    w->index = index;
+    w->is_guest = is_guest;
+    w->random = index * UINT64_C(0x9e3779b97f4a7c15) + 1;
+    filch__stack_cache_init(&w->stacks, &pool->stacks);
+    int error = filch__deque_init(&w->deque, 0);
+    if (error != 0)
+        return error;
+    w->base = filch__strand_new(w, true);
+    if (w->base == NULL) {
+        filch__deque_destroy(&w->deque);
+        return ENOMEM;
+    }
+    w->strand = w->base;
+    w->base->region = is_guest ? w : NULL;
+    w->region = w->base->region;
+    w->forks = &w->base->forks;
+    return 0;
+}
+
+void filch__worker_destroy(struct worker *w)
+{
+    FILCH_DCHECK(w->suspended == 0);
+    while (w->made != NULL) {
+        struct strand *s = w->made;
+        w->made = s->made;
+        filch__strand_destroy(s);
+    }
+    filch__stack_cache_drain(&w->stacks);
+    filch__strand_destroy(w->base);
+    filch__deque_destroy(&w->deque);
+}
+
+void filch__worker_enter(struct worker *w)
+{
+    filch__fiber_adopt_thread(&w->base->own_stack);
+    filch__worker = w;
+    filch__forks = &w->base->forks.owner;
+    filch__waiter_kind = (struct waiter_kind){&filch__waiter_task_ops, w->base};
+}
+
+void filch__worker_exit(struct worker *w)
+{
+    FILCH_DCHECK(filch__worker == w && w->strand == w->base);
+    (void)w;
+    filch__worker_forget();
+}
+
+void filch__worker_forget(void)
+{
+    filch__worker = NULL;
+    filch__forks = &no_forks;
+    filch__waiter_kind = (struct waiter_kind){&filch__waiter_thread_ops, NULL};
+}
+
+void filch__slot_execute(struct filch__slot *slot)
+{
+    /* The claim has acquired the slot; if its owner waits by now, this acquires where it put the
+     * function instead. */
+    uintptr_t run = FILCH_LOAD(&slot->run, FK_run_look, acquire);
+    if ((run & FILCH__SLOT_AWAITED) != 0)
+        run = ((struct slot_waiter *)(run - FILCH__SLOT_AWAITED))->run;
+    ((filch__slot_run *)run)(slot);
+    /* The slot may be gone after this, unless its owner waits. */
+    uintptr_t before = FILCH_EXCHANGE(&slot->run, FILCH__SLOT_DONE, FK_done, acq_rel);
+    if ((before & FILCH__SLOT_AWAITED) != 0)
+        filch__unpark(&((struct slot_waiter *)(before - FILCH__SLOT_AWAITED))->waiter);
+}
+
+void filch__worker_run(struct worker *w, const struct task_item *item)
+{
+    struct tally *tally = item->tally;
+    /* Somebody may be waiting for the credits that we hold, while this task runs for long. */
+    if (w->credits.tally != tally)
+        filch__tally_flush(&w->credits);
+    w->tick++;
+    filch__count(&w->stats.tasks);
+    if (FILCH_UNLIKELY(item->drop != NULL) && filch__pool_state(w->pool) == POOL_CANCELLED)
+        item->drop(item->arg);
+    else
+        item->fn(item->arg);
+    if (tally != NULL)
+        filch__tally_ended(&w->credits, tally);
+}
+
+int filch__worker_push(struct worker *w, const struct task_item *item)
+{
+    int error = filch__deque_push(&w->deque, item);
+    if (error == 0)
+        filch__idle_notify(w);
+    return error;
+}
+
+bool filch__worker_pop_of(struct worker *w, const struct tally *tally, struct task_item *item)
+{
+    if (!filch__deque_pop(&w->deque, item))
+        return false;
+    if (item->tally == tally)
+        return true;
+    int error = filch__deque_push(&w->deque, item);
+    FILCH_CHECK(error == 0, "room that was just used is gone");
+    return false;
+}
+
+bool filch__worker_pop_slot(struct worker *w, const struct filch__slot *slot)
+{
+    struct task_item item;
+    if (!filch__deque_pop(&w->deque, &item))
+        return false;
+    if (item.fn == filch__strand_execute_exported && item.arg == slot)
+        return true;
+    int error = filch__deque_push(&w->deque, &item);
+    FILCH_CHECK(error == 0, "room that was just used is gone");
+    return false;
+}
+
+/* --- the loop --- */
+
+static void put_spare(struct worker *w)
+{
+    w->strand->next = w->spare;
+    w->spare = w->strand;
+}
+
+/* Timers that are due make their waiters go on, unless those have been woken. */
+static void fire_timers(struct worker *w)
+{
+    struct timer *timer;
+    int64_t now_ns = filch__os->now_ns();
+    while ((timer = filch__timer_due(&w->timers, now_ns)) != NULL) {
+        uint32_t seen = WAITER_PARKED;
+        struct waiter *waiter = timer->waiter;
+        if (!FILCH_CAS(&waiter->state, &seen, WAITER_EMPTY, PK_park, relaxed))
+            continue; /* woken: it is, or will be, in the queue of the woken */
+        /* To the front: it is late already. Nobody else pushes it, its state says so. */
+        waiter->next = w->ready;
+        w->ready = waiter;
+    }
+}
+
+/* Goes on with a strand that waits no longer. Returns true where it has (and the loop has been
+ * entered anew since). */
+static bool resume(struct worker *w)
+{
+    if (FILCH_UNLIKELY(w->timers.first != NULL) && w->tick % TIMERS_EVERY == 0)
+        fire_timers(w);
+    struct strand *s = filch__strand_next_ready(w);
+    if (s == NULL && w->leaving != NULL && w->suspended == 0) {
+        s = w->leaving;
+        w->leaving = NULL;
+    }
+    if (s == NULL && w->yielded != NULL && filch__deque_size(&w->deque) < YIELD_RESUME_BELOW) {
+        s = w->yielded;
+        w->yielded = s->next;
+        s->next = NULL;
+    }
+    if (s == NULL)
+        return false;
+    filch__idle_search_end(w);
+    put_spare(w);
+    filch__strand_switch(w, s);
+    return true;
+}
+
+static bool run_own(struct worker *w)
+{
+    struct task_item item;
+    bool from_outside =
+        FILCH_UNLIKELY(w->tick % INJECTOR_EVERY == 0) && filch__search_injector(w, &item);
+    if (!from_outside && !filch__deque_pop(&w->deque, &item))
+        return false;
+    filch__worker_run(w, &item);
+    return true;
+}
+
+/* The pool stops: only the base strand may return from the loop. */
+static void go_to_base(struct worker *w)
+{
+    if (w->strand == w->base)
+        return;
+    struct strand **link = &w->spare;
+    while (*link != w->base) {
+        FILCH_CHECK(*link != NULL, "a pool stopped while a task of it was waiting");
+        link = &(*link)->next;
+    }
+    *link = w->base->next;
+    w->base->next = NULL;
+    put_spare(w);
+    filch__strand_switch(w, w->base);
+    FILCH_CHECK(false, "a worker that had stopped was resumed");
+}
+
+static void look_for_work(struct worker *w)
+{
+    struct found found;
+    filch__tally_flush(&w->credits);
+    filch__idle_search_begin(w);
+    if (filch__search(w, &found)) {
+        filch__idle_search_end(w);
+        if (found.slot != NULL)
+            filch__slot_execute(found.slot);
+        else
+            filch__worker_run(w, &found.item);
+        return;
+    }
+    if (w->timers.first != NULL)
+        fire_timers(w);
+    if (!filch__strand_has_ready(w))
+        filch__idle_sleep(w);
+}
+
+void filch__work(struct worker *w)
+{
+    for (;;) {
+        if (resume(w) || run_own(w))
+            continue;
+        if (w->yielded != NULL)
+            continue; /* thieves emptied the deque between the two: the spawner goes on */
+        if (filch__pool_state(w->pool) == POOL_STOPPED && !w->is_guest)
+            break;
+        look_for_work(w);
+    }
+    go_to_base(w);
+}

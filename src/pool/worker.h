@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A worker: a thread that runs tasks of one pool, and what belongs to it.
+ *
+ * Two kinds have the same struct: the pool's own threads, and guests, threads from outside for as
+ * long as they are inside a join, scope or loop of theirs. A guest runs only what its own call has
+ * spawned, so that a small loop never waits for somebody else's long task.
+ *
+ * The loop (filch__work) runs at the base of every strand. It calls a task on the present stack; a
+ * task that has to wait leaves the whole strand behind, and the loop goes on at the base of another
+ * one. So a task never runs on top of frames that could need what it holds.
+ */
+#ifndef FILCH_POOL_WORKER_H
+#define FILCH_POOL_WORKER_H
+
+#include "deque.h"
+#include "fiber/ambient.h"
+#include "fiber/fiber.h"
+#include "forks.h"
+#include "park/park.h"
+#include "tally.h"
+#include "timer.h"
+
+#include <filch/parallel.h>
+#include <filch/stats.h>
+#include <stdbool.h>
+
+struct filch_pool;
+struct filch_thread;
+struct worker;
+
+/* A stack of frames with its fork stack: what a waiting task leaves behind. Owner only, but for the
+ * shared side of `forks`, which thieves may look at as long as the pool lives. */
+struct strand {
+    struct forks forks;
+    struct worker *worker;     /* const */
+    struct fiber *fiber;       /* const */
+    struct strand *next;       /* in one of the worker's lists */
+    struct strand *made;       /* const: the worker's list of all it has made */
+    struct worker *region;     /* the guest whose work runs here; NULL: nobody's */
+    struct filch_task *task;   /* the one with a handle that runs here; NULL: none */
+    struct fiber own_stack;    /* of the strand that is a thread's own stack */
+    struct filch__slot *slots; /* const; of forks */
+    size_t slots_bytes;        /* const; 0: allocated with the strand */
+};
+
+/* Counters, one set per worker, so that counting costs no sharing. Owner writes, others read. */
+struct worker_stats {
+    FILCH_SHARED(uint64_t) tasks;
+    FILCH_SHARED(uint64_t) steals;
+    FILCH_SHARED(uint64_t) exposures;
+    FILCH_SHARED(uint64_t) suspensions;
+    FILCH_SHARED(uint64_t) sleeps;
+    FILCH_SHARED(uint64_t) wakes;
+    FILCH_SHARED(uint64_t) strands;
+    FILCH_SHARED(uint64_t) bind_failures;
+};
+
+/* What the owner of a claimed slot waits with, in its frame. */
+struct slot_waiter {
+    struct waiter waiter;
+    uintptr_t run; /* of the slot: the claimer may not have read it yet */
+};
+
+/* What loops know about their bodies from earlier runs; see src/scope/for.c. Owner only. */
+enum { LOOP_MEMORY_ENTRIES = 32 };
+struct loop_memory {
+    filch_for_body *body;
+    double ns_per_iteration;
+};
+
+struct worker {
+    /* What thieves look at. */
+    FILCH_SHARED(struct forks *) forks;   /* of the strand that runs; owner writes */
+    FILCH_SHARED(struct worker *) region; /* of the strand that runs; owner writes, a hint */
+    FILCH_SHARED(bool) has_started; /* deque and forks may be looked at; once true, it stays */
+    struct deque deque;
+
+    /* What wakers touch. */
+    _Alignas(FILCH_CACHE_LINE) FILCH_SHARED(struct waiter *) woken; /* stack of waiters to resume */
+    FILCH_SHARED(struct waiter *)
+    sleeper; /* the worker itself, asleep; whoever takes it wakes it */
+
+    /* Owner only from here. */
+    _Alignas(FILCH_CACHE_LINE) struct filch_pool *pool; /* const */
+    struct strand *strand;                              /* that runs */
+    struct strand *base;                                /* const: on the thread's own stack */
+    struct strand *spare;                               /* stopped in the loop, nothing on them */
+    struct strand *yielded;                             /* stopped spawners, newest first */
+    struct strand *leaving; /* a guest's base, when only its suspended strands keep it */
+    struct strand *made;    /* all strands but the base */
+    struct waiter *ready;   /* taken from `woken`, oldest first */
+    struct tally_credits credits;
+    struct timer_list timers;
+    struct stack_cache stacks;
+    struct ambient ambient;      /* floating-point modes and errno that a fresh task starts with */
+    uint32_t *victims;           /* const: indices of other workers, nearest first */
+    size_t victim_count;         /* const */
+    size_t index;                /* const: place in the pool */
+    size_t suspended;            /* strands that wait */
+    uint64_t tick;               /* tasks started, for what is looked at now and then */
+    uint64_t random;             /* where the next search begins among equals */
+    bool is_guest;               /* const */
+    bool is_searching;           /* counted as searching in the idle word */
+    bool keeps_quiet;            /* its forks wake nobody: a short loop is at work */
+    bool entered_by_fork;        /* a guest whose call ends with the sync of its first slot */
+    uint64_t spawned;            /* tasks spawned on scopes, for the bound on their number */
+    struct filch_thread *thread; /* const; NULL for a guest */
+    struct loop_memory loops[LOOP_MEMORY_ENTRIES];
+    struct worker_stats stats;
+};
+
+/* The worker that the calling thread is; NULL outside. */
+extern __thread struct worker *filch__worker __attribute__((tls_model("initial-exec")));
+
+/* Adds to a counter of the calling worker's own. */
+static inline void filch__count(uint64_t *counter)
+{
+    FILCH_STORE_RELAXED(counter, *counter + 1); /* statistic, owner only */
+}
+
+/* Prepares a worker: deque, base strand. It does not run yet. Returns 0; ENOMEM. */
+FILCH_NODISCARD int filch__worker_init(struct worker *w, struct filch_pool *pool, size_t index,
+                                       bool is_guest);
+
+/* Frees everything of a worker that does not run; its tasks have all ended. */
+void filch__worker_destroy(struct worker *w);
+
+/* Makes the calling thread the worker: installs its waiter kind and fork stack. */
+void filch__worker_enter(struct worker *w);
+
+/* The calling thread is no worker any more. */
+void filch__worker_exit(struct worker *w);
+
+/* In a forked child, where the pool's threads are not: the calling thread is an outsider. */
+void filch__worker_forget(void);
+
+/* The loop: runs tasks until the pool stops. Returns on the base strand only. */
+void filch__work(struct worker *w);
+
+/* Runs a task that was taken from a queue, and counts its end. */
+void filch__worker_run(struct worker *w, const struct task_item *item);
+
+/* Pushes a task on the worker's deque and sees to it that somebody is awake. Returns 0; ENOMEM. */
+FILCH_NODISCARD int filch__worker_push(struct worker *w, const struct task_item *item);
+
+/* Pops the newest task of the worker's own deque if it is one of `tally`'s. */
+bool filch__worker_pop_of(struct worker *w, const struct tally *tally, struct task_item *item);
+
+/* Pops the newest task of the own deque if it is this exported slot. */
+bool filch__worker_pop_slot(struct worker *w, const struct filch__slot *slot);
+
+/* Runs a slot that the caller has claimed, and tells its owner. */
+void filch__slot_execute(struct filch__slot *slot);
+
+/* --- strands (strand.c) --- */
+
+/* Makes a strand for the worker; on a fresh fiber, or on the calling thread's own stack.
+ * Returns NULL: no memory. */
+struct strand *filch__strand_new(struct worker *w, bool is_base);
+void filch__strand_destroy(struct strand *s);
+
+/* Leaves the running strand and goes on with `next`; returns when somebody switches back. */
+void filch__strand_switch(struct worker *w, struct strand *next);
+
+/* A strand that stands in the loop: a spare one, else a new one; NULL: none to be had. */
+struct strand *filch__strand_other(struct worker *w);
+
+/* Sets the running strand aside until the worker's deque is short; the tasks there run meanwhile.
+ * Returns at once where no stack is to be had. */
+void filch__strand_yield(struct worker *w);
+
+/* Called after each spawn of a worker or guest: now and then, where too many tasks wait in its deque,
+ * sets the spawner aside until some have run, so that memory stays bounded. */
+void filch__strand_bound_spawns(struct worker *w);
+
+/* The next strand that can go on, its timer taken back; NULL: none. */
+struct strand *filch__strand_next_ready(struct worker *w);
+
+/* Whether filch__strand_next_ready would find something. */
+bool filch__strand_has_ready(struct worker *w);
+
+/* Runs an exported slot, as a task. */
+void filch__strand_execute_exported(void *slot);
+
+/* Sets a guest's base strand aside until none of its other strands waits. */
+void filch__strand_wait_for_others(struct worker *w);
+
+/* The waiter that is a task. */
+extern const struct waiter_ops filch__waiter_task_ops;
+
+#endif

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "os/os.h"
+
+#include "os/syscalls.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+static void *linux_alloc(size_t size_bytes, size_t align_bytes)
+{
+    int saved_errno = errno;
+    void *memory = NULL;
+    if (align_bytes < sizeof(void *))
+        align_bytes = sizeof(void *);
+    if (posix_memalign(&memory, align_bytes, size_bytes) != 0)
+        memory = NULL;
+    errno = saved_errno;
+    return memory;
+}
+
+static void linux_free(void *memory)
+{
+    int saved_errno = errno;
+    free(memory);
+    errno = saved_errno;
+}
+
+/* Turns a call that sets errno into one that returns it and leaves errno alone. */
+static int result_of(long result, int saved_errno)
+{
+    int error = result == -1 ? errno : 0;
+    errno = saved_errno;
+    return error;
+}
+
+static void *linux_map(size_t size_bytes)
+{
+    int saved_errno = errno;
+    void *pages = mmap(NULL, size_bytes, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    errno = saved_errno;
+    return pages == MAP_FAILED ? NULL : pages;
+}
+
+static int linux_unmap(void *pages, size_t size_bytes)
+{
+    int saved_errno = errno;
+    return result_of(munmap(pages, size_bytes), saved_errno);
+}
+
+static int linux_advise(void *pages, size_t size_bytes, int advice)
+{
+    int saved_errno = errno;
+    return result_of(madvise(pages, size_bytes, advice), saved_errno);
+}
+
+static int linux_protect(void *pages, size_t size_bytes, int protection)
+{
+    int saved_errno = errno;
+    return result_of(mprotect(pages, size_bytes, protection), saved_errno);
+}
+
+static int64_t linux_now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+const struct os_table filch__os_linux = {
+    .alloc = linux_alloc,
+    .free = linux_free,
+    .map = linux_map,
+    .unmap = linux_unmap,
+    .advise = linux_advise,
+    .protect = linux_protect,
+    .advise_batch = filch__syscall_advise_batch,
+    .thread_create = pthread_create,
+    .futex_wait = filch__syscall_futex_wait,
+    .futex_wake = filch__syscall_futex_wake,
+    .now_ns = linux_now_ns,
+    .barrier = filch__syscall_barrier,
+    .barrier_ready = filch__syscall_barrier_ready,
+};
+
+const struct os_table *filch__os = &filch__os_linux;
+
+void filch__os_replace(const struct os_table *table)
+{
+    filch__os = table != NULL ? table : &filch__os_linux;
+}
+
+void *filch__os_alloc_zeroed(size_t count, size_t size_bytes, size_t align_bytes)
+{
+    size_t total_bytes;
+    if (__builtin_mul_overflow(count, size_bytes, &total_bytes) || total_bytes == 0)
+        return NULL;
+    void *memory = filch__os->alloc(total_bytes, align_bytes);
+    if (memory != NULL)
+        memset(memory, 0, total_bytes);
+    return memory;
+}
+
+size_t filch__page_size_bytes(void)
+{
+    return (size_t)sysconf(_SC_PAGESIZE);
+}

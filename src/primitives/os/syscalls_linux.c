@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The one file that calls syscall(2), and so the only place where a thread of the library sleeps. */
+#include "os/syscalls.h"
+
+#include <errno.h>
+#include <linux/futex.h>
+#include <linux/membarrier.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { NS_PER_S = 1000000000 };
+
+/* process_madvise(2) takes this many ranges in one call (UIO_MAXIOV). */
+enum { BATCH_MAX = 1024 };
+
+/* PIDFD_SELF, since Linux 6.14: this process, without opening a descriptor. */
+enum { PIDFD_OF_SELF = -10000 };
+
+int filch__syscall_futex_wait(uint32_t *word, uint32_t expected, int64_t deadline_ns)
+{
+    int saved_errno = errno;
+    struct timespec deadline;
+    struct timespec *timeout = NULL;
+    if (deadline_ns != INT64_MAX) {
+        if (deadline_ns < 0)
+            deadline_ns = 0;
+        deadline.tv_sec = (time_t)(deadline_ns / NS_PER_S);
+        deadline.tv_nsec = (long)(deadline_ns % NS_PER_S);
+        timeout = &deadline;
+    }
+    /* The BITSET form takes an absolute time; without FUTEX_CLOCK_REALTIME it is CLOCK_MONOTONIC. */
+    long result = syscall(SYS_futex, word, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, expected,
+                          timeout, NULL, FUTEX_BITSET_MATCH_ANY);
+    int error = result == -1 ? errno : 0;
+    errno = saved_errno;
+    return error;
+}
+
+void filch__syscall_futex_wake(uint32_t *word, int count)
+{
+    int saved_errno = errno;
+    syscall(SYS_futex, word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, count, NULL, NULL, 0);
+    errno = saved_errno;
+}
+
+int filch__syscall_barrier_ready(void)
+{
+    int saved_errno = errno;
+    long result = syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0);
+    errno = saved_errno;
+    return result == 0 ? 0 : ENOSYS;
+}
+
+int filch__syscall_barrier(void)
+{
+    int saved_errno = errno;
+    long result = syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
+    errno = saved_errno;
+    return result == 0 ? 0 : ENOSYS;
+}
+
+int filch__syscall_advise_batch(const struct iovec *ranges, size_t count, int advice)
+{
+    int saved_errno = errno;
+    int error = 0;
+    for (size_t done = 0; done < count && error == 0; done += BATCH_MAX) {
+        size_t batch = count - done < BATCH_MAX ? count - done : BATCH_MAX;
+        size_t expected_bytes = 0;
+        for (size_t i = 0; i < batch; i++)
+            expected_bytes += ranges[done + i].iov_len;
+        long advised_bytes =
+            syscall(SYS_process_madvise, PIDFD_OF_SELF, ranges + done, batch, advice, 0);
+        if (advised_bytes == -1)
+            error = errno;
+        else if ((size_t)advised_bytes != expected_bytes)
+            error = EINVAL;
+    }
+    errno = saved_errno;
+    return error;
+}

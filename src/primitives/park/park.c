@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "park/park.h"
+
+#include "base/check.h"
+
+#include <errno.h>
+#include <stddef.h>
+
+__thread struct waiter_kind filch__waiter_kind
+    __attribute__((tls_model("initial-exec"))) = {&filch__waiter_thread_ops, NULL};
+
+void filch__waiter_init(struct waiter *w)
+{
+    w->state = WAITER_EMPTY; /* nobody else knows it yet */
+    w->ops = filch__waiter_kind.ops;
+    w->sleeper = filch__waiter_kind.sleeper;
+    w->next = NULL;
+}
+
+int filch__park(struct waiter *w, int64_t deadline_ns)
+{
+    int saved_errno = errno;
+    int error = 0;
+    while (FILCH_LOAD(&w->state, PK_woken, acquire) != WAITER_WOKEN && error == 0)
+        error = w->ops->suspend(w, deadline_ns);
+    errno = saved_errno;
+    /* A wake-up that came with the deadline counts: an event is never reported as lost. */
+    return FILCH_LOAD(&w->state, PK_woken, acquire) == WAITER_WOKEN ? 0 : error;
+}
+
+void filch__unpark(struct waiter *w)
+{
+    w->ops->wake(w);
+}

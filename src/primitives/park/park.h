@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* THE blocking point: every wait of the library is a park, every wake-up an unpark.
+ *
+ *     struct waiter w;
+ *     filch__waiter_init(&w);
+ *     show_it_to_the_waker(&w);
+ *     int error = filch__park(&w, deadline);      // 0 or ETIMEDOUT
+ *     if (error == ETIMEDOUT && !take_it_back(&w))
+ *         (void)filch__park(&w, FILCH_FOREVER);   // the waker has it already: its touch is due
+ */
+#ifndef FILCH_PARK_PARK_H
+#define FILCH_PARK_PARK_H
+
+#include "park/waiter.h"
+
+#include <filch/time.h>
+
+/* Prepares a waiter of the kind that the caller is.
+ *   w   uninitialised                                                                      [out]
+ * Blocks: never. Panics: never. Callable from: threads and tasks. */
+void filch__waiter_init(struct waiter *w);
+
+/* Waits until somebody has unparked the waiter. A waiter waits for one event only.
+ *   w            initialised; shown to the one that will wake it                        [in,out]
+ *   deadline_ns  absolute, CLOCK_MONOTONIC; FILCH_FOREVER for none
+ * Returns 0: woken; ETIMEDOUT: not woken yet, the waker may still come.
+ * Blocks: yes; a task suspends, its worker goes on. Panics: never. errno is preserved.
+ * Ordering: acquires what the unpark released (PK_woken). */
+int filch__park(struct waiter *w, int64_t deadline_ns);
+
+/* Wakes the waiter, now or in its coming park. At most once per waiter.
+ *   w   initialised; its memory may be gone before this returns                          [in,out]
+ * Blocks: never. Panics: never. errno is preserved. Callable from: threads and tasks.
+ * Ordering: releases to the park that returns (PK_wake). */
+void filch__unpark(struct waiter *w);
+
+#endif

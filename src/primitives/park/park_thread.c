@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The waiter that is an OS thread: it sleeps on the state word itself. */
+#include "park/waiter.h"
+
+#include "os/os.h"
+
+#include <errno.h>
+
+static int thread_suspend(struct waiter *w, int64_t deadline_ns)
+{
+    uint32_t seen = WAITER_EMPTY;
+    if (!FILCH_CAS(&w->state, &seen, WAITER_PARKED, PK_park, relaxed) && seen == WAITER_WOKEN)
+        return 0;
+    int error = filch__os->futex_wait(&w->state, WAITER_PARKED, deadline_ns);
+    if (error != ETIMEDOUT)
+        return 0; /* woken, interrupted or without reason: filch__park looks */
+    seen = WAITER_PARKED;
+    (void)FILCH_CAS(&w->state, &seen, WAITER_EMPTY, PK_park, relaxed); /* fails: woken meanwhile */
+    return ETIMEDOUT;
+}
+
+static void thread_wake(struct waiter *w)
+{
+    /* After the exchange the waiter may be gone: only the address of its word is used. The kernel
+     * answers a wake for memory that is no longer mapped, or is another's, with a spurious wake-up
+     * at worst, and every sleeper of ours looks again. */
+    uint32_t *word = &w->state;
+    if (FILCH_EXCHANGE(word, WAITER_WOKEN, PK_wake, release) == WAITER_PARKED)
+        filch__os->futex_wake(word, 1);
+}
+
+const struct waiter_ops filch__waiter_thread_ops = {
+    .suspend = thread_suspend,
+    .wake = thread_wake,
+};

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A waiter: whoever waits, once, for one event. It lives in the frame of the one that waits.
+ *
+ * The life of `state`:
+ *
+ *     EMPTY --park--> PARKED --unpark--> WOKEN       the usual wait
+ *     EMPTY --unpark--> WOKEN                        the event came first; park returns at once
+ *     PARKED --deadline--> EMPTY                     park returns ETIMEDOUT
+ *
+ * Who may touch what: `ops` and the fields behind it are the waiting side's, written before the
+ * waiter is shown to anybody. `state` is everybody's. Once unpark has set WOKEN, the waiter's memory
+ * may be gone: it first copies what it needs to wake the sleeper.
+ */
+#ifndef FILCH_PARK_WAITER_H
+#define FILCH_PARK_WAITER_H
+
+#include "base/atomic.h"
+
+#include <stdint.h>
+
+struct waiter;
+
+/* How a kind of waiter sleeps and is woken. The default is an OS thread; the pool installs another
+ * one while a worker runs tasks, and no primitive ever knows the difference. */
+struct waiter_ops {
+    /* Sleeps until the waiter is WOKEN or the deadline has passed; the state is EMPTY or PARKED when
+     * it is called, and the implementation moves it to PARKED itself. May return early.
+     * Returns 0 or ETIMEDOUT. */
+    int (*suspend)(struct waiter *w, int64_t deadline_ns);
+    /* Called by filch__unpark instead of touching the waiter itself: sets WOKEN and makes the sleeper
+     * run. The waiter may be gone as soon as WOKEN is set. */
+    void (*wake)(struct waiter *w);
+};
+
+enum waiter_state { WAITER_EMPTY, WAITER_PARKED, WAITER_WOKEN };
+
+struct waiter {
+    FILCH_SHARED(uint32_t) state;
+    const struct waiter_ops *ops; /* const after init */
+    void *sleeper;                /* const after init: what `ops` suspends (a task: its fiber) */
+    struct waiter *next; /* in a resume queue; the waker's until it is there, then the queue's */
+};
+
+/* The kind of waiter that the running code is, and its `sleeper`. */
+struct waiter_kind {
+    const struct waiter_ops *ops;
+    void *sleeper;
+};
+
+/* What filch__waiter_init takes the kind from; a worker replaces it around its tasks. Owner only. */
+extern __thread struct waiter_kind filch__waiter_kind __attribute__((tls_model("initial-exec")));
+
+/* An OS thread, asleep on the state word of the waiter. */
+extern const struct waiter_ops filch__waiter_thread_ops;
+
+#endif

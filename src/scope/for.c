@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Loops. A range is halved, the upper half offered to thieves, the lower half done first, down to
+ * pieces (leaves) that take some microseconds. How many iterations that is, is measured: each leaf
+ * corrects the estimate, and each worker remembers it for the next loop with the same body. Halves
+ * that nobody steals cost a few nanoseconds, so there is no other splitting policy: thieves take the
+ * largest half that is left, only when they are hungry. */
+#include <filch/parallel.h>
+
+#include "pool.h"
+
+#include "base/check.h"
+
+#include <filch/fork.h>
+
+enum {
+    /* A leaf: long against a fork and a look at the clock, short against what a user notices. */
+    LEAF_NS = 10000,
+    /* A loop that is expected to take less is done by those who are awake: waking one more takes
+     * longer. */
+    WAKE_NS = 40000,
+    /* A leaf is at most so many times as long as the one before: costs may rise along the range. */
+    GROWTH_MAX = 8,
+};
+
+/* One loop; in the frame of its caller. */
+struct loop {
+    filch_for_body *body;
+    void *ctx;
+    FILCH_SHARED(size_t)
+    grain;         /* iterations of a leaf, as far as known; all who work on it write */
+    bool is_timed; /* const: the grain is found by time */
+};
+
+static void run_range(struct loop *loop, size_t begin, size_t end);
+
+FILCH_FORKABLE_VOID(run_range, struct loop *, size_t, size_t)
+
+/* The grain that the latest leaf suggests. */
+static size_t grain_after(size_t iterations, int64_t took_ns)
+{
+    double per_iteration = (double)(took_ns > 0 ? took_ns : 1) / (double)iterations;
+    double grain = (double)LEAF_NS / per_iteration;
+    double most = (double)iterations * GROWTH_MAX;
+    if (grain > most)
+        grain = most;
+    return grain < 1.0 ? 1 : (size_t)grain;
+}
+
+static void run_leaf(struct loop *loop, size_t begin, size_t end)
+{
+    if (!loop->is_timed) {
+        loop->body(begin, end, loop->ctx);
+        return;
+    }
+    int64_t before_ns = filch__os->now_ns();
+    loop->body(begin, end, loop->ctx);
+    int64_t took_ns = filch__os->now_ns() - before_ns;
+    FILCH_STORE_RELAXED(&loop->grain, grain_after(end - begin, took_ns)); /* a hint to the others */
+}
+
+static void run_range(struct loop *loop, size_t begin, size_t end)
+{
+    size_t grain = FILCH_LOAD_RELAXED(&loop->grain); /* a hint */
+    if (end - begin <= grain) {
+        run_leaf(loop, begin, end);
+        return;
+    }
+    size_t middle = begin + (end - begin) / 2;
+    FILCH_FORK(upper, run_range, loop, middle, end);
+    run_range(loop, begin, middle);
+    FILCH_SYNC(upper, run_range);
+}
+
+/* --- what is remembered of a body --- */
+
+static struct loop_memory *memory_of(struct worker *w, filch_for_body *body)
+{
+    uint64_t hash = (uint64_t)(uintptr_t)body * UINT64_C(0x9e3779b97f4a7c15);
+    return &w->loops[hash >> 59 & (LOOP_MEMORY_ENTRIES - 1)];
+}
+
+static void remember(struct worker *w, const struct loop *loop)
+{
+    struct loop_memory *memory = memory_of(w, loop->body);
+    size_t grain = FILCH_LOAD_RELAXED(&loop->grain); /* everybody has ended */
+    double measured = (double)LEAF_NS / (double)grain;
+    /* A body that was dear is dear until it has been cheap for a while: taking a dear one for cheap
+     * costs more than the other way round. */
+    bool is_known = memory->body == loop->body;
+    double before = is_known ? memory->ns_per_iteration * 0.75 : 0.0;
+    memory->body = loop->body;
+    memory->ns_per_iteration = measured > before ? measured : before;
+}
+
+static void run_timed(struct worker *w, struct loop *loop, size_t begin, size_t end)
+{
+    const struct loop_memory *memory = memory_of(w, loop->body);
+    double expected_ns = (double)WAKE_NS;
+    if (memory->body == loop->body) {
+        expected_ns = memory->ns_per_iteration * (double)(end - begin);
+        double grain = (double)LEAF_NS / memory->ns_per_iteration;
+        loop->grain = grain < 1.0 ? 1 : grain > (double)SIZE_MAX / 2 ? SIZE_MAX / 2 : (size_t)grain;
+    }
+    bool was_quiet = w->keeps_quiet;
+    w->keeps_quiet = expected_ns < (double)WAKE_NS;
+    run_range(loop, begin, end);
+    w->keeps_quiet = was_quiet;
+    remember(w, loop);
+}
+
+/* The whole loop, on a worker or guest. */
+static void run_loop(struct loop *loop, size_t begin, size_t end)
+{
+    struct worker *w = filch__worker;
+    if (loop->is_timed)
+        run_timed(w, loop, begin, end);
+    else
+        run_range(loop, begin, end);
+}
+
+void filch_for(size_t begin, size_t end, filch_for_body *body, void *ctx)
+{
+    FILCH_CHECK(body != NULL, "filch_for: the body is NULL");
+    if (begin >= end)
+        return;
+    struct loop loop = {.body = body, .ctx = ctx, .grain = 1, .is_timed = true};
+    struct filch_pool *pool = NULL;
+    struct worker *guest = NULL;
+    if (filch__worker == NULL && filch__pool_resolve(&pool) == 0)
+        guest = filch__guest_enter(pool);
+    if (filch__worker != NULL)
+        run_loop(&loop, begin, end);
+    else
+        body(begin, end, ctx);
+    if (guest != NULL)
+        filch__guest_leave(guest);
+}
+
+/* --- with options --- */
+
+/* A loop for a limited number of workers: each takes the next piece until none is left. */
+struct shared_loop {
+    struct loop loop;
+    size_t end;
+    FILCH_SHARED(size_t) next; /* iterations below it have been taken */
+};
+
+static void run_shared(struct shared_loop *s)
+{
+    for (;;) {
+        size_t grain = FILCH_LOAD_RELAXED(&s->loop.grain); /* a hint */
+        size_t begin = FILCH_LOAD_RELAXED(&s->next);       /* the swap decides */
+        size_t end;
+        do {
+            if (begin >= s->end)
+                return;
+            end = s->end - begin > grain ? begin + grain : s->end;
+        } while (!FILCH_CAS(&s->next, &begin, end, FR_next, relaxed));
+        run_leaf(&s->loop, begin, end);
+    }
+}
+
+static void run_members(struct shared_loop *s, size_t members);
+
+FILCH_FORKABLE_VOID(run_members, struct shared_loop *, size_t)
+
+static void run_members(struct shared_loop *s, size_t members)
+{
+    if (members == 1) {
+        run_shared(s);
+        return;
+    }
+    FILCH_FORK(others, run_members, s, members / 2);
+    run_members(s, members - members / 2);
+    FILCH_SYNC(others, run_members);
+}
+
+struct for_call {
+    const struct filch_for_options *options;
+    size_t begin;
+    size_t end;
+    filch_for_body *body;
+    void *ctx;
+};
+
+/* Runs on a worker or guest of the right pool. */
+static void run_call(void *argument)
+{
+    const struct for_call *call = argument;
+    size_t most = call->options->max_workers;
+    size_t grain = call->options->grain;
+    struct loop loop = {.body = call->body,
+                        .ctx = call->ctx,
+                        .grain = grain == 0 ? 1 : grain,
+                        .is_timed = grain == 0};
+    if (most == 0 || filch__worker == NULL || most >= filch__worker->pool->width) {
+        run_loop(&loop, call->begin, call->end);
+        return;
+    }
+    struct shared_loop shared = {.loop = loop, .end = call->end, .next = call->begin};
+    run_members(&shared, most);
+}
+
+int filch_for_with(const struct filch_for_options *options, size_t begin, size_t end,
+                   filch_for_body *body, void *ctx)
+{
+    static const struct filch_for_options defaults;
+    if (body == NULL)
+        return EINVAL;
+    if (options == NULL)
+        options = &defaults;
+    struct filch_pool *pool = options->pool;
+    if (pool == NULL && filch__worker != NULL)
+        pool = filch__worker->pool;
+    int error = filch__pool_resolve(&pool);
+    if (error != 0 && options->pool != NULL)
+        return error;
+    if (begin >= end)
+        return 0;
+    struct for_call call = {options, begin, end, body, ctx};
+    if (error != 0) {
+        body(begin, end, ctx);
+        return 0;
+    }
+    struct worker *guest = filch__worker == NULL ? filch__guest_enter(pool) : NULL;
+    if (filch__worker == NULL || filch__worker->pool != pool)
+        return filch_pool_install(pool, run_call, &call);
+    run_call(&call);
+    if (guest != NULL)
+        filch__guest_leave(guest);
+    return 0;
+}

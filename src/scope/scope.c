@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <filch/scope.h>
+
+#include "scope.h"
+
+#include "process.h"
+
+#include "base/check.h"
+
+struct filch_scope {
+    struct tally tally; /* its tasks, and one for its body */
+    struct filch_pool *pool;
+    struct worker
+        *guest;       /* the place that the body's thread took for it; NULL: had one, or got none */
+    uint64_t process; /* that opened it */
+};
+
+_Static_assert(sizeof(struct filch_scope) <= sizeof(((struct filch__scope_frame *)0)->room),
+               "struct filch__scope_frame has room for a scope");
+
+struct filch_scope *filch__scope_of(struct filch__scope_frame *frame)
+{
+    return (struct filch_scope *)(void *)&frame->room;
+}
+
+int filch__scope_open(struct filch_scope *s, struct filch_pool *pool)
+{
+    struct worker *w = filch__worker;
+    struct worker *guest = NULL;
+    if (w != NULL) {
+        pool = w->pool;
+    } else {
+        int error = filch__pool_resolve(&pool);
+        if (error != 0)
+            return error;
+        guest = filch__guest_enter(pool); /* NULL: all places taken; then it only waits */
+    }
+    filch__tally_init(&s->tally);
+    s->pool = pool;
+    s->guest = guest;
+    s->process = filch__process_generation();
+    return 0;
+}
+
+/* Runs the tasks of the scope that lie newest in our own deque, here: the frames below are those of
+ * the scope that waits for them. */
+static void run_own(struct filch_scope *s, struct worker *w)
+{
+    struct task_item item;
+    while (filch__worker_pop_of(w, &s->tally, &item))
+        filch__worker_run(w, &item);
+}
+
+void filch__scope_close(struct filch_scope *s)
+{
+    if (s->process != filch__process_generation())
+        return; /* forked inside: tasks that others had are not in this process */
+    struct worker *w = filch__worker;
+    if (w != NULL) {
+        run_own(s, w);
+        filch__tally_flush(&w->credits);
+    }
+    int error = filch__tally_wait(&s->tally, FILCH_FOREVER);
+    FILCH_CHECK(error == 0, "a scope without a deadline ran out of time");
+    if (s->guest != NULL)
+        filch__guest_leave(s->guest);
+}
+
+struct filch_scope *filch__scope_enter(struct filch__scope_frame *frame)
+{
+    struct filch_scope *s = filch__scope_of(frame);
+    int error = filch__scope_open(s, NULL);
+    FILCH_CHECK(error == 0, "FILCH_SCOPE: no pool can be had (see filch_scope_run)");
+    frame->is_open = 1;
+    return s;
+}
+
+void filch__scope_leave(struct filch__scope_frame *frame)
+{
+    if (frame->is_open)
+        filch__scope_close(filch__scope_of(frame));
+}
+
+int filch_scope_run(void (*body)(struct filch_scope *s, void *ctx), void *ctx)
+{
+    if (body == NULL)
+        return EINVAL;
+    struct filch_scope s;
+    int error = filch__scope_open(&s, NULL);
+    if (error != 0)
+        return error;
+    body(&s, ctx);
+    filch__scope_close(&s);
+    return 0;
+}
+
+/* From a thread that is no worker of the scope's pool. */
+static int spawn_from_outside(struct filch_scope *s, const struct task_item *item)
+{
+    filch__tally_add(&s->tally, 1);
+    int error = filch__injector_put(&s->pool->injector, item, &item->arg, 1);
+    if (error != 0)
+        filch__tally_release(&s->tally, 1);
+    else
+        filch__idle_wake_one(s->pool);
+    return error;
+}
+
+int filch_scope_spawn(struct filch_scope *s, void (*fn)(void *), void *arg)
+{
+    struct worker *w = filch__worker;
+    if (s == NULL || fn == NULL)
+        return EINVAL;
+    struct task_item item = {.fn = fn, .arg = arg, .tally = &s->tally};
+    if (FILCH_UNLIKELY(w == NULL || w->pool != s->pool))
+        return spawn_from_outside(s, &item);
+    filch__tally_spawned(&w->credits, &s->tally);
+    int error = filch__worker_push(w, &item);
+    if (FILCH_UNLIKELY(error != 0)) {
+        filch__tally_ended(&w->credits, &s->tally);
+        return error;
+    }
+    filch__strand_bound_spawns(w);
+    return 0;
+}
