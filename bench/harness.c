@@ -11,6 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define CLEAR_LINE "\r\033[K"
+
 enum { ROUNDS_MIN = 3, ROUNDS_MAX = 15, LONG_ROUNDS_MAX = 3 };
 
 /* One case while it runs: child i works for result->items[i]. */
@@ -33,7 +35,7 @@ static void progress(const struct running *running, const char *doing,
 {
     if (!running->terminal)
         return;
-    fprintf(stderr, "\r\033[K[%2zu/%zu] %-13s %-10s %s", running->case_index + 1,
+    fprintf(stderr, CLEAR_LINE "[%2zu/%zu] %-13s %-10s %s", running->case_index + 1,
             running->options->case_count, running->result->info->name, doing,
             item ? item->impl->name : "");
     if (item)
@@ -69,13 +71,14 @@ static void items_choose(struct case_result *result, const struct harness_option
     }
 }
 
-static void note(struct measurement *item, enum child_status status)
+static void note(const struct running *running, struct measurement *item, enum child_status status)
 {
     item->skipped = status == CHILD_SKIPPED;
     item->failed = status == CHILD_FAILED;
     if (item->failed) {
-        fprintf(stderr, "\r\033[Kfilch-bench: %s, %s, %u workers: %s\n", item->impl->info->name,
-                item->impl->name, item->workers, item->why);
+        fprintf(stderr, "%sfilch-bench: %s, %s, %u workers: %s\n",
+                running->terminal ? CLEAR_LINE : "", item->impl->info->name, item->impl->name,
+                item->workers, item->why);
     }
 }
 
@@ -84,8 +87,9 @@ static void children_start(struct running *running)
     for (size_t i = 0; i < running->result->count; i++) {
         struct measurement *item = &running->result->items[i];
         progress(running, "prepare", item);
-        note(item, child_start(&running->children[i], item->impl, item->workers,
-                               running->options->quick, item->why));
+        note(running, item,
+             child_start(&running->children[i], item->impl, item->workers, running->options->quick,
+                         item->why));
     }
 }
 
@@ -95,7 +99,7 @@ static void turn(struct running *running, size_t index)
     struct measurement *item = &running->result->items[index];
     struct child *child = &running->children[index];
     const size_t before = item->values.count;
-    note(item, child_sample(child, &item->values, &item->cpu, &item->rss_kib, item->why));
+    note(running, item, child_sample(child, &item->values, &item->cpu, &item->rss_kib, item->why));
     const double unit = running->result->info->metric == METRIC_NS_PER_OP ? 1e9 : 1;
     for (size_t i = before; i < item->values.count && !item->failed; i++)
         item->values.values[i] *= unit / child->operations;
@@ -164,7 +168,7 @@ static void case_run(struct running *running, double deadline)
         child_end(&running->children[i]);
     free(running->children);
     fprintf(stderr, "%s[%2zu/%zu] %-13s %u rounds of %zu, %.1f s\n",
-            running->terminal ? "\r\033[K" : "", running->case_index + 1,
+            running->terminal ? CLEAR_LINE : "", running->case_index + 1,
             running->options->case_count, result->info->name, result->rounds, result->count,
             now_seconds() - start);
 }

@@ -10,6 +10,7 @@
 
 #include <getopt.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -165,6 +166,16 @@ static int failures(const struct results *results)
     return count;
 }
 
+/* Whether anybody took part at all. */
+static bool measured(const struct results *results)
+{
+    for (size_t i = 0; i < results->count; i++) {
+        if (results->cases[i].count > 0)
+            return true;
+    }
+    return false;
+}
+
 static int run(int argc, char **argv)
 {
     struct options options = {.harness = {.budget_seconds = 200}};
@@ -183,6 +194,11 @@ static int run(int argc, char **argv)
         return 1;
     }
     const struct results results = harness_run(harness, &peers);
+    if (!measured(&results)) {
+        fputs("filch-bench: nothing was measured: no implementation of these cases was chosen\n",
+              stderr);
+        return 1;
+    }
     report_table(stdout, &results);
     fflush(stdout);
     bool written = true;

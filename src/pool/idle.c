@@ -31,6 +31,30 @@ static bool wants_waking(const struct filch_pool *pool, uint64_t word)
            filch__idle_seats(word) < pool->width;
 }
 
+/* Wakes a worker that sleeps, and counts it so. Returns false where none shows a waiter. */
+static bool wake_any(struct filch_pool *pool, uint64_t change)
+{
+    for (size_t i = 0; i < pool->width; i++) {
+        struct waiter *sleeper = take_sleeper(pool->places[i]);
+        if (sleeper == NULL)
+            continue;
+        (void)FILCH_FETCH_ADD(&pool->idle.word, change, ID_word, seq_cst);
+        if (filch__worker != NULL)
+            filch__count(&filch__worker->stats.wakes);
+        filch__unpark(sleeper);
+        return true;
+    }
+    return false;
+}
+
+/* Whether there is work, for one whose change of the word has just made it the business of whoever
+ * pushes from now on: what was pushed before is seen here, or its owner has seen the change. */
+static bool is_work_left(struct filch_pool *pool)
+{
+    filch__idle_ask_all(pool);
+    return filch__search_sees_work(pool) || (filch__os->barrier(), filch__search_sees_work(pool));
+}
+
 void filch__idle_wake_one(struct filch_pool *pool)
 {
     uint64_t word = FILCH_LOAD(&pool->idle.word, ID_look, seq_cst);
@@ -39,19 +63,15 @@ void filch__idle_wake_one(struct filch_pool *pool)
             return;
     } while (!FILCH_CAS(&pool->idle.word, &word, word + IDLE_SEARCHING, ID_word, seq_cst));
     /* We count as the one that searches; now find a worker to be that one. */
-    for (size_t i = 0; i < pool->width; i++) {
-        struct waiter *sleeper = take_sleeper(pool->places[i]);
-        if (sleeper == NULL)
-            continue;
-        (void)FILCH_FETCH_ADD(&pool->idle.word, IDLE_SEAT - IDLE_SLEEPING, ID_word, seq_cst);
-        if (filch__worker != NULL)
-            filch__count(&filch__worker->stats.wakes);
-        filch__unpark(sleeper);
+    if (wake_any(pool, IDLE_SEAT - IDLE_SLEEPING))
         return;
-    }
-    /* Whoever was counted as sleeping has been woken by another one, or looks again by itself: it
-     * shows its waiter before it counts itself, and looks after that. */
-    (void)FILCH_FETCH_SUB(&pool->idle.word, IDLE_SEARCHING, ID_word, seq_cst);
+    /* Whoever was counted as sleeping has been woken by another one, or looks for work by itself: it
+     * counts itself before it shows its waiter, and looks after that. But others took us for a
+     * searcher meanwhile and woke nobody: what they have put is ours to notice. This time we do not
+     * count as searching, so nobody is misled again. */
+    word = FILCH_FETCH_SUB(&pool->idle.word, IDLE_SEARCHING, ID_word, seq_cst) - IDLE_SEARCHING;
+    if (wants_waking(pool, word) && is_work_left(pool))
+        (void)wake_any(pool, IDLE_SEAT + IDLE_SEARCHING - IDLE_SLEEPING);
 }
 
 void filch__idle_notify(struct worker *w)
@@ -105,19 +125,19 @@ void filch__idle_search_end(struct worker *w)
         return;
     /* The last that searched has found work, and others sleep. Pushes that came while it searched
      * woke nobody: look for what they left, and be told of those to come. */
-    filch__idle_ask_all(pool);
-    if (filch__search_sees_work(pool) || (filch__os->barrier(), filch__search_sees_work(pool)))
+    if (is_work_left(pool))
         filch__idle_wake_one(pool);
 }
 
-/* Shows the waiter, and counts the worker as sleeping. Returns whether it was the last to search. */
+/* Counts the worker as sleeping, and shows the waiter: in this order, so that the fields of the word
+ * never go below 0. Returns whether it was the last to search. */
 static bool announce(struct worker *w, struct waiter *waiter)
 {
     filch__waiter_init(waiter);
     waiter->ops = &filch__waiter_thread_ops;
-    (void)FILCH_EXCHANGE(&w->sleeper, waiter, ID_sleeper_show, seq_cst);
     uint64_t change = w->is_guest ? -IDLE_SEAT : IDLE_SLEEPING - IDLE_SEARCHING - IDLE_SEAT;
     uint64_t word = FILCH_FETCH_ADD(&w->pool->idle.word, change, ID_word, seq_cst) + change;
+    (void)FILCH_EXCHANGE(&w->sleeper, waiter, ID_sleeper_show, seq_cst);
     return filch__idle_searching(word) == 0;
 }
 
@@ -138,6 +158,13 @@ static void park_worker(struct worker *w, struct waiter *waiter)
         (void)filch__park(waiter, FILCH_FOREVER); /* the waker has it: its touch is due */
 }
 
+/* Whether a worker that has given up its seat could have one again. Where it could not, the one that
+ * frees a seat looks for work. */
+static bool has_seat(struct filch_pool *pool)
+{
+    return filch__idle_seats(FILCH_LOAD_RELAXED(&pool->idle.word)) < pool->width; /* as just changed */
+}
+
 /* Whether there is a reason to stay awake. A guest sleeps until it is resumed: what it could do
  * meanwhile, it has looked for. */
 static bool has_reason(struct worker *w)
@@ -147,7 +174,7 @@ static bool has_reason(struct worker *w)
     if (w->is_guest)
         return false;
     return filch__pool_state(w->pool) == POOL_STOPPED ||
-           (!filch__idle_is_crowded(w->pool) && filch__search_sees_work(w->pool));
+           (has_seat(w->pool) && filch__search_sees_work(w->pool));
 }
 
 /* A seat may be what a sleeping worker was missing: work that was pushed while all were taken has
@@ -158,8 +185,7 @@ static void seat_is_free(struct filch_pool *pool)
     bool nobody_works = filch__idle_seats(word) == 0 && !filch__injector_has_any(&pool->injector);
     if (!wants_waking(pool, word) || nobody_works)
         return;
-    filch__idle_ask_all(pool);
-    if (filch__search_sees_work(pool))
+    if (is_work_left(pool))
         filch__idle_wake_one(pool);
 }
 
@@ -187,7 +213,9 @@ void filch__idle_sleep_until_ready(struct worker *w)
     struct waiter waiter;
     bool was_searching = w->is_searching;
     filch__idle_search_begin(w); /* the state that sleeping starts from and ends in */
-    (void)announce(w, &waiter);
+    /* Who pushed while we seemed to search has woken nobody. */
+    if (announce(w, &waiter) && is_work_left(w->pool))
+        filch__idle_wake_one(w->pool);
     if (!filch__strand_has_ready(w) || !withdraw(w))
         park_worker(w, &waiter);
     if (!was_searching)

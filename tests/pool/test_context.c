@@ -144,7 +144,7 @@ static void test_keeps_registers(void **state)
     size_t lost = 0;
     uint64_t random = 1;
     make_other(keep_switching, (void *)7);
-    for (size_t i = 0; i < scaled(500 * 1000); i++) {
+    for (size_t i = 0; i < scaled(500000); i++) {
         uint64_t pattern[PATTERN_WORDS];
         uint64_t found[PATTERN_WORDS];
         fill_pattern(pattern, &random);

@@ -89,7 +89,7 @@ static void test_reuse(void **state)
 {
     (void)state;
     int runs = 0;
-    size_t count = scaled(100 * 1000);
+    size_t count = scaled(100000);
     for (size_t i = 0; i < count; i++) {
         struct fiber *fiber = new_fiber(note_argument, &runs);
         filch__fiber_switch(&home, fiber);
@@ -115,6 +115,21 @@ static void test_no_next_aborts(void **state)
     (void)state;
     struct fiber *fiber = new_fiber(end_without_next, NULL);
     assert_true(died_of_abort(status_of_child(run_end_without_next, fiber)));
+    filch__fiber_destroy(fiber, &cache);
+}
+
+static void run_ended(void *argument)
+{
+    filch__fiber_switch(&home, argument);
+}
+
+static void test_ended_aborts(void **state)
+{
+    (void)state;
+    int runs = 0;
+    struct fiber *fiber = new_fiber(note_argument, &runs);
+    filch__fiber_switch(&home, fiber);
+    assert_true(died_of_abort(status_of_child(run_ended, fiber)));
     filch__fiber_destroy(fiber, &cache);
 }
 
@@ -176,7 +191,7 @@ static uint64_t undisturbed(size_t rounds, double scale)
 static void test_keeps_state(void **state)
 {
     (void)state;
-    size_t rounds = scaled(500 * 1000);
+    size_t rounds = scaled(500000);
     struct ping there = {.rounds = rounds, .scale = 3.0};
     struct ping here = {.rounds = rounds, .scale = 7.0};
     there.self = new_fiber(answer, &there);
@@ -295,7 +310,7 @@ static struct fiber *start_deep(void *argument)
 static struct fiber *scribble(void *argument)
 {
     int *runs = argument;
-    size_t area_bytes = 256 * 1024 + (size_t)*runs; /* the same trick */
+    size_t area_bytes = 262144 + (size_t)*runs; /* the same trick */
     char *area = __builtin_alloca(area_bytes);
     memset(area, *runs, area_bytes);
     *runs += area[area_bytes / 2] + 1;
@@ -324,14 +339,14 @@ static void test_dropped(void **state)
 
 static size_t address_space_bytes(void)
 {
-    unsigned long pages = 0;
+    char text[64] = {0};
     FILE *statm = fopen("/proc/self/statm", "r");
     if (statm != NULL) {
-        if (fscanf(statm, "%lu", &pages) != 1)
-            pages = 0;
-        fclose(statm);
+        if (fgets(text, sizeof text, statm) == NULL)
+            text[0] = '\0';
+        (void)fclose(statm);
     }
-    return pages * filch__page_size_bytes();
+    return strtoul(text, NULL, 10) * filch__page_size_bytes();
 }
 
 static void *tsan_fiber_seen;
@@ -415,7 +430,7 @@ static struct fiber *use_much(void *argument)
     volatile char block[200 * 1024];
     block[0] = 1;
     __asm__ volatile("" : : "r"(block) : "memory");
-    *(int *)argument = block[0];
+    *(int *)argument = block[0] == 1;
     return &home;
 }
 
@@ -520,11 +535,34 @@ static int short_protect(void *pages, size_t size_bytes, int protection)
     return call_fails() ? ENOMEM : filch__os_linux.protect(pages, size_bytes, protection);
 }
 
+enum { WANTED_FIBERS = 40 };
+
+/* Creates as many fibers as it can, runs and destroys them; returns how many. */
+static int run_as_many_as_there_are(void)
+{
+    struct fiber *fibers[WANTED_FIBERS];
+    int runs = 0;
+    int got = 0;
+    int error = 0;
+    while (got < WANTED_FIBERS && error == 0) {
+        struct fiber *fiber = NULL;
+        error = filch__fiber_create(&fiber, &cache, note_argument, &runs);
+        assert_int_equal(error, fiber == NULL ? ENOMEM : 0);
+        if (fiber != NULL)
+            fibers[got++] = fiber;
+    }
+    for (int i = 0; i < got; i++) {
+        filch__fiber_switch(&home, fibers[i]);
+        filch__fiber_destroy(fibers[i], &cache);
+    }
+    assert_int_equal(runs, got);
+    return got;
+}
+
 /* From the k-th call on the system gives nothing: then there is no fiber, and nothing is lost. */
 static void test_no_stack(void **state)
 {
     (void)state;
-    enum { COUNT = 40 };
     short_table = filch__os_linux;
     short_table.map = short_map;
     short_table.advise = short_advise;
@@ -532,31 +570,14 @@ static void test_no_stack(void **state)
     short_table.protect = short_protect;
     filch__os_replace(&short_table);
     int got = 0;
-    for (long k = 0; got < COUNT && k < 1000; k++) {
+    for (long k = 0; got < WANTED_FIBERS && k < 1000; k++) {
         calls_left = k;
-        struct fiber *fibers[COUNT];
-        int runs = 0;
-        got = 0;
-        while (got < COUNT) {
-            struct fiber *fiber = NULL;
-            int error = filch__fiber_create(&fiber, &cache, note_argument, &runs);
-            if (error != 0) {
-                assert_int_equal(error, ENOMEM);
-                assert_null(fiber);
-                break;
-            }
-            fibers[got++] = fiber;
-        }
-        for (int i = 0; i < got; i++) {
-            filch__fiber_switch(&home, fibers[i]);
-            filch__fiber_destroy(fibers[i], &cache);
-        }
-        assert_int_equal(runs, got);
+        got = run_as_many_as_there_are();
         filch__stack_cache_drain(&cache);
         filch__stack_store_trim(&store);
         assert_int_equal(filch__stack_store_counts(&store).slabs, 0);
     }
-    assert_int_equal(got, COUNT);
+    assert_int_equal(got, WANTED_FIBERS);
 }
 
 /* ---- Threads --------------------------------------------------------------------------------- */
@@ -633,6 +654,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_never_started, setup, teardown),
         cmocka_unit_test_setup_teardown(test_reuse, setup, teardown),
         cmocka_unit_test_setup_teardown(test_no_next_aborts, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_ended_aborts, setup, teardown),
         cmocka_unit_test_setup_teardown(test_keeps_state, setup, teardown),
         cmocka_unit_test_setup_teardown(test_ring, setup, teardown),
         cmocka_unit_test_setup_teardown(test_nested, setup, teardown),

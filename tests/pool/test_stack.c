@@ -30,6 +30,7 @@ struct fake_os {
     bool false_light;  /* an emulator: says yes to the light guard and does nothing */
     bool locked;       /* refuses the light guard after the first one in each mapping */
     bool no_batch;     /* a kernel before 6.14 */
+    bool no_unmap;     /* refuses, as where a mapping would have to be split and none is left */
     long mapped_bytes; /* what is not unmapped */
     long faults;       /* calls that failed by order */
 };
@@ -55,6 +56,8 @@ static void *fake_map(size_t size_bytes)
 
 static int fake_unmap(void *pages, size_t size_bytes)
 {
+    if (fake.no_unmap)
+        return ENOMEM;
     fake.mapped_bytes -= (long)size_bytes;
     return filch__os_linux.unmap(pages, size_bytes);
 }
@@ -169,7 +172,7 @@ static void test_bad_sizes(void **state)
 static void test_sizes(void **state)
 {
     (void)state;
-    const size_t sizes[] = {0, FILCH_STACK_SIZE_MIN_BYTES, 65536, 100 * 1000, 8 << 20};
+    const size_t sizes[] = {0, FILCH_STACK_SIZE_MIN_BYTES, 65536, 100000, 8 << 20};
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
         size_t wanted_bytes = sizes[i] == 0 ? FILCH_STACK_SIZE_DEFAULT_BYTES : sizes[i];
         open_store(sizes[i]);
@@ -334,7 +337,7 @@ static void test_trim_reaches_all(void **state)
     (void)state;
     enum { COUNT = 4000 };
     open_store(32768);
-    struct stack **stacks = calloc(COUNT, sizeof *stacks);
+    struct stack **stacks = calloc(COUNT, sizeof(struct stack *));
     assert_non_null(stacks);
     for (int i = 0; i < COUNT; i++)
         stacks[i] = get_stack();
@@ -376,7 +379,7 @@ static size_t mappings_now(void)
         return 0;
     for (int c = fgetc(maps); c != EOF; c = fgetc(maps))
         lines += c == '\n';
-    fclose(maps);
+    (void)fclose(maps);
     return lines;
 }
 
@@ -384,7 +387,7 @@ static size_t mappings_now(void)
 static void test_100000_stacks(void **state)
 {
     (void)state;
-    size_t count = scaled(100 * 1000);
+    size_t count = scaled(100000);
     open_store(0);
     struct stack *first = get_stack();
     if (first->guard != STACK_GUARD_LIGHT && count > 20000) {
@@ -394,7 +397,7 @@ static void test_100000_stacks(void **state)
     }
     bool light = first->guard == STACK_GUARD_LIGHT;
     size_t mappings_before = mappings_now();
-    struct stack **stacks = calloc(count, sizeof *stacks);
+    struct stack **stacks = calloc(count, sizeof(struct stack *));
     assert_non_null(stacks);
     for (size_t i = 0; i < count; i++) {
         stacks[i] = get_stack();
@@ -541,6 +544,21 @@ static void test_guards_run_out(void **state)
     assert_int_equal(fake.mapped_bytes, 0);
 }
 
+/* What cannot be unmapped at least keeps no memory. */
+static void test_unmap_refused(void **state)
+{
+    (void)state;
+    use_fake_os((struct fake_os){.no_unmap = true});
+    open_store(65536);
+    struct stack *stack = get_stack();
+    char *byte = stack->low;
+    *byte = 1;
+    filch__stack_put(&cache, stack);
+    close_store();
+    assert_true(fake.mapped_bytes > 0);
+    assert_int_equal(*(volatile char *)byte, 0);
+}
+
 static void destroy_in_use(void *argument)
 {
     (void)argument;
@@ -566,7 +584,19 @@ struct stress {
     size_t none;  /* ENOMEM */
 };
 
-/* Gets and puts at random, each stack marked with its holder from end to end. */
+static void mark_ends(struct stack *stack, unsigned mark)
+{
+    memcpy(stack->low, &mark, sizeof mark);
+    memcpy(stack->top - sizeof mark, &mark, sizeof mark);
+}
+
+static bool has_marked_ends(const struct stack *stack, unsigned mark)
+{
+    return memcmp(stack->low, &mark, sizeof mark) == 0 &&
+           memcmp(stack->top - sizeof mark, &mark, sizeof mark) == 0;
+}
+
+/* Gets and puts at random, each stack marked with its holder at both ends. */
 static void *stress_thread(void *argument)
 {
     struct stress *stress = argument;
@@ -579,15 +609,12 @@ static void *stress_thread(void *argument)
         random = random * 1664525u + 1013904223u;
         bool take = i < stress->rounds && (random >> 16) % HELD_MAX > count;
         if (take && filch__stack_get(&mine, &held[count]) == 0) {
-            memcpy(held[count]->low, &stress, sizeof stress);
-            memcpy(held[count]->top - sizeof stress, &stress, sizeof stress);
-            count++;
+            mark_ends(held[count++], stress->seed);
         } else if (take) {
             stress->none++;
         } else if (count > 0) {
             count--;
-            stress->wrong += memcmp(held[count]->low, &stress, sizeof stress) != 0;
-            stress->wrong += memcmp(held[count]->top - sizeof stress, &stress, sizeof stress) != 0;
+            stress->wrong += !has_marked_ends(held[count], stress->seed);
             filch__stack_put(&mine, held[count]);
         }
         if (random >> 22 == 0)
@@ -604,7 +631,7 @@ static void test_threads(void **state)
     pthread_t threads[THREADS];
     struct stress stress[THREADS];
     for (unsigned i = 0; i < THREADS; i++) {
-        stress[i] = (struct stress){.seed = i, .rounds = scaled(200 * 1000)};
+        stress[i] = (struct stress){.seed = i, .rounds = scaled(200000)};
         assert_int_equal(pthread_create(&threads[i], NULL, stress_thread, &stress[i]), 0);
     }
     for (unsigned i = 0; i < THREADS; i++)
@@ -634,6 +661,7 @@ int main(void)
         cmocka_unit_test(test_little_address_space),
         cmocka_unit_test_teardown(test_faults, use_real_os),
         cmocka_unit_test_teardown(test_guards_run_out, use_real_os),
+        cmocka_unit_test_teardown(test_unmap_refused, use_real_os),
         cmocka_unit_test(test_destroy_in_use_aborts),
         cmocka_unit_test(test_threads),
     };
