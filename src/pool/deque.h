@@ -55,6 +55,7 @@ struct deque {
     _Alignas(FILCH_CACHE_LINE) FILCH_SHARED(uint64_t) top;
     _Alignas(FILCH_CACHE_LINE) FILCH_SHARED(uint64_t) bottom; /* owner writes */
     FILCH_SHARED(struct deque_array *) array;                 /* owner writes */
+    uint64_t top_seen; /* owner only: a top that was, so that a push need not look at thieves' line */
 };
 
 enum deque_steal { DEQUE_STOLEN, DEQUE_EMPTY, DEQUE_LOST };
@@ -82,6 +83,7 @@ static inline int filch__deque_init(struct deque *q, uint64_t first)
         return ENOMEM;
     q->top = first;
     q->bottom = first;
+    q->top_seen = first;
     q->array = array;
     return 0;
 }
@@ -142,6 +144,7 @@ static inline int filch__deque_reserve(struct deque *q, size_t count)
     for (;;) {
         uint64_t bottom = FILCH_LOAD_RELAXED(&q->bottom); /* owner only */
         uint64_t top = FILCH_LOAD(&q->top, DQ_top_push, acquire);
+        q->top_seen = top;
         struct deque_array *array = FILCH_LOAD_RELAXED(&q->array); /* owner only */
         if ((int64_t)(bottom - top) + (int64_t)count <= (int64_t)array->capacity)
             return 0;
@@ -153,13 +156,13 @@ static inline int filch__deque_reserve(struct deque *q, size_t count)
 /* Pushes a task at the bottom. Returns 0; ENOMEM (nothing has changed). Owner only. */
 static inline int filch__deque_push(struct deque *q, const struct task_item *item)
 {
-    uint64_t bottom = FILCH_LOAD_RELAXED(&q->bottom); /* owner only */
-    uint64_t top = FILCH_LOAD(&q->top, DQ_top_push, acquire);
+    uint64_t bottom = FILCH_LOAD_RELAXED(&q->bottom);          /* owner only */
     struct deque_array *array = FILCH_LOAD_RELAXED(&q->array); /* owner only */
-    if (FILCH_UNLIKELY((int64_t)(bottom - top) >= (int64_t)array->capacity)) {
-        array = filch__deque_grow(q, array, top, bottom);
-        if (array == NULL)
-            return ENOMEM;
+    if (FILCH_UNLIKELY((int64_t)(bottom - q->top_seen) >= (int64_t)array->capacity)) {
+        int error = filch__deque_reserve(q, 1);
+        if (error != 0)
+            return error;
+        array = FILCH_LOAD_RELAXED(&q->array); /* owner only */
     }
     filch__deque_slot_write(filch__deque_slot(array, bottom), item);
     FILCH_STORE(&q->bottom, bottom + 1, DQ_bottom_push, release);

@@ -4,38 +4,30 @@
 
 #include "base/check.h"
 
-enum { BITS_PER_WORD = 64 };
-
 /* The place that this thread had last: asked for first, since its memory is warm. */
 static __thread size_t last_place __attribute__((tls_model("initial-exec")));
 
-static bool take_place(struct filch_pool *pool, size_t place)
+static bool take_place(struct worker *place)
 {
-    uint64_t bit = UINT64_C(1) << place % BITS_PER_WORD;
-    uint64_t *word = &pool->guests_taken[place / BITS_PER_WORD];
-    if ((FILCH_LOAD_RELAXED(word) & bit) != 0) /* a look */
-        return false;
-    return (FILCH_FETCH_OR(word, bit, GU_take, acquire) & bit) == 0;
+    uint32_t seen = 0;
+    return FILCH_LOAD_RELAXED(&place->is_taken) == 0 /* a look */ &&
+           FILCH_CAS(&place->is_taken, &seen, 1, GU_take, acquire);
 }
 
-static void give_place(struct filch_pool *pool, size_t place)
-{
-    uint64_t bit = UINT64_C(1) << place % BITS_PER_WORD;
-    (void)FILCH_FETCH_AND(&pool->guests_taken[place / BITS_PER_WORD], ~bit, GU_give, release);
-}
-
-/* A free place, by its number among the guests; guest_count: none. */
-static size_t find_place(struct filch_pool *pool)
+/* Takes a free place; NULL: there is none. */
+static struct worker *find_place(struct filch_pool *pool)
 {
     size_t count = pool->guest_count;
+    size_t first = last_place < count ? last_place : 0;
     for (size_t i = 0; i < count; i++) {
-        size_t place = (last_place + i) % count;
-        if (take_place(pool, place)) {
+        size_t place = first + i < count ? first + i : first + i - count;
+        struct worker *w = pool->places[pool->width + place];
+        if (take_place(w)) {
             last_place = place;
-            return place;
+            return w;
         }
     }
-    return count;
+    return NULL;
 }
 
 /* The first guest at this place: makes it ready, and shows it to thieves. */
@@ -54,22 +46,20 @@ static int start_place(struct filch_pool *pool, struct worker *w)
 
 struct worker *filch__guest_enter(struct filch_pool *pool)
 {
-    size_t place = find_place(pool);
-    if (place == pool->guest_count)
+    struct worker *w = find_place(pool);
+    if (w == NULL)
         return NULL;
-    struct worker *w = pool->places[pool->width + place];
     filch__idle_guest_enter(pool);
     /* Either a shutdown sees us inside, or we see that it has begun. */
     if (FILCH_LOAD(&pool->state, PL_state_guest, seq_cst) != POOL_OPEN)
         goto undo;
     if (FILCH_UNLIKELY(!w->has_started) && start_place(pool, w) != 0)
         goto undo;
-    w->ambient = filch__ambient_save();
     filch__worker_enter(w);
     return w;
 undo:
     filch__idle_guest_leave(pool);
-    give_place(pool, place);
+    FILCH_STORE(&w->is_taken, 0, GU_give, release);
     return NULL;
 }
 
@@ -82,5 +72,5 @@ void filch__guest_leave(struct worker *guest)
     FILCH_DCHECK(filch__deque_size(&guest->deque) == 0);
     filch__worker_exit(guest);
     filch__idle_guest_leave(pool);
-    give_place(pool, guest->index - pool->width);
+    FILCH_STORE(&guest->is_taken, 0, GU_give, release);
 }

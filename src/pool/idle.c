@@ -25,12 +25,6 @@ void filch__idle_wake(struct worker *w)
     filch__unpark(sleeper);
 }
 
-static bool wants_waking(const struct filch_pool *pool, uint64_t word)
-{
-    return filch__idle_sleeping(word) > 0 && filch__idle_searching(word) == 0 &&
-           filch__idle_seats(word) < pool->width;
-}
-
 /* Wakes a worker that sleeps, and counts it so. Returns false where none shows a waiter. */
 static bool wake_any(struct filch_pool *pool, uint64_t change)
 {
@@ -59,7 +53,7 @@ void filch__idle_wake_one(struct filch_pool *pool)
 {
     uint64_t word = FILCH_LOAD(&pool->idle.word, ID_look, seq_cst);
     do {
-        if (!wants_waking(pool, word))
+        if (!filch__idle_wants_waking(word, pool->width))
             return;
     } while (!FILCH_CAS(&pool->idle.word, &word, word + IDLE_SEARCHING, ID_word, seq_cst));
     /* We count as the one that searches; now find a worker to be that one. */
@@ -70,23 +64,20 @@ void filch__idle_wake_one(struct filch_pool *pool)
      * searcher meanwhile and woke nobody: what they have put is ours to notice. This time we do not
      * count as searching, so nobody is misled again. */
     word = FILCH_FETCH_SUB(&pool->idle.word, IDLE_SEARCHING, ID_word, seq_cst) - IDLE_SEARCHING;
-    if (wants_waking(pool, word) && is_work_left(pool))
+    if (filch__idle_wants_waking(word, pool->width) && is_work_left(pool))
         (void)wake_any(pool, IDLE_SEAT + IDLE_SEARCHING - IDLE_SLEEPING);
 }
 
 void filch__idle_notify(struct worker *w)
 {
     struct filch_pool *pool = w->pool;
-    /* Store the task, then load the word: a worker that goes to sleep counts itself, makes every
-     * processor order its accesses, then looks for tasks. */
-    FILCH_FENCE_LIGHT();
-    uint64_t word = FILCH_LOAD_RELAXED(&pool->idle.word); /* see above */
+    uint64_t word = FILCH_LOAD_RELAXED(&pool->idle.word); /* behind the light fence of the push */
     if (FILCH_UNLIKELY(pool->fences)) {
-        /* Nobody can do that here. A swap that changes nothing orders our own accesses. */
+        /* Nobody makes that fence a real one. A swap that changes nothing orders our own accesses. */
         while (!FILCH_CAS(&pool->idle.word, &word, word, ID_word, seq_cst)) {
         }
     }
-    if (FILCH_UNLIKELY(wants_waking(pool, word)))
+    if (filch__idle_wants_waking(word, pool->width))
         filch__idle_wake_one(pool);
 }
 
@@ -121,7 +112,7 @@ void filch__idle_search_end(struct worker *w)
     w->is_searching = false;
     uint64_t word =
         FILCH_FETCH_SUB(&pool->idle.word, IDLE_SEARCHING, ID_word, seq_cst) - IDLE_SEARCHING;
-    if (!wants_waking(pool, word))
+    if (!filch__idle_wants_waking(word, pool->width))
         return;
     /* The last that searched has found work, and others sleep. Pushes that came while it searched
      * woke nobody: look for what they left, and be told of those to come. */
@@ -183,7 +174,7 @@ static void seat_is_free(struct filch_pool *pool)
 {
     uint64_t word = FILCH_LOAD(&pool->idle.word, ID_look, seq_cst);
     bool nobody_works = filch__idle_seats(word) == 0 && !filch__injector_has_any(&pool->injector);
-    if (!wants_waking(pool, word) || nobody_works)
+    if (!filch__idle_wants_waking(word, pool->width) || nobody_works)
         return;
     if (is_work_left(pool))
         filch__idle_wake_one(pool);
@@ -231,7 +222,7 @@ void filch__idle_guest_leave(struct filch_pool *pool)
 {
     const uint64_t change = IDLE_SEAT + IDLE_GUEST;
     uint64_t word = FILCH_FETCH_SUB(&pool->idle.word, change, ID_word, seq_cst) - change;
-    if (FILCH_UNLIKELY(wants_waking(pool, word)))
+    if (FILCH_UNLIKELY(filch__idle_wants_waking(word, pool->width)))
         seat_is_free(pool);
     /* A shutdown waits for the guests: see filch_pool_shutdown. */
     if (filch__idle_guests(word) == 0 &&

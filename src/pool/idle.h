@@ -52,6 +52,13 @@ static inline size_t filch__idle_guests(uint64_t word)
     return word >> 48;
 }
 
+/* Whether a worker should be woken for work that has just been put. */
+static inline bool filch__idle_wants_waking(uint64_t word, size_t width)
+{
+    return filch__idle_sleeping(word) > 0 && filch__idle_searching(word) == 0 &&
+           filch__idle_seats(word) < width;
+}
+
 /* Wakes this worker if it sleeps: it has something to resume, or the pool stops. Any thread. */
 void filch__idle_wake(struct worker *w);
 
@@ -59,7 +66,8 @@ void filch__idle_wake(struct worker *w);
  * work where a searcher finds it, by a sequentially consistent access. */
 void filch__idle_wake_one(struct filch_pool *pool);
 
-/* The same for a worker that has pushed with plain stores. */
+/* The same for a worker that has pushed with plain stores and has seen, behind a light fence, that
+ * somebody is to be woken; filch__worker_push does that. */
 void filch__idle_notify(struct worker *w);
 
 /* The worker has no work and will look for some; it has, or has given up looking. Does nothing where

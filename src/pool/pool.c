@@ -174,10 +174,7 @@ static int make_places(struct filch_pool *pool)
     pool->guest_count = pool->width > POOL_GUESTS_MIN ? pool->width : (size_t)POOL_GUESTS_MIN;
     size_t count = pool->width + pool->guest_count;
     pool->places = filch__os_alloc_zeroed(count, sizeof *pool->places, FILCH_CACHE_LINE);
-    size_t words = (pool->guest_count + 63) / 64;
-    pool->guests_taken =
-        filch__os_alloc_zeroed(words, sizeof *pool->guests_taken, FILCH_CACHE_LINE);
-    if (pool->places == NULL || pool->guests_taken == NULL)
+    if (pool->places == NULL)
         return ENOMEM;
     for (size_t i = 0; i < count; i++) {
         bool is_guest = i >= pool->width;
@@ -208,7 +205,6 @@ static void free_pool(struct filch_pool *pool)
         filch__os->free(w);
     }
     filch__os->free(pool->places);
-    filch__os->free(pool->guests_taken);
     filch__stack_store_destroy(&pool->stacks);
     filch__os->free(pool->placements);
     filch__topology_destroy(pool->topology);

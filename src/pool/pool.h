@@ -29,7 +29,6 @@ struct filch_pool {
     size_t width;                                            /* const: workers */
     size_t guest_count;                                      /* const: places for guests */
     struct worker **places;                                  /* const: width workers, then guests */
-    FILCH_SHARED(uint64_t) * guests_taken; /* bits: the place is taken; guest_count of them */
     FILCH_SHARED(size_t) places_used;      /* places below this may have work; only goes up */
     struct topology *topology;             /* const */
     struct placement *placements;          /* const: width of them */

@@ -12,13 +12,6 @@ enum {
     STRAND_SLOTS = 1024,
 };
 
-enum {
-    /* More tasks than this in its deque, and a spawner has to let some of them run: 16 KiB, half of
-     * a level-1 cache. */
-    SPAWNED_MAX = 512,
-    SPAWNED_LOOK_EVERY = 64,
-};
-
 static struct fiber *strand_main(void *argument)
 {
     struct strand *s = argument;
@@ -77,6 +70,8 @@ void filch__strand_switch(struct worker *w, struct strand *next)
     struct strand *from = w->strand;
     FILCH_DCHECK(next != from && next->worker == w);
     struct ambient ambient = filch__ambient_save();
+    if (w->is_guest && from == w->base)
+        w->ambient = ambient; /* its helpers compute as its caller does */
     w->strand = next;
     filch__forks = &next->forks.owner;
     filch__waiter_kind.sleeper = next;
@@ -256,10 +251,4 @@ void filch__strand_wait_for_others(struct worker *w)
     FILCH_CHECK(other != NULL, "no stack for the end of a call whose tasks still wait");
     w->leaving = w->strand;
     filch__strand_switch(w, other);
-}
-
-void filch__strand_bound_spawns(struct worker *w)
-{
-    if (++w->spawned % SPAWNED_LOOK_EVERY == 0 && filch__deque_size(&w->deque) > SPAWNED_MAX)
-        filch__strand_yield(w);
 }

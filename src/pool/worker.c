@@ -26,6 +26,9 @@ __thread struct filch__fork_stack *filch__forks __attribute__((tls_model("initia
 int filch__worker_init(struct worker *w, struct filch_pool *pool, size_t index, bool is_guest)
 {
     w->pool = pool;
+    w->idle_word = &pool->idle.word;
+    w->width = pool->width;
+    w->fences = pool->fences;
     w->index = index;
     w->is_guest = is_guest;
     w->random = index * UINT64_C(0x9e3779b97f4a7c15) + 1;
@@ -110,14 +113,6 @@ void filch__worker_run(struct worker *w, const struct task_item *item)
         filch__tally_ended(&w->credits, tally);
 }
 
-int filch__worker_push(struct worker *w, const struct task_item *item)
-{
-    int error = filch__deque_push(&w->deque, item);
-    if (error == 0)
-        filch__idle_notify(w);
-    return error;
-}
-
 bool filch__worker_pop_of(struct worker *w, const struct tally *tally, struct task_item *item)
 {
     if (!filch__deque_pop(&w->deque, item))
@@ -165,12 +160,9 @@ static void fire_timers(struct worker *w)
     }
 }
 
-/* Goes on with a strand that waits no longer. Returns true where it has (and the loop has been
- * entered anew since). */
-static bool resume(struct worker *w)
+/* A strand that can go on; NULL: none. */
+static struct strand *next_strand(struct worker *w)
 {
-    if (FILCH_UNLIKELY(w->timers.first != NULL) && w->tick % TIMERS_EVERY == 0)
-        fire_timers(w);
     struct strand *s = filch__strand_next_ready(w);
     if (s == NULL && w->leaving != NULL && w->suspended == 0) {
         s = w->leaving;
@@ -181,7 +173,25 @@ static bool resume(struct worker *w)
         w->yielded = s->next;
         s->next = NULL;
     }
-    if (s == NULL)
+    return s;
+}
+
+/* Whether next_strand is worth a call. Looked at before every task. */
+static FILCH_ALWAYS_INLINE bool may_resume(struct worker *w)
+{
+    bool is_short = filch__deque_size(&w->deque) < YIELD_RESUME_BELOW;
+    return FILCH_LOAD_RELAXED(&w->woken) != NULL /* a look */ || w->ready != NULL ||
+           w->leaving != NULL || (w->yielded != NULL && is_short);
+}
+
+/* Goes on with a strand that waits no longer. Returns true where it has (and the loop has been
+ * entered anew since). */
+static bool resume(struct worker *w)
+{
+    if (FILCH_UNLIKELY(w->timers.first != NULL) && w->tick % TIMERS_EVERY == 0)
+        fire_timers(w);
+    struct strand *s = may_resume(w) ? next_strand(w) : NULL;
+    if (FILCH_LIKELY(s == NULL))
         return false;
     filch__idle_search_end(w);
     put_spare(w);
@@ -196,6 +206,8 @@ static bool run_own(struct worker *w)
         FILCH_UNLIKELY(w->tick % INJECTOR_EVERY == 0) && filch__search_injector(w, &item);
     if (!from_outside && !filch__deque_pop(&w->deque, &item))
         return false;
+    if (FILCH_UNLIKELY(w->is_searching))
+        filch__idle_search_end(w); /* woken, it has counted as searching until now */
     filch__worker_run(w, &item);
     return true;
 }

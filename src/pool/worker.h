@@ -16,6 +16,7 @@
 #include "fiber/ambient.h"
 #include "fiber/fiber.h"
 #include "forks.h"
+#include "idle.h"
 #include "park/park.h"
 #include "tally.h"
 #include "timer.h"
@@ -66,12 +67,15 @@ enum { LOOP_MEMORY_ENTRIES = 32 };
 struct loop_memory {
     filch_for_body *body;
     double ns_per_iteration;
+    size_t grain;     /* iterations of a leaf */
+    uint32_t untimed; /* short loops since the last that was timed */
 };
 
 struct worker {
     /* What thieves look at. */
     FILCH_SHARED(struct forks *) forks;   /* of the strand that runs; owner writes */
     FILCH_SHARED(struct worker *) region; /* of the strand that runs; owner writes, a hint */
+    FILCH_SHARED(uint32_t) is_taken;      /* a guest's place: a thread has it */
     FILCH_SHARED(bool) has_started; /* deque and forks may be looked at; once true, it stays */
     struct deque deque;
 
@@ -82,7 +86,10 @@ struct worker {
 
     /* Owner only from here. */
     _Alignas(FILCH_CACHE_LINE) struct filch_pool *pool; /* const */
-    struct strand *strand;                              /* that runs */
+    const uint64_t *idle_word; /* const: the pool's */
+    size_t width;              /* const: the pool's */
+    bool fences;               /* const: the pool's */
+    struct strand *strand;     /* that runs */
     struct strand *base;                                /* const: on the thread's own stack */
     struct strand *spare;                               /* stopped in the loop, nothing on them */
     struct strand *yielded;                             /* stopped spawners, newest first */
@@ -141,7 +148,17 @@ void filch__work(struct worker *w);
 void filch__worker_run(struct worker *w, const struct task_item *item);
 
 /* Pushes a task on the worker's deque and sees to it that somebody is awake. Returns 0; ENOMEM. */
-FILCH_NODISCARD int filch__worker_push(struct worker *w, const struct task_item *item);
+FILCH_NODISCARD static inline int filch__worker_push(struct worker *w, const struct task_item *item)
+{
+    int error = filch__deque_push(&w->deque, item);
+    /* Store the task, then load the word: a worker that goes to sleep counts itself, makes every
+     * processor order its accesses, then looks for tasks. */
+    FILCH_FENCE_LIGHT();
+    uint64_t word = FILCH_LOAD_RELAXED(w->idle_word); /* see above */
+    if (FILCH_UNLIKELY(filch__idle_wants_waking(word, w->width) || w->fences))
+        filch__idle_notify(w);
+    return error;
+}
 
 /* Pops the newest task of the worker's own deque if it is one of `tally`'s. */
 bool filch__worker_pop_of(struct worker *w, const struct tally *tally, struct task_item *item);
@@ -169,9 +186,21 @@ struct strand *filch__strand_other(struct worker *w);
  * Returns at once where no stack is to be had. */
 void filch__strand_yield(struct worker *w);
 
+enum {
+    /* More tasks than this in its deque, and a spawner has to let some of them run: 16 KiB, half of
+     * a level-1 cache. */
+    SPAWNED_MAX = 512,
+    SPAWNED_LOOK_EVERY = 64, /* a power of two */
+};
+
 /* Called after each spawn of a worker or guest: now and then, where too many tasks wait in its deque,
  * sets the spawner aside until some have run, so that memory stays bounded. */
-void filch__strand_bound_spawns(struct worker *w);
+static inline void filch__strand_bound_spawns(struct worker *w)
+{
+    if (FILCH_UNLIKELY(++w->spawned % SPAWNED_LOOK_EVERY == 0) &&
+        filch__deque_size(&w->deque) > SPAWNED_MAX)
+        filch__strand_yield(w);
+}
 
 /* The next strand that can go on, its timer taken back; NULL: none. */
 struct strand *filch__strand_next_ready(struct worker *w);

@@ -20,6 +20,10 @@ enum {
     WAKE_NS = 40000,
     /* A leaf is at most so many times as long as the one before: costs may rise along the range. */
     GROWTH_MAX = 8,
+    /* Of loops that are known to be much shorter than a leaf, one in so many is timed: a look at the
+     * clock takes as long as many of them. A power of two. */
+    TIMED_EVERY = 16,
+    SHORT_PART = 4,
 };
 
 /* One loop; in the frame of its caller. */
@@ -90,16 +94,21 @@ static void remember(struct worker *w, const struct loop *loop)
     double before = is_known ? memory->ns_per_iteration * 0.75 : 0.0;
     memory->body = loop->body;
     memory->ns_per_iteration = measured > before ? measured : before;
+    double kept = (double)LEAF_NS / memory->ns_per_iteration;
+    memory->grain = kept < 1.0 ? 1 : kept > (double)SIZE_MAX / 2 ? SIZE_MAX / 2 : (size_t)kept;
 }
 
 static void run_timed(struct worker *w, struct loop *loop, size_t begin, size_t end)
 {
-    const struct loop_memory *memory = memory_of(w, loop->body);
+    struct loop_memory *memory = memory_of(w, loop->body);
     double expected_ns = (double)WAKE_NS;
     if (memory->body == loop->body) {
+        if (end - begin <= memory->grain / SHORT_PART && ++memory->untimed % TIMED_EVERY != 0) {
+            loop->body(begin, end, loop->ctx);
+            return;
+        }
         expected_ns = memory->ns_per_iteration * (double)(end - begin);
-        double grain = (double)LEAF_NS / memory->ns_per_iteration;
-        loop->grain = grain < 1.0 ? 1 : grain > (double)SIZE_MAX / 2 ? SIZE_MAX / 2 : (size_t)grain;
+        loop->grain = memory->grain;
     }
     bool was_quiet = w->keeps_quiet;
     w->keeps_quiet = expected_ns < (double)WAKE_NS;
