@@ -55,7 +55,8 @@ struct deque {
     _Alignas(FILCH_CACHE_LINE) FILCH_SHARED(uint64_t) top;
     _Alignas(FILCH_CACHE_LINE) FILCH_SHARED(uint64_t) bottom; /* owner writes */
     FILCH_SHARED(struct deque_array *) array;                 /* owner writes */
-    uint64_t top_seen; /* owner only: a top that was, so that a push need not look at thieves' line */
+    uint64_t
+        top_seen; /* owner only: a top that was, so that a push need not look at thieves' line */
 };
 
 enum deque_steal { DEQUE_STOLEN, DEQUE_EMPTY, DEQUE_LOST };
@@ -196,10 +197,8 @@ static inline bool filch__deque_pop(struct deque *q, struct task_item *item)
 }
 
 /* Steals the oldest task. Returns DEQUE_STOLEN with *item; DEQUE_EMPTY; DEQUE_LOST: another one was
- * faster, or `wanted` (NULL: all are) said no. Any thread. `wanted` must not follow the pointers in
- * the item: it is not ours yet. */
-static inline enum deque_steal filch__deque_steal(struct deque *q, struct task_item *item,
-                                                  bool (*wanted)(const struct task_item *))
+ * faster. Any thread. */
+static inline enum deque_steal filch__deque_steal(struct deque *q, struct task_item *item)
 {
     uint64_t top = FILCH_LOAD(&q->top, DQ_top_steal, seq_cst);
     uint64_t bottom = FILCH_LOAD(&q->bottom, DQ_bottom_steal, seq_cst);
@@ -208,8 +207,6 @@ static inline enum deque_steal filch__deque_steal(struct deque *q, struct task_i
     struct deque_array *array = FILCH_LOAD(&q->array, DQ_array_steal, acquire);
     struct task_item seen;
     filch__deque_slot_read(filch__deque_slot(array, top), &seen);
-    if (wanted != NULL && !wanted(&seen))
-        return DEQUE_LOST;
     if (!FILCH_CAS(&q->top, &top, top + 1, DQ_top_claim, seq_cst))
         return DEQUE_LOST;
     *item = seen;

@@ -74,15 +74,8 @@ struct filch__fork_stack *filch__fork_slow(struct filch__fork_stack *q)
 }
 
 /* Waits until somebody has run the claimed slot. */
-static void wait_for(struct worker *w, struct filch__slot *slot)
+static void wait_for(struct filch__slot *slot)
 {
-    if (FILCH_LOAD(&slot->run, FK_done_look, acquire) == FILCH__SLOT_DONE)
-        return;
-    /* We have offered it ourselves, when this strand was left, and nobody has come for it. */
-    if (filch__worker_pop_slot(w, slot)) {
-        filch__slot_execute(slot);
-        return;
-    }
     struct slot_waiter mine;
     filch__waiter_init(&mine.waiter);
     mine.run = FILCH_LOAD(&slot->run, FK_done_look, acquire);
@@ -94,20 +87,36 @@ static void wait_for(struct worker *w, struct filch__slot *slot)
                          acquire); /* done meanwhile: the swap is relaxed */
 }
 
+/* Runs a slot that is ours alone. */
+static void run_here(struct filch__slot *slot)
+{
+    ((filch__slot_run *)FILCH_LOAD_RELAXED(&slot->run))(slot); /* our own store */
+}
+
 struct filch__slot *filch__sync_slow(struct filch__fork_stack *q, struct filch__slot *slot)
 {
     struct worker *w = filch__worker;
     struct forks *f = filch__forks_of(q);
     FILCH_CHECK(w != NULL, "a fork was synced on another thread, or twice");
-    if (filch__forks_reclaim(f, slot)) {
-        ((filch__slot_run *)FILCH_LOAD_RELAXED(&slot->run))(slot); /* our own store */
-    } else {
-        wait_for(w, slot);
-        filch__forks_collect(f, slot);
-    }
-    if (w->entered_by_fork && slot == w->base->forks.base) {
+    /* Decided before the half runs: in place, it forks and syncs at this very slot again. */
+    bool leaves = w->entered_by_fork && slot == w->base->forks.base;
+    if (leaves) {
         w->entered_by_fork = false;
         f->floor = f->base;
+    }
+    if (filch__forks_reclaim(f, slot)) {
+        run_here(slot);
+    } else if (FILCH_LOAD(&slot->run, FK_done_look, acquire) != FILCH__SLOT_DONE &&
+               filch__worker_pop_slot(w, slot)) {
+        /* We have offered it ourselves, when this strand was left, and nobody has come for it. The
+         * stack ends below it before it runs, since it forks at this very place. */
+        filch__forks_collect(f, slot);
+        run_here(slot);
+    } else {
+        wait_for(slot);
+        filch__forks_collect(f, slot);
+    }
+    if (leaves) {
         left_slot = *slot;
         filch__guest_leave(w);
         return &left_slot;

@@ -64,7 +64,8 @@ bool filch__forks_expose(struct forks *f, unsigned place)
     uint64_t split = filch__forks_split(seen);
     if (top < split)
         return true;
-    if (filch__forks_exposer(seen) != FORKS_EXPOSER_NONE)
+    /* The slot at the end is shared by all forks that do not fit: no guard may ever cover it. */
+    if (filch__forks_exposer(seen) != FORKS_EXPOSER_NONE || split == index_of(f, f->end))
         return false;
     if (!FILCH_CAS(&f->shared, &seen, filch__forks_word(top, split, exposer), FK_expose_begin,
                    acquire))
@@ -77,7 +78,7 @@ bool filch__forks_expose(struct forks *f, unsigned place)
     bool ordered = filch__os->barrier() == 0;
     struct filch__slot *tail = FILCH_LOAD(&f->owner.tail, FK_tail_expose, acquire);
     bool guarded = FILCH_LOAD_RELAXED(&f->owner.split) > f->base + split; /* ours or higher */
-    bool there = ordered && guarded && tail > f->base + split && split < index_of(f, f->end);
+    bool there = ordered && guarded && tail > f->base + split;
     seen = filch__forks_word(top, split, exposer);
     uint64_t result = filch__forks_word(top, there ? split + 1 : split, FORKS_EXPOSER_NONE);
     /* Fails where the owner has taken the field: it has come by, and will do what is right. */
@@ -138,8 +139,7 @@ bool filch__forks_publish(struct forks *f)
 
 bool filch__forks_reclaim(struct forks *f, struct filch__slot *slot)
 {
-    if (slot == f->end)
-        return true;
+    FILCH_DCHECK(slot < f->end);
     uint64_t index = index_of(f, slot);
     uint64_t word = owner_enter(f);
     uint64_t top;

@@ -55,6 +55,10 @@ struct worker *filch__guest_enter(struct filch_pool *pool)
         goto undo;
     if (FILCH_UNLIKELY(!w->has_started) && start_place(pool, w) != 0)
         goto undo;
+    if (FILCH_UNLIKELY(w->visitor != &last_place)) {
+        filch__strand_renew_spares(w);
+        w->visitor = &last_place;
+    }
     filch__worker_enter(w);
     return w;
 undo:
@@ -72,5 +76,5 @@ void filch__guest_leave(struct worker *guest)
     FILCH_DCHECK(filch__deque_size(&guest->deque) == 0);
     filch__worker_exit(guest);
     filch__idle_guest_leave(pool);
-    FILCH_STORE(&guest->is_taken, 0, GU_give, release);
+    FILCH_STORE(&guest->is_taken, 0, GU_give, release); /* the last touch: see filch_pool_destroy */
 }

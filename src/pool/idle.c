@@ -25,20 +25,32 @@ void filch__idle_wake(struct worker *w)
     filch__unpark(sleeper);
 }
 
+static bool wake_if_asleep(struct worker *w, uint64_t change)
+{
+    struct waiter *sleeper = take_sleeper(w);
+    if (sleeper == NULL)
+        return false;
+    (void)FILCH_FETCH_ADD(&w->pool->idle.word, change, ID_word, seq_cst);
+    if (filch__worker != NULL)
+        filch__count(&filch__worker->stats.wakes);
+    filch__unpark(sleeper);
+    return true;
+}
+
 /* Wakes a worker that sleeps, and counts it so. Returns false where none shows a waiter. */
 static bool wake_any(struct filch_pool *pool, uint64_t change)
 {
+    /* A worker that is tied to the core on which a thread from outside is busy would only take turns
+     * with it. */
+    bool is_own = filch__worker != NULL && !filch__worker->is_guest;
+    size_t passed_over = pool->width;
     for (size_t i = 0; i < pool->width; i++) {
-        struct waiter *sleeper = take_sleeper(pool->places[i]);
-        if (sleeper == NULL)
-            continue;
-        (void)FILCH_FETCH_ADD(&pool->idle.word, change, ID_word, seq_cst);
-        if (filch__worker != NULL)
-            filch__count(&filch__worker->stats.wakes);
-        filch__unpark(sleeper);
-        return true;
+        if (!is_own && passed_over == pool->width && filch__topology_is_here(&pool->placements[i]))
+            passed_over = i;
+        else if (wake_if_asleep(pool->places[i], change))
+            return true;
     }
-    return false;
+    return passed_over < pool->width && wake_if_asleep(pool->places[passed_over], change);
 }
 
 /* Whether there is work, for one whose change of the word has just made it the business of whoever
@@ -49,11 +61,13 @@ static bool is_work_left(struct filch_pool *pool)
     return filch__search_sees_work(pool) || (filch__os->barrier(), filch__search_sees_work(pool));
 }
 
-void filch__idle_wake_one(struct filch_pool *pool)
+typedef bool idle_question(uint64_t word, size_t width);
+
+static void wake_if(struct filch_pool *pool, idle_question *wanted)
 {
     uint64_t word = FILCH_LOAD(&pool->idle.word, ID_look, seq_cst);
     do {
-        if (!filch__idle_wants_waking(word, pool->width))
+        if (!wanted(word, pool->width))
             return;
     } while (!FILCH_CAS(&pool->idle.word, &word, word + IDLE_SEARCHING, ID_word, seq_cst));
     /* We count as the one that searches; now find a worker to be that one. */
@@ -64,8 +78,18 @@ void filch__idle_wake_one(struct filch_pool *pool)
      * searcher meanwhile and woke nobody: what they have put is ours to notice. This time we do not
      * count as searching, so nobody is misled again. */
     word = FILCH_FETCH_SUB(&pool->idle.word, IDLE_SEARCHING, ID_word, seq_cst) - IDLE_SEARCHING;
-    if (filch__idle_wants_waking(word, pool->width) && is_work_left(pool))
+    if (wanted(word, pool->width) && is_work_left(pool))
         (void)wake_any(pool, IDLE_SEAT + IDLE_SEARCHING - IDLE_SLEEPING);
+}
+
+void filch__idle_wake_one(struct filch_pool *pool)
+{
+    wake_if(pool, filch__idle_wants_waking);
+}
+
+void filch__idle_wake_server(struct filch_pool *pool)
+{
+    wake_if(pool, filch__idle_wants_server);
 }
 
 void filch__idle_notify(struct worker *w)
@@ -153,7 +177,9 @@ static void park_worker(struct worker *w, struct waiter *waiter)
  * frees a seat looks for work. */
 static bool has_seat(struct filch_pool *pool)
 {
-    return filch__idle_seats(FILCH_LOAD_RELAXED(&pool->idle.word)) < pool->width; /* as just changed */
+    uint64_t word = FILCH_LOAD_RELAXED(&pool->idle.word); /* as just changed */
+    return filch__idle_seats(word) < pool->width ||
+           (filch__idle_sleeping(word) >= pool->width && filch__injector_has_any(&pool->injector));
 }
 
 /* Whether there is a reason to stay awake. A guest sleeps until it is resumed: what it could do

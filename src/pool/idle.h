@@ -59,12 +59,24 @@ static inline bool filch__idle_wants_waking(uint64_t word, size_t width)
            filch__idle_seats(word) < width;
 }
 
+/* The same for a task from outside, which no guest runs: one worker may always be awake for it, even
+ * where guests have all seats. */
+static inline bool filch__idle_wants_server(uint64_t word, size_t width)
+{
+    return filch__idle_wants_waking(word, width) ||
+           (filch__idle_sleeping(word) >= width && filch__idle_searching(word) == 0);
+}
+
 /* Wakes this worker if it sleeps: it has something to resume, or the pool stops. Any thread. */
 void filch__idle_wake(struct worker *w);
 
 /* Wakes one worker if one sleeps, a seat is free and nobody searches. Any thread, after it has put
  * work where a searcher finds it, by a sequentially consistent access. */
 void filch__idle_wake_one(struct filch_pool *pool);
+
+/* The same after something was put into the injector: there, no seat need be free if no worker is
+ * awake. */
+void filch__idle_wake_server(struct filch_pool *pool);
 
 /* The same for a worker that has pushed with plain stores and has seen, behind a light fence, that
  * somebody is to be woken; filch__worker_push does that. */

@@ -308,6 +308,20 @@ int filch_pool_shutdown(struct filch_pool *pool, enum filch_shutdown how, int64_
     return filch__event_wait(&pool->ended, deadline);
 }
 
+/* Waits until nobody is on the last steps of a call: a guest that has left, somebody outside who has
+ * woken a task. There is nothing to wait for but those steps, so this looks now and then. */
+static void wait_for_last_touches(struct filch_pool *pool)
+{
+    enum { PAUSE_NS = 50000 };
+    uint32_t never = 0;
+    for (size_t i = 0; i < pool->width + pool->guest_count; i++) {
+        struct worker *w = pool->places[i];
+        while (FILCH_LOAD(&w->is_taken, GU_take, acquire) != 0 ||
+               FILCH_LOAD(&w->wakers, RS_waker, acquire) != 0)
+            (void)filch__os->futex_wait(&never, 0, filch__os->now_ns() + PAUSE_NS);
+    }
+}
+
 int filch_pool_destroy(struct filch_pool *pool)
 {
     if (pool == NULL)
@@ -326,6 +340,7 @@ int filch_pool_destroy(struct filch_pool *pool)
     if (error != 0)
         return error;
     join_workers(pool, pool->width);
+    wait_for_last_touches(pool);
     free_pool(pool);
     return 0;
 }

@@ -37,7 +37,7 @@ static int inject(struct filch_pool *pool, const struct task_item *model, void *
         filch__tally_release(&pool->tally, (int64_t)count);
         return error;
     }
-    filch__idle_wake_one(pool);
+    filch__idle_wake_server(pool);
     return 0;
 }
 

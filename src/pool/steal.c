@@ -16,12 +16,6 @@ enum {
     STEAL_BATCH = 16,
 };
 
-/* A guest leaves tasks that belong to no scope to the workers: they may be long. */
-static bool is_structured(const struct task_item *item)
-{
-    return item->drop == NULL;
-}
-
 bool filch__search_injector(struct worker *w, struct task_item *item)
 {
     struct task_item tasks[INJECTOR_BATCH];
@@ -47,20 +41,43 @@ bool filch__search_injector(struct worker *w, struct task_item *item)
 /* Steals from one place. The first task is the result; further ones go to the own deque. */
 static bool steal_tasks(struct worker *w, struct worker *victim, struct found *found)
 {
-    bool (*wanted)(const struct task_item *) = w->is_guest ? is_structured : NULL;
-    if (filch__deque_steal(&victim->deque, &found->item, wanted) != DEQUE_STOLEN)
-        return false;
+    if (w->is_guest || filch__deque_steal(&victim->deque, &found->item) != DEQUE_STOLEN)
+        return false; /* a task says nothing of its region */
     size_t more = filch__deque_size(&victim->deque) / 2;
     if (more > STEAL_BATCH)
         more = STEAL_BATCH;
     if (filch__deque_reserve(&w->deque, more) != 0)
         more = 0;
     struct task_item item;
-    while (more > 0 && filch__deque_steal(&victim->deque, &item, wanted) == DEQUE_STOLEN) {
+    while (more > 0 && filch__deque_steal(&victim->deque, &item) == DEQUE_STOLEN) {
         (void)filch__deque_push(&w->deque, &item); /* cannot fail: reserved */
         more--;
     }
     found->slot = NULL;
+    return true;
+}
+
+/* A guest has claimed a half that is not of its own call: some worker's, then. */
+static bool hand_over(struct worker *w, struct filch__slot *slot)
+{
+    struct task_item item = {.fn = filch__strand_execute_exported, .arg = slot};
+    if (filch__injector_put(&w->pool->injector, &item, &item.arg, 1) != 0)
+        return false; /* no memory: it has to be done here */
+    filch__idle_wake_server(w->pool);
+    return true;
+}
+
+static bool claim_slot(struct worker *w, struct forks *forks, struct found *found)
+{
+    found->slot = filch__forks_claim(forks);
+    if (found->slot == NULL)
+        return false;
+    /* The claim has acquired it, and it stays, or becomes NULL, until the slot is done. */
+    struct worker *region = FILCH_LOAD_RELAXED(&filch__strand_of(forks)->region); /* see above */
+    if (!w->is_guest)
+        filch__worker_set_region(w, region);
+    else if (region != w && hand_over(w, found->slot))
+        return false;
     return true;
 }
 
@@ -69,21 +86,15 @@ static bool steal_from(struct worker *w, struct worker *victim, struct found *fo
 {
     if (!FILCH_LOAD(&victim->has_started, WK_started, acquire))
         return false;
-    struct worker *region = FILCH_LOAD_RELAXED(&victim->region); /* a hint */
-    if (w->is_guest && region != w)
+    if (w->is_guest && FILCH_LOAD_RELAXED(&victim->region) != w) /* a hint; the claim looks again */
         return false;
     struct forks *forks = FILCH_LOAD(&victim->forks, WK_forks_look, acquire);
-    found->slot = filch__forks_claim(forks);
-    if (found->slot == NULL && !steal_tasks(w, victim, found)) {
+    if (!claim_slot(w, forks, found) && !steal_tasks(w, victim, found)) {
         if (filch__forks_are_hidden(forks)) {
             filch__forks_ask(forks);
             *hidden = victim;
         }
         return false;
-    }
-    if (!w->is_guest) {
-        w->strand->region = region;
-        FILCH_STORE_RELAXED(&w->region, region); /* a hint */
     }
     filch__count(&w->stats.steals);
     return true;
@@ -94,8 +105,6 @@ bool filch__search_once(struct worker *w, struct found *found, struct worker **h
     struct filch_pool *pool = w->pool;
     if (filch__search_injector(w, &found->item)) {
         found->slot = NULL;
-        w->strand->region = NULL;
-        FILCH_STORE_RELAXED(&w->region, NULL); /* a hint */
         return true;
     }
     for (size_t i = 0; i < w->victim_count; i++) {
@@ -125,8 +134,12 @@ bool filch__search(struct worker *w, struct found *found)
     struct worker *asked = NULL;
     for (unsigned round = 0;; round++) {
         struct worker *hidden = NULL;
-        if (filch__strand_has_ready(w) || (!w->is_guest && filch__idle_is_crowded(w->pool)))
+        if (filch__strand_has_ready(w))
             return false;
+        if (!w->is_guest && filch__idle_is_crowded(w->pool)) {
+            found->slot = NULL;
+            return filch__search_injector(w, &found->item); /* guests leave those to us */
+        }
         if (filch__search_once(w, found, &hidden))
             return true;
         if (round % ROUNDS_PER_LOOK == 0) {

@@ -40,6 +40,7 @@ struct strand *filch__strand_new(struct worker *w, bool is_base)
     s->worker = w;
     if (slots_new(s, is_base ? BASE_SLOTS : STRAND_SLOTS) != 0)
         goto undo_strand;
+    s->region = w->is_guest ? w : NULL;
     if (is_base) {
         s->fiber = &s->own_stack;
         return s;
@@ -71,14 +72,29 @@ void filch__strand_switch(struct worker *w, struct strand *next)
     FILCH_DCHECK(next != from && next->worker == w);
     struct ambient ambient = filch__ambient_save();
     if (w->is_guest && from == w->base)
-        w->ambient = ambient; /* its helpers compute as its caller does */
+        w->ambient = ambient;          /* its helpers compute as its caller does */
+    bool keeps_quiet = w->keeps_quiet; /* of the loop that runs here, not of what runs meanwhile */
+    w->keeps_quiet = false;
     w->strand = next;
     filch__forks = &next->forks.owner;
     filch__waiter_kind.sleeper = next;
     FILCH_STORE(&w->forks, &next->forks, WK_forks, release);
-    FILCH_STORE_RELAXED(&w->region, next->region); /* a hint */
+    /* Whoever has asked for work has asked the strand that we leave. */
+    FILCH_STORE_RELAXED(&next->forks.owner.limit,
+                        NULL); /* owner; an answer looks at the idle word */
+    FILCH_STORE_RELAXED(&w->region, FILCH_LOAD_RELAXED(&next->region)); /* a hint; owner */
     filch__fiber_switch(from->fiber, next->fiber);
+    w->keeps_quiet = keeps_quiet;
     filch__ambient_restore(&ambient);
+}
+
+void filch__strand_renew_spares(struct worker *w)
+{
+    for (struct strand *s = w->spare; s != NULL; s = s->next) {
+        filch__fiber_destroy(s->fiber, &w->stacks);
+        int error = filch__fiber_create(&s->fiber, &w->stacks, strand_main, s);
+        FILCH_CHECK(error == 0, "the stack that was just given back is gone");
+    }
 }
 
 struct strand *filch__strand_other(struct worker *w)
@@ -164,21 +180,30 @@ static void put_spare(struct worker *w, struct strand *s)
     w->spare = s;
 }
 
-/* No stack is to be had: the thread itself sleeps, and what else waits here waits with it. */
-static void suspend_thread(struct worker *w, struct waiter *waiter)
+/* No stack is to be had: goes on with what stands here and has one. The thread itself sleeps only
+ * where nothing can go on. Returns when the running strand is next. */
+static void switch_to_ready(struct worker *w)
 {
-    while (FILCH_LOAD(&waiter->state, PK_woken, acquire) != WAITER_WOKEN)
-        filch__idle_sleep_until_ready(w);
-    /* It has been, or is being, pushed to our own queue: take it out again. */
+    struct strand *self = w->strand;
     for (;;) {
-        collect_woken(w);
-        for (struct waiter **link = &w->ready; *link != NULL; link = &(*link)->next) {
-            if (*link == waiter) {
-                *link = waiter->next;
-                return;
-            }
+        filch__worker_fire_timers(w);
+        struct strand *next = filch__strand_next_ready(w);
+        if (next == NULL && w->yielded != NULL) {
+            next = w->yielded;
+            w->yielded = next->next;
+            next->next = NULL;
         }
-        filch__cpu_relax(); /* between the waker's two steps: a few instructions */
+        if (next == NULL && w->leaving != NULL && w->suspended == 0) {
+            next = w->leaving;
+            w->leaving = NULL;
+        }
+        if (next == self)
+            return;
+        if (next != NULL) {
+            filch__strand_switch(w, next);
+            return;
+        }
+        filch__idle_sleep_until_ready(w);
     }
 }
 
@@ -191,28 +216,26 @@ static int task_suspend(struct waiter *waiter, int64_t deadline_ns)
     uint32_t seen = WAITER_EMPTY;
     if (!FILCH_CAS(&waiter->state, &seen, WAITER_PARKED, PK_park, relaxed) && seen == WAITER_WOKEN)
         return 0;
-    struct strand *other = filch__strand_other(w);
-    if (other == NULL || export_forks(w) != 0) {
-        put_spare(w, other);
-        suspend_thread(w, waiter);
-        return 0;
-    }
-    other->region = s->region; /* what it finds in our deque is of the same call */
     struct timer timer = {.deadline_ns = deadline_ns, .waiter = waiter};
     if (deadline_ns != FILCH_FOREVER)
         filch__timer_add(&w->timers, &timer);
     filch__count(&w->stats.suspensions);
     w->suspended++;
-    filch__strand_switch(w, other);
+    struct strand *other = filch__strand_other(w);
+    if (other != NULL) {
+        (void)export_forks(w); /* ENOMEM: they wait here, with the strand */
+        filch__strand_switch(w, other);
+    } else {
+        switch_to_ready(w);
+    }
     w->suspended--;
     filch__timer_remove(&timer);
     return FILCH_LOAD(&waiter->state, PK_woken, acquire) == WAITER_WOKEN ? 0 : ETIMEDOUT;
 }
 
-static void task_wake(struct waiter *waiter)
+/* Sets WOKEN, and makes the worker go on with it. */
+static void wake_on(struct worker *w, struct waiter *waiter)
 {
-    struct strand *s = waiter->sleeper;
-    struct worker *w = s->worker; /* outlives its waiters */
     if (FILCH_EXCHANGE(&waiter->state, WAITER_WOKEN, PK_wake, release) != WAITER_PARKED)
         return; /* it had not gone to sleep, and its memory may be gone now */
     /* It stays where it is until its worker takes it from this queue. */
@@ -222,6 +245,21 @@ static void task_wake(struct waiter *waiter)
     while (!FILCH_CAS(&w->woken, &first, waiter, RS_push, seq_cst));
     if (w != filch__worker)
         filch__idle_wake(w);
+}
+
+static void task_wake(struct waiter *waiter)
+{
+    struct strand *s = waiter->sleeper;
+    struct worker *w = s->worker;
+    if (filch__worker != NULL && filch__worker->pool == w->pool) {
+        wake_on(w, waiter); /* the pool outlives its workers and guests */
+        return;
+    }
+    /* Once it is woken, the task may end, and its pool with it: that waits for us. */
+    (void)FILCH_FETCH_ADD_RELAXED(&w->wakers,
+                                  1); /* ordered before the end of the task by PK_wake */
+    wake_on(w, waiter);
+    (void)FILCH_FETCH_SUB(&w->wakers, 1, RS_waker, release); /* the last touch */
 }
 
 const struct waiter_ops filch__waiter_task_ops = {
@@ -237,7 +275,6 @@ void filch__strand_yield(struct worker *w)
         return;
     }
     struct strand *s = w->strand;
-    other->region = s->region;
     s->next = w->yielded;
     w->yielded = s;
     filch__strand_switch(w, other);
@@ -248,7 +285,9 @@ void filch__strand_wait_for_others(struct worker *w)
     if (w->suspended == 0)
         return;
     struct strand *other = filch__strand_other(w);
-    FILCH_CHECK(other != NULL, "no stack for the end of a call whose tasks still wait");
     w->leaving = w->strand;
-    filch__strand_switch(w, other);
+    if (other != NULL)
+        filch__strand_switch(w, other);
+    else
+        switch_to_ready(w);
 }

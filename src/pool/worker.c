@@ -42,8 +42,7 @@ int filch__worker_init(struct worker *w, struct filch_pool *pool, size_t index, 
         return ENOMEM;
     }
     w->strand = w->base;
-    w->base->region = is_guest ? w : NULL;
-    w->region = w->base->region;
+    w->region = is_guest ? w : NULL;
     w->forks = &w->base->forks;
     return 0;
 }
@@ -97,12 +96,22 @@ void filch__slot_execute(struct filch__slot *slot)
         filch__unpark(&((struct slot_waiter *)(before - FILCH__SLOT_AWAITED))->waiter);
 }
 
+void filch__worker_set_region(struct worker *w, struct worker *region)
+{
+    FILCH_STORE_RELAXED(&w->strand->region, region); /* handed over with each fork */
+    FILCH_STORE_RELAXED(&w->region, region);         /* a hint */
+}
+
 void filch__worker_run(struct worker *w, const struct task_item *item)
 {
     struct tally *tally = item->tally;
     /* Somebody may be waiting for the credits that we hold, while this task runs for long. */
     if (w->credits.tally != tally)
         filch__tally_flush(&w->credits);
+    /* A task is of no region. On top of the scope that ends here, the halves below lose theirs, too:
+     * guests then leave them to the workers. */
+    if (FILCH_UNLIKELY(FILCH_LOAD_RELAXED(&w->region) /* owner */ != NULL) && !w->is_guest)
+        filch__worker_set_region(w, NULL);
     w->tick++;
     filch__count(&w->stats.tasks);
     if (FILCH_UNLIKELY(item->drop != NULL) && filch__pool_state(w->pool) == POOL_CANCELLED)
@@ -144,9 +153,10 @@ static void put_spare(struct worker *w)
     w->spare = w->strand;
 }
 
-/* Timers that are due make their waiters go on, unless those have been woken. */
-static void fire_timers(struct worker *w)
+void filch__worker_fire_timers(struct worker *w)
 {
+    if (w->timers.first == NULL)
+        return;
     struct timer *timer;
     int64_t now_ns = filch__os->now_ns();
     while ((timer = filch__timer_due(&w->timers, now_ns)) != NULL) {
@@ -164,7 +174,7 @@ static void fire_timers(struct worker *w)
 static struct strand *next_strand(struct worker *w)
 {
     struct strand *s = filch__strand_next_ready(w);
-    if (s == NULL && w->leaving != NULL && w->suspended == 0) {
+    if (s == NULL && w->leaving != NULL && w->suspended == 0 && w->yielded == NULL) {
         s = w->leaving;
         w->leaving = NULL;
     }
@@ -189,11 +199,12 @@ static FILCH_ALWAYS_INLINE bool may_resume(struct worker *w)
 static bool resume(struct worker *w)
 {
     if (FILCH_UNLIKELY(w->timers.first != NULL) && w->tick % TIMERS_EVERY == 0)
-        fire_timers(w);
+        filch__worker_fire_timers(w);
     struct strand *s = may_resume(w) ? next_strand(w) : NULL;
     if (FILCH_LIKELY(s == NULL))
         return false;
     filch__idle_search_end(w);
+    filch__tally_flush(&w->credits); /* it may run for long: see filch__worker_run */
     put_spare(w);
     filch__strand_switch(w, s);
     return true;
@@ -243,7 +254,7 @@ static void look_for_work(struct worker *w)
         return;
     }
     if (w->timers.first != NULL)
-        fire_timers(w);
+        filch__worker_fire_timers(w);
     if (!filch__strand_has_ready(w))
         filch__idle_sleep(w);
 }

@@ -12,6 +12,7 @@
 #ifndef FILCH_POOL_WORKER_H
 #define FILCH_POOL_WORKER_H
 
+#include "base/check.h"
 #include "deque.h"
 #include "fiber/ambient.h"
 #include "fiber/fiber.h"
@@ -33,11 +34,13 @@ struct worker;
  * shared side of `forks`, which thieves may look at as long as the pool lives. */
 struct strand {
     struct forks forks;
-    struct worker *worker;     /* const */
-    struct fiber *fiber;       /* const */
-    struct strand *next;       /* in one of the worker's lists */
-    struct strand *made;       /* const: the worker's list of all it has made */
-    struct worker *region;     /* the guest whose work runs here; NULL: nobody's */
+    struct worker *worker; /* const */
+    struct fiber *fiber;   /* const */
+    struct strand *next;   /* in one of the worker's lists */
+    struct strand *made;   /* const: the worker's list of all it has made */
+    /* The guest from whose own halves, through halves alone, what runs here has come; NULL: none. Set
+     * at the base of the strand, when it has no forks, so it holds for all its forks; owner writes. */
+    FILCH_SHARED(struct worker *) region;
     struct filch_task *task;   /* the one with a handle that runs here; NULL: none */
     struct fiber own_stack;    /* of the strand that is a thread's own stack */
     struct filch__slot *slots; /* const; of forks */
@@ -82,14 +85,15 @@ struct worker {
     /* What wakers touch. */
     _Alignas(FILCH_CACHE_LINE) FILCH_SHARED(struct waiter *) woken; /* stack of waiters to resume */
     FILCH_SHARED(struct waiter *)
-    sleeper; /* the worker itself, asleep; whoever takes it wakes it */
+    sleeper;                       /* the worker itself, asleep; whoever takes it wakes it */
+    FILCH_SHARED(uint32_t) wakers; /* outside the pool, that are waking a task of this worker */
 
     /* Owner only from here. */
     _Alignas(FILCH_CACHE_LINE) struct filch_pool *pool; /* const */
-    const uint64_t *idle_word; /* const: the pool's */
-    size_t width;              /* const: the pool's */
-    bool fences;               /* const: the pool's */
-    struct strand *strand;     /* that runs */
+    const uint64_t *idle_word;                          /* const: the pool's */
+    size_t width;                                       /* const: the pool's */
+    bool fences;                                        /* const: the pool's */
+    struct strand *strand;                              /* that runs */
     struct strand *base;                                /* const: on the thread's own stack */
     struct strand *spare;                               /* stopped in the loop, nothing on them */
     struct strand *yielded;                             /* stopped spawners, newest first */
@@ -107,6 +111,7 @@ struct worker {
     uint64_t tick;               /* tasks started, for what is looked at now and then */
     uint64_t random;             /* where the next search begins among equals */
     bool is_guest;               /* const */
+    const void *visitor;         /* of a guest's place: tells one thread from another */
     bool is_searching;           /* counted as searching in the idle word */
     bool keeps_quiet;            /* its forks wake nobody: a short loop is at work */
     bool entered_by_fork;        /* a guest whose call ends with the sync of its first slot */
@@ -160,6 +165,9 @@ FILCH_NODISCARD static inline int filch__worker_push(struct worker *w, const str
     return error;
 }
 
+/* Says from whose halves the strand's next work has come. At the base of the strand only. */
+void filch__worker_set_region(struct worker *w, struct worker *region);
+
 /* Pops the newest task of the worker's own deque if it is one of `tally`'s. */
 bool filch__worker_pop_of(struct worker *w, const struct tally *tally, struct task_item *item);
 
@@ -169,6 +177,9 @@ bool filch__worker_pop_slot(struct worker *w, const struct filch__slot *slot);
 /* Runs a slot that the caller has claimed, and tells its owner. */
 void filch__slot_execute(struct filch__slot *slot);
 
+/* Timers that are due make their waiters go on, unless those have been woken. */
+void filch__worker_fire_timers(struct worker *w);
+
 /* --- strands (strand.c) --- */
 
 /* Makes a strand for the worker; on a fresh fiber, or on the calling thread's own stack.
@@ -176,8 +187,18 @@ void filch__slot_execute(struct filch__slot *slot);
 struct strand *filch__strand_new(struct worker *w, bool is_base);
 void filch__strand_destroy(struct strand *s);
 
+/* The strand whose forks these are. */
+static inline struct strand *filch__strand_of(struct forks *forks)
+{
+    return FILCH_CONTAINER_OF(forks, struct strand, forks);
+}
+
 /* Leaves the running strand and goes on with `next`; returns when somebody switches back. */
 void filch__strand_switch(struct worker *w, struct strand *next);
+
+/* For a place that another thread had last: a fiber goes on only on the thread that it stopped on, so
+ * the spare strands get new ones. */
+void filch__strand_renew_spares(struct worker *w);
 
 /* A strand that stands in the loop: a spare one, else a new one; NULL: none to be had. */
 struct strand *filch__strand_other(struct worker *w);

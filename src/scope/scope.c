@@ -102,7 +102,7 @@ static int spawn_from_outside(struct filch_scope *s, const struct task_item *ite
     if (error != 0)
         filch__tally_release(&s->tally, 1);
     else
-        filch__idle_wake_one(s->pool);
+        filch__idle_wake_server(s->pool);
     return error;
 }
 
