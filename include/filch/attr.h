@@ -6,9 +6,11 @@
 #ifdef __cplusplus
 #define FILCH_EXTERN_C_BEGIN extern "C" {
 #define FILCH_EXTERN_C_END }
+#define FILCH__STATIC_ASSERT static_assert
 #else
 #define FILCH_EXTERN_C_BEGIN
 #define FILCH_EXTERN_C_END
+#define FILCH__STATIC_ASSERT _Static_assert
 #endif
 
 /* Part of the shared library's interface; everything else is hidden. */

@@ -26,7 +26,7 @@
 
 #ifndef __EXCEPTIONS
 #define FILCH__FORK_NEEDS(what)                                                                    \
-    _Static_assert(0, what " needs -fexceptions: without it, a half could be left behind")
+    FILCH__STATIC_ASSERT(0, what " needs -fexceptions: without it, a half could be left behind")
 #define FILCH_FORKABLE(result, fn, ...) FILCH__FORK_NEEDS("FILCH_FORKABLE");
 #define FILCH_FORKABLE_VOID(fn, ...) FILCH__FORK_NEEDS("FILCH_FORKABLE_VOID");
 #else
@@ -36,47 +36,47 @@
  * FILCH_FORKABLE_VOID(fn, types...) is for one without a result. */
 #define FILCH_FORKABLE(result, fn, ...)                                                            \
     FILCH__FORKABLE_ARGS(fn, __VA_ARGS__)                                                          \
-    _Static_assert(sizeof(result) <= sizeof(uintptr_t) * FILCH__SLOT_ARGS,                         \
+    FILCH__STATIC_ASSERT(sizeof(result) <= sizeof(uintptr_t) * FILCH__SLOT_ARGS,                   \
                    #fn ": result too big");                                                        \
-    FILCH__SLOT_RUN static void fn##__filch_run(struct filch__slot *slot)                          \
+    FILCH__SLOT_RUN static void fn##__filch_run(struct filch__slot *filch__s)                      \
     {                                                                                              \
-        struct fn##__filch_args a;                                                                 \
-        __builtin_memcpy(&a, slot->args, sizeof a);                                                \
-        result r = fn(FILCH__UNPACK(__VA_ARGS__));                                                 \
-        __builtin_memcpy(slot->args, &r, sizeof r);                                                \
+        struct fn##__filch_args filch__a;                                                          \
+        __builtin_memcpy(&filch__a, filch__s->args, sizeof filch__a);                              \
+        result filch__r = fn(FILCH__UNPACK(__VA_ARGS__));                                          \
+        __builtin_memcpy(filch__s->args, &filch__r, sizeof filch__r);                              \
     }                                                                                              \
     FILCH__FORKABLE_FORK(fn)                                                                       \
-    static FILCH_ALWAYS_INLINE result fn##__filch_sync(struct fn##__filch_fork *f)                 \
+    static FILCH_ALWAYS_INLINE result fn##__filch_sync(struct fn##__filch_fork *filch__f)          \
     {                                                                                              \
-        struct filch__slot *slot = f->slot;                                                        \
-        struct fn##__filch_args a = f->args;                                                       \
-        f->slot = 0;                                                                               \
-        if (FILCH_LIKELY(filch__fork_take(f->q, slot)))                                            \
+        struct filch__slot *filch__s = filch__f->slot;                                             \
+        struct fn##__filch_args filch__a = filch__f->args;                                         \
+        filch__f->slot = 0;                                                                        \
+        if (FILCH_LIKELY(filch__fork_take(filch__f->q, filch__s)))                                 \
             return fn(FILCH__UNPACK(__VA_ARGS__));                                                 \
-        slot = filch__sync_slow(f->q, slot);                                                       \
-        result r;                                                                                  \
-        __builtin_memcpy(&r, slot->args, sizeof r);                                                \
-        return r;                                                                                  \
+        filch__s = filch__sync_slow(filch__f->q, filch__s);                                        \
+        result filch__r;                                                                           \
+        __builtin_memcpy(&filch__r, filch__s->args, sizeof filch__r);                              \
+        return filch__r;                                                                           \
     }
 
 #define FILCH_FORKABLE_VOID(fn, ...)                                                               \
     FILCH__FORKABLE_ARGS(fn, __VA_ARGS__)                                                          \
-    FILCH__SLOT_RUN static void fn##__filch_run(struct filch__slot *slot)                          \
+    FILCH__SLOT_RUN static void fn##__filch_run(struct filch__slot *filch__s)                      \
     {                                                                                              \
-        struct fn##__filch_args a;                                                                 \
-        __builtin_memcpy(&a, slot->args, sizeof a);                                                \
+        struct fn##__filch_args filch__a;                                                          \
+        __builtin_memcpy(&filch__a, filch__s->args, sizeof filch__a);                              \
         fn(FILCH__UNPACK(__VA_ARGS__));                                                            \
     }                                                                                              \
     FILCH__FORKABLE_FORK(fn)                                                                       \
-    static FILCH_ALWAYS_INLINE void fn##__filch_sync(struct fn##__filch_fork *f)                   \
+    static FILCH_ALWAYS_INLINE void fn##__filch_sync(struct fn##__filch_fork *filch__f)            \
     {                                                                                              \
-        struct filch__slot *slot = f->slot;                                                        \
-        struct fn##__filch_args a = f->args;                                                       \
-        f->slot = 0;                                                                               \
-        if (FILCH_LIKELY(filch__fork_take(f->q, slot)))                                            \
+        struct filch__slot *filch__s = filch__f->slot;                                             \
+        struct fn##__filch_args filch__a = filch__f->args;                                         \
+        filch__f->slot = 0;                                                                        \
+        if (FILCH_LIKELY(filch__fork_take(filch__f->q, filch__s)))                                 \
             fn(FILCH__UNPACK(__VA_ARGS__));                                                        \
         else                                                                                       \
-            (void)filch__sync_slow(f->q, slot);                                                    \
+            (void)filch__sync_slow(filch__f->q, filch__s);                                         \
     }
 
 /* FILCH_FORK(name, fn, args...) declares `name` and offers the call fn(args...) to other workers.
@@ -91,7 +91,7 @@
     struct fn##__filch_args {                                                                      \
         FILCH__MEMBERS(__VA_ARGS__)                                                                \
     };                                                                                             \
-    _Static_assert(sizeof(struct fn##__filch_args) <= sizeof(uintptr_t) * FILCH__SLOT_ARGS,        \
+    FILCH__STATIC_ASSERT(sizeof(struct fn##__filch_args) <= sizeof(uintptr_t) * FILCH__SLOT_ARGS,  \
                    #fn ": the arguments take more than 56 bytes");                                 \
     struct fn##__filch_fork {                                                                      \
         struct filch__fork_stack *q;                                                               \
@@ -101,13 +101,13 @@
 
 #define FILCH__FORKABLE_FORK(fn)                                                                   \
     static FILCH_ALWAYS_INLINE struct fn##__filch_fork fn##__filch_begin(                          \
-        struct fn##__filch_args args)                                                              \
+        struct fn##__filch_args filch__a)                                                          \
     {                                                                                              \
-        struct filch__fork_stack *q = filch__fork_begin();                                         \
-        struct filch__slot *slot = FILCH_LOAD_RELAXED(&q->tail); /* owner only */                  \
-        __builtin_memcpy(slot->args, &args, sizeof args);                                          \
-        filch__fork_push(q, slot, fn##__filch_run);                                                \
-        return (struct fn##__filch_fork){q, slot, args};                                           \
+        struct filch__fork_stack *filch__q = filch__fork_begin();                                  \
+        struct filch__slot *filch__s = FILCH_LOAD_RELAXED(&filch__q->tail); /* owner only */       \
+        __builtin_memcpy(filch__s->args, &filch__a, sizeof filch__a);                              \
+        filch__fork_push(filch__q, filch__s, fn##__filch_run);                                     \
+        return (struct fn##__filch_fork){filch__q, filch__s, filch__a};                            \
     }
 
 #define FILCH__COUNT(...) FILCH__COUNT2(__VA_ARGS__, 6, 5, 4, 3, 2, 1, 0)
@@ -142,12 +142,12 @@
     E m5;                                                                                          \
     F m6;
 #define FILCH__UNPACK(...) FILCH__CAT(FILCH__UNPACK_, FILCH__COUNT(__VA_ARGS__))
-#define FILCH__UNPACK_1 a.m1
-#define FILCH__UNPACK_2 a.m1, a.m2
-#define FILCH__UNPACK_3 a.m1, a.m2, a.m3
-#define FILCH__UNPACK_4 a.m1, a.m2, a.m3, a.m4
-#define FILCH__UNPACK_5 a.m1, a.m2, a.m3, a.m4, a.m5
-#define FILCH__UNPACK_6 a.m1, a.m2, a.m3, a.m4, a.m5, a.m6
+#define FILCH__UNPACK_1 filch__a.m1
+#define FILCH__UNPACK_2 filch__a.m1, filch__a.m2
+#define FILCH__UNPACK_3 filch__a.m1, filch__a.m2, filch__a.m3
+#define FILCH__UNPACK_4 filch__a.m1, filch__a.m2, filch__a.m3, filch__a.m4
+#define FILCH__UNPACK_5 filch__a.m1, filch__a.m2, filch__a.m3, filch__a.m4, filch__a.m5
+#define FILCH__UNPACK_6 filch__a.m1, filch__a.m2, filch__a.m3, filch__a.m4, filch__a.m5, filch__a.m6
 
 #endif
 

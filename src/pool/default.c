@@ -11,6 +11,7 @@ static struct lock default_lock;
 static FILCH_SHARED(struct filch_pool *) default_pool; /* written under the lock */
 static FILCH_SHARED(uint64_t) generation; /* written only while the process has one thread */
 static FILCH_SHARED(uint32_t) is_watching;
+static struct lock watch_lock;
 
 /* In the child, where only the forking thread is left. */
 static void after_fork(void)
@@ -25,14 +26,16 @@ static void after_fork(void)
 
 int filch__process_init(void)
 {
-    uint32_t seen = 0;
     if (FILCH_LOAD(&is_watching, PR_watch, acquire) != 0)
         return 0;
-    if (!FILCH_CAS(&is_watching, &seen, 1, PR_watch, acq_rel))
-        return 0;
-    int error = pthread_atfork(NULL, NULL, after_fork);
-    if (error != 0)
-        FILCH_STORE(&is_watching, 0, PR_watch, release);
+    /* Nobody may go on before the handler is there: it could fork. */
+    filch__lock(&watch_lock);
+    int error = 0;
+    if (FILCH_LOAD_RELAXED(&is_watching) == 0) /* under the lock */
+        error = pthread_atfork(NULL, NULL, after_fork);
+    if (error == 0)
+        FILCH_STORE(&is_watching, 1, PR_watch, release);
+    filch__unlock(&watch_lock);
     return error;
 }
 

@@ -170,6 +170,18 @@ static inline int filch__deque_push(struct deque *q, const struct task_item *ite
     return 0;
 }
 
+/* Reads the newest task without taking it; a thief may take it at any time. Returns false: empty. Owner
+ * only. */
+static inline bool filch__deque_peek(struct deque *q, struct task_item *item)
+{
+    uint64_t bottom = FILCH_LOAD_RELAXED(&q->bottom); /* owner only */
+    if ((int64_t)(bottom - FILCH_LOAD_RELAXED(&q->top) /* a look */) <= 0)
+        return false;
+    struct deque_array *array = FILCH_LOAD_RELAXED(&q->array); /* owner only */
+    filch__deque_slot_read(filch__deque_slot(array, bottom - 1), item);
+    return true;
+}
+
 /* Pops the newest task. Returns true with *item; false: empty. Owner only. */
 static inline bool filch__deque_pop(struct deque *q, struct task_item *item)
 {

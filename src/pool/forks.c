@@ -37,16 +37,30 @@ struct filch__slot *filch__forks_claim(struct forks *f)
     return f->base + top;
 }
 
+/* The tail, but for the slot at the end, which is never shared: whoever took that for work would look
+ * for it as long as a deep recursion lasts. */
+static struct filch__slot *shared_tail(struct forks *f)
+{
+    struct filch__slot *tail = FILCH_LOAD_RELAXED(&f->owner.tail); /* a hint, or owner */
+    return tail < f->end ? tail : f->end;
+}
+
 bool filch__forks_are_hidden(struct forks *f)
 {
     uint64_t split = filch__forks_split(FILCH_LOAD_RELAXED(&f->shared)); /* a hint */
-    return FILCH_LOAD_RELAXED(&f->owner.tail) /* a hint */ > f->base + split;
+    return shared_tail(f) > f->base + split;
 }
 
 bool filch__forks_have_any(struct forks *f)
 {
     uint64_t top = filch__forks_top(FILCH_LOAD_RELAXED(&f->shared)); /* a hint, or owner */
-    return FILCH_LOAD_RELAXED(&f->owner.tail) /* likewise */ > f->base + top;
+    return shared_tail(f) > f->base + top;
+}
+
+bool filch__forks_have_public(struct forks *f)
+{
+    uint64_t word = FILCH_LOAD_RELAXED(&f->shared); /* a hint */
+    return filch__forks_top(word) < filch__forks_split(word);
 }
 
 void filch__forks_ask(struct forks *f)

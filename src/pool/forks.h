@@ -108,6 +108,9 @@ void filch__forks_collect(struct forks *f, struct filch__slot *slot);
  * that the forks belong to. */
 struct filch__slot *filch__forks_claim_all(struct forks *f, struct filch__slot **first);
 
+/* Whether a claim would find something. A hint. */
+bool filch__forks_have_public(struct forks *f);
+
 /* Whether any slot is unclaimed. A hint unless called by the owner. */
 bool filch__forks_have_any(struct forks *f);
 

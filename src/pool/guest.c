@@ -67,13 +67,27 @@ undo:
     return NULL;
 }
 
+/* What lies in the guest's deque was spawned on another thread's scope: the workers' from now on. */
+static void hand_over_rest(struct worker *guest)
+{
+    struct task_item item;
+    while (FILCH_UNLIKELY(filch__deque_pop(&guest->deque, &item))) {
+        if (filch__injector_put(&guest->pool->injector, &item, &item.arg, 1) != 0)
+            filch__worker_run(guest, &item); /* no memory for that: here, then */
+        else
+            filch__idle_wake_server(guest->pool);
+    }
+}
+
 void filch__guest_leave(struct worker *guest)
 {
     struct filch_pool *pool = guest->pool;
     FILCH_DCHECK(guest->is_guest && guest->strand == guest->base);
-    filch__strand_wait_for_others(guest);
+    do {
+        hand_over_rest(guest);
+        filch__strand_wait_for_others(guest);
+    } while (FILCH_UNLIKELY(filch__deque_size(&guest->deque) > 0));
     filch__tally_flush(&guest->credits);
-    FILCH_DCHECK(filch__deque_size(&guest->deque) == 0);
     filch__worker_exit(guest);
     filch__idle_guest_leave(pool);
     FILCH_STORE(&guest->is_taken, 0, GU_give, release); /* the last touch: see filch_pool_destroy */

@@ -190,7 +190,8 @@ static bool has_reason(struct worker *w)
         return true;
     if (w->is_guest)
         return false;
-    return filch__pool_state(w->pool) == POOL_STOPPED ||
+    /* Sequentially consistent: we have shown the waiter, then look; stop_workers the other way round. */
+    return FILCH_LOAD(&w->pool->state, PL_state_idle, seq_cst) == POOL_STOPPED ||
            (has_seat(w->pool) && filch__search_sees_work(w->pool));
 }
 

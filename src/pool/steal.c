@@ -25,6 +25,8 @@ bool filch__search_injector(struct worker *w, struct task_item *item)
     /* A fair share, so that the other workers find some too. */
     size_t size = FILCH_LOAD_RELAXED(&injector->size); /* a hint */
     size_t share = size / w->pool->width + 1;
+    if (filch__deque_reserve(&w->deque, INJECTOR_BATCH) != 0)
+        share = 1; /* the others could only be run here, on top of the first */
     size_t count =
         filch__injector_take(injector, tasks, share < INJECTOR_BATCH ? share : INJECTOR_BATCH);
     if (count == 0)
@@ -32,8 +34,8 @@ bool filch__search_injector(struct worker *w, struct task_item *item)
     *item = tasks[0];
     /* Newest first, so that the owner pops the oldest first. */
     for (size_t i = count - 1; i > 0; i--) {
-        if (filch__worker_push(w, &tasks[i]) != 0)
-            filch__worker_run(w, &tasks[i]); /* no memory for the deque: in place, then */
+        int error = filch__worker_push(w, &tasks[i]);
+        FILCH_CHECK(error == 0, "room that was reserved is gone");
     }
     return true;
 }
@@ -151,7 +153,8 @@ bool filch__search(struct worker *w, struct found *found)
             else if (now_ns - ask_ns > EXPOSE_NS)
                 expose(w, hidden);
             asked = hidden;
-            if (now_ns - begin_ns > SEARCH_NS && hidden == NULL)
+            /* Without a barrier nobody can expose it; its owner wakes somebody when it publishes. */
+            if (now_ns - begin_ns > SEARCH_NS && (hidden == NULL || w->pool->fences))
                 return false;
             if (filch__pool_state(w->pool) == POOL_STOPPED)
                 return false;
@@ -169,8 +172,9 @@ bool filch__search_sees_work(struct filch_pool *pool)
         struct worker *w = pool->places[i];
         if (!FILCH_LOAD(&w->has_started, WK_started, acquire))
             continue;
+        struct forks *forks = FILCH_LOAD(&w->forks, WK_forks_look, acquire);
         if (filch__deque_size(&w->deque) > 0 ||
-            filch__forks_have_any(FILCH_LOAD(&w->forks, WK_forks_look, acquire)))
+            (pool->fences ? filch__forks_have_public(forks) : filch__forks_have_any(forks)))
             return true;
     }
     return false;

@@ -3,6 +3,7 @@
 #include "task.h"
 
 #include "pool.h"
+#include "process.h"
 
 #include "base/check.h"
 #include "park/event.h"
@@ -13,6 +14,7 @@ struct filch_task {
     void *arg;
     void (*drop)(void *);
     const char *name;
+    uint64_t process; /* const: that spawned it */
     struct event ended;
     int result;                        /* written before `ended` */
     FILCH_SHARED(uint32_t) references; /* 2, 1, 0 */
@@ -60,6 +62,7 @@ struct filch_task *filch__task_new(const struct filch_task_attr *attr, void (*fn
     task->arg = arg;
     task->drop = attr->drop;
     task->name = attr->name;
+    task->process = filch__process_generation();
     task->references = 2;
     return task;
 }
@@ -80,6 +83,8 @@ int filch_task_join_until(struct filch_task *task, int64_t deadline)
         return EINVAL;
     if (filch__worker != NULL && filch__worker->strand->task == task)
         return EDEADLK;
+    if (task->process != filch__process_generation())
+        return EPERM; /* a forked child: the task is not here */
     int error = filch__event_wait(&task->ended, deadline);
     if (error != 0)
         return error;

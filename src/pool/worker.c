@@ -3,6 +3,7 @@
 
 #include "idle.h"
 #include "pool.h"
+#include "process.h"
 #include "steal.h"
 
 #include "base/check.h"
@@ -118,31 +119,26 @@ void filch__worker_run(struct worker *w, const struct task_item *item)
         item->drop(item->arg);
     else
         item->fn(item->arg);
+    /* Its loop would run the parent's tasks a second time, then sleep for ever. */
+    FILCH_CHECK(w->pool->process == filch__process_generation(),
+                "a task returned in a forked child; it has to exec or _exit");
     if (tally != NULL)
         filch__tally_ended(&w->credits, tally);
 }
 
+/* Looks before it takes: a task that is taken and put back is missed by a worker that goes to sleep
+ * meanwhile. What is popped is what was seen, or nothing. */
 bool filch__worker_pop_of(struct worker *w, const struct tally *tally, struct task_item *item)
 {
-    if (!filch__deque_pop(&w->deque, item))
-        return false;
-    if (item->tally == tally)
-        return true;
-    int error = filch__deque_push(&w->deque, item);
-    FILCH_CHECK(error == 0, "room that was just used is gone");
-    return false;
+    return filch__deque_peek(&w->deque, item) && item->tally == tally &&
+           filch__deque_pop(&w->deque, item);
 }
 
 bool filch__worker_pop_slot(struct worker *w, const struct filch__slot *slot)
 {
     struct task_item item;
-    if (!filch__deque_pop(&w->deque, &item))
-        return false;
-    if (item.fn == filch__strand_execute_exported && item.arg == slot)
-        return true;
-    int error = filch__deque_push(&w->deque, &item);
-    FILCH_CHECK(error == 0, "room that was just used is gone");
-    return false;
+    return filch__deque_peek(&w->deque, &item) && item.fn == filch__strand_execute_exported &&
+           item.arg == slot && filch__deque_pop(&w->deque, &item);
 }
 
 /* --- the loop --- */
@@ -247,10 +243,12 @@ static void look_for_work(struct worker *w)
     filch__idle_search_begin(w);
     if (filch__search(w, &found)) {
         filch__idle_search_end(w);
-        if (found.slot != NULL)
+        if (found.slot != NULL) {
+            w->tick++; /* halves count too, or timers and the injector would wait as long as there are any */
             filch__slot_execute(found.slot);
-        else
+        } else {
             filch__worker_run(w, &found.item);
+        }
         return;
     }
     if (w->timers.first != NULL)

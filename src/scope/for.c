@@ -47,6 +47,8 @@ static size_t grain_after(size_t iterations, int64_t took_ns)
     double most = (double)iterations * GROWTH_MAX;
     if (grain > most)
         grain = most;
+    if (grain > (double)(SIZE_MAX / 2))
+        return SIZE_MAX / 2; /* the conversion is defined up to SIZE_MAX only */
     return grain < 1.0 ? 1 : (size_t)grain;
 }
 
@@ -65,7 +67,8 @@ static void run_leaf(struct loop *loop, size_t begin, size_t end)
 static void run_range(struct loop *loop, size_t begin, size_t end)
 {
     size_t grain = FILCH_LOAD_RELAXED(&loop->grain); /* a hint */
-    if (end - begin <= grain) {
+    /* A grain of the user's is a minimum: no half may be shorter. */
+    if (end - begin <= grain || (!loop->is_timed && (end - begin) / 2 < grain)) {
         run_leaf(loop, begin, end);
         return;
     }

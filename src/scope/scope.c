@@ -97,6 +97,8 @@ int filch_scope_run(void (*body)(struct filch_scope *s, void *ctx), void *ctx)
 /* From a thread that is no worker of the scope's pool. */
 static int spawn_from_outside(struct filch_scope *s, const struct task_item *item)
 {
+    if (s->process != filch__process_generation())
+        return EPERM; /* in a forked child: nobody is here to run it, and locks may be held */
     filch__tally_add(&s->tally, 1);
     int error = filch__injector_put(&s->pool->injector, item, &item->arg, 1);
     if (error != 0)

@@ -50,8 +50,8 @@ FILCH_EXTERN_C_END
              !filch__frame_##s.done; filch__frame_##s.done = 1)
 #else
 #define FILCH__SCOPE(s)                                                                            \
-    _Static_assert(0, "FILCH_SCOPE needs -fexceptions: without it, its tasks could be left "       \
-                      "behind")
+    FILCH__STATIC_ASSERT(0, "FILCH_SCOPE needs -fexceptions: without it, its tasks could be left " \
+                            "behind")
 #endif
 
 #endif
