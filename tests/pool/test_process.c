@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Processes: what a forked child makes of its parent's pools, and what the environment says. Each
+ * test of the environment runs in a child. */
+#include "test.h"
+
+#include <errno.h>
+#include <filch/filch.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static void add_one(void *argument)
+{
+    __atomic_fetch_add((uint64_t *)argument, 1, __ATOMIC_RELAXED);
+}
+
+static void add_range(size_t begin, size_t end, void *ctx)
+{
+    __atomic_fetch_add((uint64_t *)ctx, end - begin, __ATOMIC_RELAXED);
+}
+
+/* --- environment --- */
+
+struct setting {
+    const char *name;
+    const char *value;
+    int error;    /* of creating a pool of the defaults */
+    size_t width; /* 0: not looked at */
+};
+
+static void try_setting(void *argument)
+{
+    const struct setting *setting = argument;
+    struct filch_pool *pool = NULL;
+    setenv(setting->name, setting->value, 1);
+    xt_expect_equal(filch_pool_create(&pool, NULL), setting->error);
+    struct filch_pool *standard = NULL;
+    xt_expect_equal(filch_pool_default(&standard), setting->error);
+    if (setting->error != 0) {
+        xt_expect(pool == NULL && standard == NULL);
+        xt_expect_equal(filch_pool_width(NULL), 0);
+        xt_expect_equal(filch_pool_places(NULL), 0);
+        struct filch_task *task;
+        xt_expect_equal(filch_pool_spawn(NULL, &task, NULL, add_one, NULL), setting->error);
+        /* What needs no pool does without. */
+        uint64_t sum = 0;
+        filch_for(0, 1000, add_range, &sum);
+        filch_join(add_one, &sum, add_one, &sum);
+        xt_expect_equal(sum, 1002);
+        /* The next call tries again. */
+        unsetenv(setting->name);
+        xt_expect_equal(filch_pool_default(&standard), 0);
+        return;
+    }
+    if (setting->width != 0) {
+        xt_expect_equal(filch_pool_width(pool), setting->width);
+        xt_expect_equal(filch_pool_width(NULL), setting->width);
+    }
+    uint64_t count = 0;
+    for (int i = 0; i < 100; i++)
+        xt_expect_equal(filch_pool_spawn(pool, NULL, NULL, add_one, &count), 0);
+    xt_expect_equal(filch_pool_destroy(pool), 0);
+    xt_expect_equal(count, 100);
+    /* What the program says itself comes first. */
+    struct filch_pool_config config = {
+        .workers = 2, .stack_size_bytes = 65536, .bind = FILCH_BIND_CORES};
+    xt_expect_equal(filch_pool_create(&pool, &config), 0);
+    xt_expect_equal(filch_pool_width(pool), 2);
+    xt_expect_equal(filch_pool_destroy(pool), 0);
+}
+
+xt_define(the_environment_sets_defaults)
+{
+    static const struct setting settings[] = {
+        {"FILCH_WORKERS", "3", 0, 3},
+        {"FILCH_WORKERS", "1", 0, 1},
+        {"FILCH_WORKERS", "", 0, 0},
+        {"FILCH_WORKERS", "0", EINVAL, 0},
+        {"FILCH_WORKERS", "-1", EINVAL, 0},
+        {"FILCH_WORKERS", "two", EINVAL, 0},
+        {"FILCH_WORKERS", "2x", EINVAL, 0},
+        {"FILCH_WORKERS", " 2", EINVAL, 0},
+        {"FILCH_WORKERS", "1025", EINVAL, 0},
+        {"FILCH_WORKERS", "99999999999999999999999", EINVAL, 0},
+        {"FILCH_BIND", "cores", 0, 0},
+        {"FILCH_BIND", "none", 0, 0},
+        {"FILCH_BIND", "", 0, 0},
+        {"FILCH_BIND", "core", EINVAL, 0},
+        {"FILCH_BIND", "3", EINVAL, 0},
+        {"FILCH_STACK_SIZE", "64K", 0, 0},
+        {"FILCH_STACK_SIZE", "262144", 0, 0},
+        {"FILCH_STACK_SIZE", "4M", 0, 0},
+        {"FILCH_STACK_SIZE", "0", EINVAL, 0},
+        {"FILCH_STACK_SIZE", "1", EINVAL, 0},
+        {"FILCH_STACK_SIZE", "64k", EINVAL, 0},
+        {"FILCH_STACK_SIZE", "64KB", EINVAL, 0},
+        {"FILCH_STACK_SIZE", "999999999999G", EINVAL, 0},
+    };
+    for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) {
+        struct setting setting = settings[i];
+        char what[100];
+        snprintf(what, sizeof what, "%s='%s'", setting.name, setting.value);
+        xt_expect_child(try_setting, &setting, what);
+    }
+}
+
+static void scope_without_pool(struct filch_scope *s, void *ctx)
+{
+    (void)s;
+    add_one(ctx);
+}
+
+static void need_a_pool(void *argument)
+{
+    uint64_t count = 0;
+    (void)argument;
+    setenv("FILCH_WORKERS", "none", 1);
+    xt_expect_equal(filch_scope_run(scope_without_pool, &count), EINVAL);
+    xt_expect_equal(count, 0);
+    xt_expect_equal(filch_for_with(NULL, 0, 10, add_range, &count), 0);
+    xt_expect_equal(count, 10);
+}
+
+xt_define(a_scope_without_a_pool_says_so)
+{
+    xt_expect_child(need_a_pool, NULL, "a scope without a pool");
+}
+
+static void use_one_cpu(void *argument)
+{
+    (void)argument;
+    xt_use_one_cpu(true);
+    struct filch_pool *pool = NULL;
+    xt_expect_equal(filch_pool_create(&pool, NULL), 0);
+    xt_expect_equal(filch_pool_width(pool), 1);
+    uint64_t sum = 0;
+    filch_for(0, 100000, add_range, &sum);
+    FILCH_SCOPE(s)
+    {
+        for (int i = 0; i < 1000; i++)
+            xt_expect_equal(filch_scope_spawn(s, add_one, &sum), 0);
+    }
+    xt_expect_equal(sum, 101000);
+    xt_expect_equal(filch_pool_destroy(pool), 0);
+}
+
+xt_define(everything_works_on_one_cpu)
+{
+    xt_expect_child(use_one_cpu, NULL, "one CPU");
+}
+
+static void exit_at_once(void *argument)
+{
+    struct filch_pool *pool = NULL;
+    xt_expect_equal(filch_pool_create(&pool, NULL), 0);
+    for (int i = 0; i < 100; i++) {
+        xt_expect_equal(filch_pool_spawn(NULL, NULL, NULL, add_one, argument), 0);
+        xt_expect_equal(filch_pool_spawn(pool, NULL, NULL, add_one, argument), 0);
+    }
+    if (xt_take_failures() == 0)
+        exit(0); /* with its handlers, while the workers are at it */
+}
+
+xt_define(a_process_ends_while_its_pools_work)
+{
+    static uint64_t count;
+    for (size_t i = 0; i < xt_scaled(100); i++)
+        xt_expect_child(exit_at_once, &count, "exit");
+}
+
+/* --- fork --- */
+
+struct heritage {
+    struct filch_pool *pool;
+    struct filch_pool *standard;
+    struct filch_scope *scope;
+};
+
+static void inherit(void *argument)
+{
+    struct heritage *h = argument;
+    uint64_t count = 0;
+    struct filch_task *task = NULL;
+    struct filch_pool_stats stats;
+    char text[64];
+    void *args[1] = {&count};
+    struct filch_for_options options = {.pool = h->pool};
+    xt_expect_equal(filch_pool_spawn(h->pool, &task, NULL, add_one, &count), EPERM);
+    xt_expect_equal(filch_pool_spawn_batch(h->pool, add_one, args, 1), EPERM);
+    xt_expect_equal(filch_pool_install(h->pool, add_one, &count), EPERM);
+    xt_expect_equal(filch_for_with(&options, 0, 10, add_range, &count), EPERM);
+    xt_expect_equal(filch_pool_shutdown(h->pool, FILCH_DRAIN, FILCH_FOREVER), EPERM);
+    xt_expect_equal(filch_pool_stats(h->pool, &stats), EPERM);
+    xt_expect_equal(filch_pool_describe(h->pool, text, sizeof text), EPERM);
+    xt_expect_equal(filch_pool_spawn(h->standard, &task, NULL, add_one, &count), EPERM);
+    xt_expect_equal(filch_pool_destroy(h->standard), EPERM);
+    xt_expect_equal(filch_pool_destroy(h->pool), 0);
+    xt_expect_equal(count, 0);
+    xt_expect(filch_pool_current() == NULL);
+    xt_expect_equal(filch_worker_index(), FILCH_NOT_A_WORKER);
+
+    /* The default pool is there anew. */
+    filch_for(0, 100000, add_range, &count);
+    filch_join(add_one, &count, add_one, &count);
+    FILCH_SCOPE(s)
+    {
+        for (int i = 0; i < 1000; i++)
+            xt_expect_equal(filch_scope_spawn(s, add_one, &count), 0);
+    }
+    xt_expect_equal(filch_pool_spawn(NULL, &task, NULL, add_one, &count), 0);
+    xt_expect_equal(filch_task_join(task), 0);
+    xt_expect_equal(count, 100000 + 2 + 1000 + 1);
+    struct filch_pool *standard = NULL;
+    struct filch_pool *fresh = NULL;
+    xt_expect_equal(filch_pool_default(&standard), 0);
+    xt_expect(standard != h->standard);
+    xt_expect_equal(filch_pool_create(&fresh, NULL), 0);
+    xt_expect_equal(filch_pool_install(fresh, add_one, &count), 0);
+    xt_expect_equal(filch_pool_destroy(fresh), 0);
+}
+
+static void inherit_twice(void *argument)
+{
+    inherit(argument);
+    struct heritage h = {0};
+    xt_expect_equal(filch_pool_create(&h.pool, NULL), 0);
+    xt_expect_equal(filch_pool_default(&h.standard), 0);
+    xt_expect_child(inherit, &h, "a grandchild");
+    xt_expect_equal(filch_pool_destroy(h.pool), 0);
+}
+
+static struct heritage begin_heritage(void)
+{
+    struct heritage h = {0};
+    assert_int_equal(filch_pool_create(&h.pool, NULL), 0);
+    assert_int_equal(filch_pool_default(&h.standard), 0);
+    uint64_t count = 0;
+    assert_int_equal(filch_pool_install(h.pool, add_one, &count), 0);
+    assert_int_equal(filch_pool_install(NULL, add_one, &count), 0);
+    filch_for(0, 1000, add_range, &count);
+    return h;
+}
+
+xt_define(a_child_begins_anew)
+{
+    struct heritage h = begin_heritage();
+    xt_expect_child(inherit, &h, "a child");
+    xt_expect_child(inherit_twice, &h, "a child that forks");
+    /* Nothing of this has touched the parent. */
+    uint64_t count = 0;
+    filch_for(0, 1000, add_range, &count);
+    assert_int_equal(filch_pool_install(h.pool, add_one, &count), 0);
+    assert_int_equal(count, 1001);
+    assert_int_equal(filch_pool_destroy(h.pool), 0);
+}
+
+struct noise {
+    struct filch_pool *pool;
+    uint32_t stop;
+    uint64_t count;
+};
+
+static void *make_noise(void *argument)
+{
+    struct noise *n = argument;
+    while (!__atomic_load_n(&n->stop, __ATOMIC_ACQUIRE)) {
+        struct filch_task *task;
+        xt_expect_equal(filch_pool_spawn(n->pool, &task, NULL, add_one, &n->count), 0);
+        filch_for(0, 1000, add_range, &n->count);
+        xt_expect_equal(filch_task_join(task), 0);
+    }
+    return NULL;
+}
+
+/* Forks while the pools' locks and queues are in use, so that the child finds them in any state. */
+xt_define(a_child_of_a_busy_process_begins_anew)
+{
+    if (XT_TSAN)
+        skip(); /* its own locks do not survive such a fork */
+    struct heritage h = begin_heritage();
+    struct noise noises[2] = {{.pool = h.pool}, {.pool = NULL}};
+    pthread_t threads[2];
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, make_noise, &noises[i]), 0);
+    for (size_t i = 0; i < xt_scaled(100); i++)
+        xt_expect_child(inherit, &h, "a child of a busy process");
+    for (int i = 0; i < 2; i++) {
+        __atomic_store_n(&noises[i].stop, 1, __ATOMIC_RELEASE);
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+    }
+    assert_int_equal(filch_pool_destroy(h.pool), 0);
+}
+
+static void fork_in_task(void *argument)
+{
+    xt_expect_child(inherit, argument, "a child of a task");
+}
+
+xt_define(a_task_forks)
+{
+    struct heritage h = begin_heritage();
+    assert_int_equal(filch_pool_install(h.pool, fork_in_task, &h), 0);
+    assert_int_equal(filch_pool_destroy(h.pool), 0);
+}
+
+/* The child leaves the scope as well, without tasks that others had. */
+static void leave_inherited_scope(void *argument)
+{
+    struct heritage *h = argument;
+    FILCH_SCOPE(s)
+    {
+        uint64_t count = 0;
+        xt_expect_equal(filch_scope_spawn(s, add_one, &count), 0);
+    }
+    inherit(h);
+}
+
+xt_define(a_scope_body_forks)
+{
+    struct heritage h = begin_heritage();
+    uint64_t count = 0;
+    pid_t child = -1;
+    FILCH_SCOPE(s)
+    {
+        for (int i = 0; i < 100; i++)
+            xt_expect_equal(filch_scope_spawn(s, add_one, &count), 0);
+        (void)fflush(NULL);
+        child = fork();
+        if (child == 0)
+            (void)alarm(60);
+    }
+    if (child == 0) {
+        leave_inherited_scope(&h);
+        _exit(xt_take_failures() == 0 ? 0 : 1);
+    }
+    int status = -1;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    assert_int_equal(count, 100);
+    assert_int_equal(filch_pool_destroy(h.pool), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        xt_test(the_environment_sets_defaults),
+        xt_test(a_scope_without_a_pool_says_so),
+        xt_test(everything_works_on_one_cpu),
+        xt_test(a_process_ends_while_its_pools_work),
+        xt_test(a_child_begins_anew),
+        xt_test(a_task_forks),
+        xt_test(a_scope_body_forks),
+        xt_test(a_child_of_a_busy_process_begins_anew),
+    };
+    return xt_run(tests);
+}

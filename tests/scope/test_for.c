@@ -1,0 +1,443 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Loops: every iteration exactly once, for every size, option and place to call from. */
+#include "test.h"
+
+#include <errno.h>
+#include <filch/filch.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct filch_pool *create(size_t workers)
+{
+    struct filch_pool *pool = NULL;
+    struct filch_pool_config config = {.name = "for", .workers = workers};
+    assert_int_equal(filch_pool_create(&pool, &config), 0);
+    return pool;
+}
+
+static void everywhere(void (*test)(void *))
+{
+    static const size_t widths[] = {1, 2, 3, 8};
+    test(NULL);
+    for (size_t i = 0; i < sizeof widths / sizeof widths[0]; i++) {
+        struct filch_pool *pool = create(widths[i]);
+        assert_int_equal(filch_pool_install(pool, test, NULL), 0);
+        assert_int_equal(filch_pool_destroy(pool), 0);
+    }
+}
+
+/* --- once each --- */
+
+struct marks {
+    size_t begin;
+    uint8_t *seen;
+    size_t grain; /* 0: not checked */
+    size_t end;
+};
+
+static void mark(size_t begin, size_t end, void *ctx)
+{
+    struct marks *m = ctx;
+    xt_expect(begin < end);
+    xt_expect(m->grain == 0 || end - begin >= m->grain || end == m->end);
+    for (size_t i = begin; i < end; i++)
+        __atomic_fetch_add(&m->seen[i - m->begin], 1, __ATOMIC_RELAXED);
+}
+
+static void expect_once_each(struct marks *m, size_t count)
+{
+    size_t wrong = 0;
+    for (size_t i = 0; i < count; i++)
+        wrong += m->seen[i] != 1;
+    xt_expect_equal(wrong, 0);
+}
+
+static void loop_over(size_t begin, size_t count)
+{
+    struct marks m = {begin, calloc(count + 1, 1), 0, begin + count};
+    filch_for(begin, begin + count, mark, &m);
+    expect_once_each(&m, count);
+    free(m.seen);
+}
+
+static void try_sizes(void *unused)
+{
+    static const size_t sizes[] = {0, 1, 2, 3, 4, 5, 7, 63, 64, 65, 1009, 4096, 104729};
+    (void)unused;
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        loop_over(0, sizes[i]);
+        loop_over(12345, sizes[i]);
+        loop_over(SIZE_MAX - sizes[i], sizes[i]);
+    }
+    loop_over(0, xt_scaled(1000000));
+}
+
+xt_define(each_iteration_once)
+{
+    everywhere(try_sizes);
+}
+
+static void never(size_t begin, size_t end, void *ctx)
+{
+    (void)begin;
+    (void)end;
+    (void)ctx;
+    xt_expect(false);
+}
+
+xt_define(empty_loops_do_nothing)
+{
+    filch_for(0, 0, never, NULL);
+    filch_for(5, 5, never, NULL);
+    filch_for(6, 5, never, NULL);
+    filch_for(SIZE_MAX, 0, never, NULL);
+    assert_int_equal(filch_for_with(NULL, 1, 1, never, NULL), 0);
+    assert_int_equal(filch_for_with(NULL, 2, 1, never, NULL), 0);
+}
+
+static void count_huge(size_t begin, size_t end, void *ctx)
+{
+    __atomic_fetch_add((uint64_t *)ctx, end - begin, __ATOMIC_RELAXED);
+}
+
+xt_define(the_largest_range)
+{
+    uint64_t sum = 0;
+    filch_for(0, SIZE_MAX, count_huge, &sum);
+    assert_int_equal(sum, SIZE_MAX);
+    sum = 0;
+    struct filch_for_options options = {.max_workers = 1, .grain = SIZE_MAX / 3};
+    assert_int_equal(filch_for_with(&options, 1, SIZE_MAX, count_huge, &sum), 0);
+    assert_int_equal(sum, SIZE_MAX - 1);
+}
+
+/* --- options --- */
+
+xt_define(bad_options_are_refused)
+{
+    uint64_t sum = 0;
+    struct filch_pool *pool = create(1);
+    struct filch_for_options options = {.pool = pool};
+    assert_int_equal(filch_for_with(&options, 0, 10, NULL, NULL), EINVAL);
+    assert_int_equal(filch_for_with(NULL, 0, 10, NULL, NULL), EINVAL);
+    assert_int_equal(filch_pool_shutdown(pool, FILCH_DRAIN, FILCH_FOREVER), 0);
+    assert_int_equal(filch_for_with(&options, 0, 10, count_huge, &sum), ESHUTDOWN);
+    assert_int_equal(sum, 0);
+    assert_int_equal(filch_pool_destroy(pool), 0);
+}
+
+static void try_grains(void *unused)
+{
+    static const size_t grains[] = {1, 2, 3, 100, 999, 1000, 1001, SIZE_MAX};
+    static const size_t limits[] = {0, 1, 2, 3, 1000, SIZE_MAX};
+    (void)unused;
+    for (size_t g = 0; g < sizeof grains / sizeof grains[0]; g++) {
+        for (size_t l = 0; l < sizeof limits / sizeof limits[0]; l++) {
+            struct filch_for_options options = {.grain = grains[g], .max_workers = limits[l]};
+            struct marks m = {7, calloc(1000, 1), grains[g], 1007};
+            xt_expect_equal(filch_for_with(&options, 7, 1007, mark, &m), 0);
+            expect_once_each(&m, 1000);
+            free(m.seen);
+        }
+    }
+}
+
+xt_define(ranges_are_at_least_as_long_as_the_grain)
+{
+    everywhere(try_grains);
+}
+
+struct crowd {
+    uint32_t inside;
+    uint32_t most;
+    size_t limit;
+    uint64_t sum;
+};
+
+static void enter_crowd(size_t begin, size_t end, void *ctx)
+{
+    struct crowd *c = ctx;
+    uint32_t inside = __atomic_add_fetch(&c->inside, 1, __ATOMIC_ACQ_REL);
+    xt_expect(inside <= c->limit);
+    uint32_t most = __atomic_load_n(&c->most, __ATOMIC_RELAXED);
+    while (inside > most && !__atomic_compare_exchange_n(&c->most, &most, inside, false,
+                                                         __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+        ;
+    xt_sleep_ns(20 * FILCH_US);
+    __atomic_fetch_add(&c->sum, end - begin, __ATOMIC_RELAXED);
+    __atomic_sub_fetch(&c->inside, 1, __ATOMIC_ACQ_REL);
+}
+
+xt_define(no_more_take_part_than_allowed)
+{
+    struct filch_pool *pool = create(8);
+    for (size_t limit = 1; limit <= 9; limit++) {
+        struct crowd c = {.limit = limit == 9 ? 9 : limit};
+        struct filch_for_options options = {.pool = pool, .grain = 1, .max_workers = limit};
+        assert_int_equal(filch_for_with(&options, 0, 300, enter_crowd, &c), 0);
+        assert_int_equal(c.sum, 300);
+        if (limit <= 2)
+            assert_int_equal(c.most, limit);
+    }
+    assert_int_equal(filch_pool_destroy(pool), 0);
+}
+
+struct place {
+    struct filch_pool *pool;
+    uint64_t sum;
+};
+
+static void expect_pool(size_t begin, size_t end, void *ctx)
+{
+    struct place *p = ctx;
+    xt_expect(filch_pool_current() == p->pool);
+    xt_expect(filch_worker_index() < filch_pool_places(p->pool));
+    __atomic_fetch_add(&p->sum, end - begin, __ATOMIC_RELAXED);
+}
+
+static void loop_on_given_pool(void *argument)
+{
+    struct place *p = argument;
+    struct filch_for_options options = {.pool = p->pool};
+    struct filch_pool *here = filch_pool_current();
+    xt_expect_equal(filch_for_with(&options, 0, 10000, expect_pool, p), 0);
+    xt_expect_equal(p->sum, 10000);
+    xt_expect(filch_pool_current() == here);
+}
+
+/* From outside, from the pool itself, and from a task of another pool. */
+xt_define(a_loop_runs_on_the_pool_that_is_asked_for)
+{
+    struct filch_pool *pool = create(2);
+    struct filch_pool *other = create(1);
+    for (size_t i = 0; i < xt_scaled(200); i++) {
+        struct place places[3] = {{pool, 0}, {pool, 0}, {pool, 0}};
+        loop_on_given_pool(&places[0]);
+        assert_int_equal(filch_pool_install(pool, loop_on_given_pool, &places[1]), 0);
+        assert_int_equal(filch_pool_install(other, loop_on_given_pool, &places[2]), 0);
+    }
+    assert_int_equal(filch_pool_destroy(other), 0);
+    assert_int_equal(filch_pool_destroy(pool), 0);
+}
+
+/* --- costs and orders --- */
+
+static void spin_range(size_t begin, size_t end, void *ctx)
+{
+    /* The last tenth costs far more than the rest. */
+    for (size_t i = begin; i < end; i++) {
+        int64_t until = xt_now_ns() + (i >= 900 ? 50000 : 0);
+        while (xt_now_ns() < until)
+            ;
+    }
+    __atomic_fetch_add((uint64_t *)ctx, end - begin, __ATOMIC_RELAXED);
+}
+
+static void loop_unevenly(void *unused)
+{
+    (void)unused;
+    for (int i = 0; i < 5; i++) {
+        uint64_t sum = 0;
+        filch_for(0, 1000, spin_range, &sum);
+        xt_expect_equal(sum, 1000);
+    }
+}
+
+xt_define(costs_may_rise_along_the_range)
+{
+    everywhere(loop_unevenly);
+}
+
+struct plain {
+    uint64_t *values;
+    size_t count;
+};
+
+static void fill(size_t begin, size_t end, void *ctx)
+{
+    struct plain *p = ctx;
+    for (size_t i = begin; i < end; i++)
+        p->values[i] = i;
+}
+
+static void shift(size_t begin, size_t end, void *ctx)
+{
+    struct plain *p = ctx;
+    for (size_t i = begin; i < end; i++)
+        p->values[p->count + i] = p->values[p->count - 1 - i];
+}
+
+/* Plain memory: what one loop writes, the next one reads elsewhere. */
+static void chain_loops(void *unused)
+{
+    size_t count = xt_scaled(200000);
+    struct plain p = {calloc(2 * count, sizeof(uint64_t)), count};
+    (void)unused;
+    for (int round = 0; round < 10; round++) {
+        filch_for(0, count, fill, &p);
+        filch_for(0, count, shift, &p);
+        size_t wrong = 0;
+        for (size_t i = 0; i < count; i++)
+            wrong += p.values[count + i] != count - 1 - i;
+        xt_expect_equal(wrong, 0);
+        memset(p.values, 0, 2 * count * sizeof(uint64_t));
+    }
+    free(p.values);
+}
+
+xt_define(a_loop_sees_what_the_one_before_wrote)
+{
+    everywhere(chain_loops);
+}
+
+/* --- nesting --- */
+
+struct nest {
+    size_t inner;
+    uint64_t sum;
+};
+
+static void add_range(size_t begin, size_t end, void *ctx)
+{
+    __atomic_fetch_add((uint64_t *)ctx, end - begin, __ATOMIC_RELAXED);
+}
+
+static void nested(size_t begin, size_t end, void *ctx)
+{
+    struct nest *n = ctx;
+    for (size_t i = begin; i < end; i++) {
+        uint64_t mine = 0;
+        struct filch_for_options options = {.grain = i % 5, .max_workers = i % 3};
+        if (i % 2 == 0)
+            filch_for(0, n->inner, add_range, &mine);
+        else
+            xt_expect_equal(filch_for_with(&options, 0, n->inner, add_range, &mine), 0);
+        xt_expect_equal(mine, n->inner);
+        __atomic_fetch_add(&n->sum, mine, __ATOMIC_RELAXED);
+    }
+}
+
+static void nest_loops(void *unused)
+{
+    struct nest n = {.inner = 200};
+    size_t outer = xt_scaled(2000);
+    (void)unused;
+    filch_for(0, outer, nested, &n);
+    xt_expect_equal(n.sum, outer * n.inner);
+}
+
+xt_define(loops_in_loops)
+{
+    everywhere(nest_loops);
+}
+
+static void loop_in_task(void *argument)
+{
+    filch_for(0, 1000, add_range, argument);
+}
+
+static void loops_in_scopes(void *unused)
+{
+    uint64_t sum = 0;
+    (void)unused;
+    FILCH_SCOPE(s)
+    {
+        for (int i = 0; i < 100; i++)
+            xt_expect_equal(filch_scope_spawn(s, loop_in_task, &sum), 0);
+        loop_in_task(&sum);
+    }
+    xt_expect_equal(sum, 101000);
+}
+
+xt_define(loops_in_tasks_of_scopes)
+{
+    everywhere(loops_in_scopes);
+}
+
+static void nothing(void *argument)
+{
+    (void)argument;
+}
+
+static void wait_in_body(size_t begin, size_t end, void *ctx)
+{
+    for (size_t i = begin; i < end; i++) {
+        struct filch_task *task;
+        xt_expect_equal(filch_pool_spawn(filch_pool_current(), &task, NULL, nothing, NULL), 0);
+        xt_expect_equal(filch_task_join(task), 0);
+        add_range(i, i + 1, ctx);
+    }
+}
+
+/* Bodies that wait are set aside, and the loop waits for them. */
+static void loop_with_waits(void *unused)
+{
+    uint64_t sum = 0;
+    size_t count = xt_scaled(2000);
+    (void)unused;
+    struct filch_for_options options = {.grain = 1};
+    xt_expect_equal(filch_for_with(&options, 0, count, wait_in_body, &sum), 0);
+    xt_expect_equal(sum, count);
+    options = (struct filch_for_options){.max_workers = 2};
+    xt_expect_equal(filch_for_with(&options, 0, count, wait_in_body, &sum), 0);
+    xt_expect_equal(sum, 2 * count);
+}
+
+xt_define(bodies_may_wait)
+{
+    everywhere(loop_with_waits);
+}
+
+/* --- from several threads --- */
+
+static void *loop_for_long(void *argument)
+{
+    (void)argument;
+    for (size_t i = 0; i < xt_scaled(400); i++) {
+        uint64_t sum = 0;
+        filch_for(0, 10000, add_range, &sum);
+        xt_expect_equal(sum, 10000);
+    }
+    nest_loops(NULL);
+    return NULL;
+}
+
+xt_define(two_threads_at_the_same_time)
+{
+    xt_run_threads(2, loop_for_long, NULL, 0);
+}
+
+xt_define(more_threads_than_places_for_guests)
+{
+    xt_run_threads(40, loop_for_long, NULL, 0);
+}
+
+xt_define(errno_is_preserved)
+{
+    errno = ENOTTY;
+    chain_loops(NULL);
+    nest_loops(NULL);
+    assert_int_equal(errno, ENOTTY);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        xt_test(each_iteration_once),
+        xt_test(empty_loops_do_nothing),
+        xt_test(the_largest_range),
+        xt_test(bad_options_are_refused),
+        xt_test(ranges_are_at_least_as_long_as_the_grain),
+        xt_test(no_more_take_part_than_allowed),
+        xt_test(a_loop_runs_on_the_pool_that_is_asked_for),
+        xt_test(costs_may_rise_along_the_range),
+        xt_test(a_loop_sees_what_the_one_before_wrote),
+        xt_test(loops_in_loops),
+        xt_test(loops_in_tasks_of_scopes),
+        xt_test(bodies_may_wait),
+        xt_test(two_threads_at_the_same_time),
+        xt_test(more_threads_than_places_for_guests),
+        xt_test(errno_is_preserved),
+    };
+    return xt_run(tests);
+}

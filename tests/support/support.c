@@ -1,0 +1,420 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#define _GNU_SOURCE 1 /* affinities */
+#include "support.h"
+
+#include "os/os.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+/* ThreadSanitizer ends children that start threads after a fork of a process with threads; the tests
+ * of fork do just that. */
+#if XT_TSAN
+const char *__tsan_default_options(void);
+const char *__tsan_default_options(void)
+{
+    return "die_after_fork=0";
+}
+#endif
+
+/* --- expectations --- */
+
+static unsigned failures;
+
+void xt__expect(bool holds, const char *text, const char *file, int line)
+{
+    if (holds)
+        return;
+    /* The first few say what is wrong; a thousand more would hide them. */
+    if (__atomic_fetch_add(&failures, 1, __ATOMIC_SEQ_CST) < 20)
+        fprintf(stderr, "%s:%d: does not hold: %s\n", file, line, text);
+}
+
+void xt__expect_equal(intmax_t actual, intmax_t expected, const char *text, const char *file,
+                      int line)
+{
+    if (actual == expected)
+        return;
+    if (__atomic_fetch_add(&failures, 1, __ATOMIC_SEQ_CST) < 20)
+        fprintf(stderr, "%s:%d: does not hold: %s (%jd, not %jd)\n", file, line, text, actual,
+                expected);
+}
+
+unsigned xt_take_failures(void)
+{
+    return __atomic_exchange_n(&failures, 0, __ATOMIC_SEQ_CST);
+}
+
+/* --- time --- */
+
+enum { NS_PER_S = 1000000000, SANITIZER_STRETCH = 6, CHILD_SECONDS = 60 };
+
+int64_t xt_now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * NS_PER_S + now.tv_nsec;
+}
+
+void xt_sleep_ns(int64_t duration_ns)
+{
+    struct timespec rest = {.tv_sec = (time_t)(duration_ns / NS_PER_S),
+                            .tv_nsec = (long)(duration_ns % NS_PER_S)};
+    while (nanosleep(&rest, &rest) == -1 && errno == EINTR)
+        ;
+}
+
+int64_t xt_cpu_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+    return (int64_t)now.tv_sec * NS_PER_S + now.tv_nsec;
+}
+
+bool xt_is_emulated(void)
+{
+    return getenv("FILCH_TEST_EMULATED") != NULL;
+}
+
+size_t xt_scaled(size_t count)
+{
+    if (XT_TSAN || XT_ASAN || xt_is_emulated())
+        count /= 20;
+    return count == 0 ? 1 : count;
+}
+
+int64_t xt_stress_ns(double seconds)
+{
+    const char *text = getenv("FILCH_STRESS_SECONDS");
+    if (text != NULL && text[0] != '\0')
+        seconds = strtod(text, NULL);
+    return (int64_t)(seconds * NS_PER_S);
+}
+
+size_t xt_rss_bytes(void)
+{
+    unsigned long total = 0;
+    unsigned long resident = 0;
+    FILE *file = fopen("/proc/self/statm", "r");
+    if (file == NULL)
+        return 0;
+    int fields = fscanf(file, "%lu %lu", &total, &resident);
+    fclose(file);
+    return fields == 2 ? resident * (size_t)sysconf(_SC_PAGESIZE) : 0;
+}
+
+static struct {
+    const char *what;
+    int64_t deadline_ns; /* 0: no watchdog yet */
+} watch;
+
+static void *watchdog(void *unused)
+{
+    (void)unused;
+    for (;;) {
+        xt_sleep_ns(NS_PER_S);
+        if (xt_now_ns() < __atomic_load_n(&watch.deadline_ns, __ATOMIC_ACQUIRE))
+            continue;
+        fprintf(stderr, "watchdog: %s takes too long\n",
+                __atomic_load_n(&watch.what, __ATOMIC_RELAXED));
+        abort();
+    }
+    return NULL;
+}
+
+void xt_watch(const char *what, unsigned seconds)
+{
+    int64_t stretch = XT_TSAN || XT_ASAN || xt_is_emulated() ? SANITIZER_STRETCH : 1;
+    __atomic_store_n(&watch.what, what, __ATOMIC_RELAXED);
+    int64_t before = __atomic_exchange_n(
+        &watch.deadline_ns, xt_now_ns() + (int64_t)seconds * stretch * NS_PER_S, __ATOMIC_ACQ_REL);
+    if (before != 0)
+        return;
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, watchdog, NULL) == 0)
+        (void)pthread_detach(thread);
+}
+
+/* --- randomness --- */
+
+uint64_t xt_seed(void)
+{
+    static uint64_t seed;
+    if (seed == 0) {
+        const char *text = getenv("FILCH_TEST_SEED");
+        seed = text != NULL ? strtoull(text, NULL, 0) : (uint64_t)xt_now_ns();
+        seed |= 1;
+        printf("FILCH_TEST_SEED=%" PRIu64 "\n", seed);
+        (void)fflush(stdout);
+    }
+    return seed;
+}
+
+/* SplitMix64 (Steele, Lea & Flood 2014). */
+uint64_t xt_random(uint64_t *state)
+{
+    uint64_t z = *state += UINT64_C(0x9e3779b97f4a7c15);
+    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
+    return z ^ z >> 31;
+}
+
+/* --- threads --- */
+
+struct start {
+    void *(*body)(void *);
+    void *argument;
+    pthread_barrier_t *barrier;
+};
+
+static void *started(void *argument)
+{
+    struct start *start = argument;
+    (void)pthread_barrier_wait(start->barrier);
+    return start->body(start->argument);
+}
+
+void xt_run_threads(size_t count, void *(*body)(void *), void *argument, size_t step_bytes)
+{
+    pthread_barrier_t barrier;
+    pthread_t *threads = calloc(count, sizeof *threads);
+    struct start *starts = calloc(count, sizeof *starts);
+    if (threads == NULL || starts == NULL || pthread_barrier_init(&barrier, NULL, (unsigned)count))
+        abort();
+    for (size_t i = 0; i < count; i++) {
+        starts[i] = (struct start){body, (char *)argument + i * step_bytes, &barrier};
+        if (pthread_create(&threads[i], NULL, started, &starts[i]) != 0)
+            abort();
+    }
+    for (size_t i = 0; i < count; i++)
+        (void)pthread_join(threads[i], NULL);
+    (void)pthread_barrier_destroy(&barrier);
+    free(starts);
+    free(threads);
+}
+
+void xt_use_one_cpu(bool one)
+{
+    static cpu_set_t all;
+    static bool is_known;
+    if (!is_known)
+        (void)sched_getaffinity(0, sizeof all, &all);
+    is_known = true;
+    cpu_set_t mask = all;
+    if (one) {
+        CPU_ZERO(&mask);
+        for (size_t cpu = 0; cpu < CPU_SETSIZE && CPU_COUNT(&mask) == 0; cpu++) {
+            if (CPU_ISSET(cpu, &all))
+                CPU_SET(cpu, &mask);
+        }
+    }
+    xt_expect_equal(sched_setaffinity(0, sizeof mask, &mask), 0);
+}
+
+/* --- faults --- */
+
+static struct {
+    uint64_t armed; /* 0: nothing fails; else the number of the call that does */
+    uint64_t calls;
+    uint64_t failed;
+    unsigned kinds;
+    enum xt_fault_mode mode;
+    int64_t live_blocks;
+    int64_t live_maps;
+} faults;
+
+static bool fails(unsigned kind)
+{
+    uint64_t k = __atomic_load_n(&faults.armed, __ATOMIC_ACQUIRE);
+    if (k == 0 || (kind & faults.kinds) == 0)
+        return false;
+    uint64_t call = __atomic_add_fetch(&faults.calls, 1, __ATOMIC_RELAXED);
+    if (call != k && (call < k || faults.mode == XT_FAULT_ONCE))
+        return false;
+    __atomic_fetch_add(&faults.failed, 1, __ATOMIC_RELAXED);
+    return true;
+}
+
+static void *fault_alloc(size_t size_bytes, size_t align_bytes)
+{
+    void *memory = fails(XT_ALLOC) ? NULL : filch__os_linux.alloc(size_bytes, align_bytes);
+    if (memory != NULL) {
+        /* The library may not rely on fresh memory being 0. */
+        memset(memory, 0xa5, size_bytes);
+        __atomic_fetch_add(&faults.live_blocks, 1, __ATOMIC_RELAXED);
+    }
+    return memory;
+}
+
+static void fault_free(void *memory)
+{
+    if (memory != NULL)
+        __atomic_fetch_sub(&faults.live_blocks, 1, __ATOMIC_RELAXED);
+    filch__os_linux.free(memory);
+}
+
+static void *fault_map(size_t size_bytes)
+{
+    void *pages = fails(XT_MAP) ? NULL : filch__os_linux.map(size_bytes);
+    if (pages != NULL)
+        __atomic_fetch_add(&faults.live_maps, (int64_t)size_bytes, __ATOMIC_RELAXED);
+    return pages;
+}
+
+/* Parts of a mapping may be given back one by one, so bytes are counted. */
+static int fault_unmap(void *pages, size_t size_bytes)
+{
+    __atomic_fetch_sub(&faults.live_maps, (int64_t)size_bytes, __ATOMIC_RELAXED);
+    return filch__os_linux.unmap(pages, size_bytes);
+}
+
+static int fault_advise(void *pages, size_t size_bytes, int advice)
+{
+    return fails(XT_ADVISE) ? ENOMEM : filch__os_linux.advise(pages, size_bytes, advice);
+}
+
+static int fault_protect(void *pages, size_t size_bytes, int protection)
+{
+    return fails(XT_PROTECT) ? ENOMEM : filch__os_linux.protect(pages, size_bytes, protection);
+}
+
+static int fault_thread_create(pthread_t *thread, const pthread_attr_t *attributes,
+                               void *(*entry)(void *), void *argument)
+{
+    return fails(XT_THREAD) ? EAGAIN
+                            : filch__os_linux.thread_create(thread, attributes, entry, argument);
+}
+
+void xt_faults_install(void)
+{
+    static struct os_table table;
+    table = filch__os_linux;
+    table.alloc = fault_alloc;
+    table.free = fault_free;
+    table.map = fault_map;
+    table.unmap = fault_unmap;
+    table.advise = fault_advise;
+    table.protect = fault_protect;
+    table.thread_create = fault_thread_create;
+    __atomic_store_n(&faults.armed, 0, __ATOMIC_RELEASE);
+    faults.live_blocks = 0;
+    faults.live_maps = 0;
+    filch__os_replace(&table);
+}
+
+void xt_faults_remove(void)
+{
+    filch__os_replace(NULL);
+}
+
+void xt_faults_arm(unsigned kinds, uint64_t k, enum xt_fault_mode mode)
+{
+    faults.kinds = kinds;
+    faults.mode = mode;
+    __atomic_store_n(&faults.calls, 0, __ATOMIC_RELAXED);
+    __atomic_store_n(&faults.failed, 0, __ATOMIC_RELAXED);
+    __atomic_store_n(&faults.armed, k, __ATOMIC_RELEASE);
+}
+
+uint64_t xt_faults_disarm(void)
+{
+    __atomic_store_n(&faults.armed, 0, __ATOMIC_RELEASE);
+    return __atomic_load_n(&faults.failed, __ATOMIC_RELAXED);
+}
+
+int64_t xt_faults_live_blocks(void)
+{
+    return __atomic_load_n(&faults.live_blocks, __ATOMIC_RELAXED);
+}
+
+int64_t xt_faults_live_maps(void)
+{
+    return __atomic_load_n(&faults.live_maps, __ATOMIC_RELAXED);
+}
+
+/* --- children --- */
+
+static void be_child(int output, void (*body)(void *), void *argument)
+{
+    struct rlimit no_core = {0, 0};
+    (void)setrlimit(RLIMIT_CORE, &no_core);
+    (void)dup2(output, STDOUT_FILENO);
+    (void)dup2(output, STDERR_FILENO);
+    /* CMocka's handlers would turn a fault into a failed test of the child's own. */
+    (void)signal(SIGSEGV, SIG_DFL);
+    (void)signal(SIGBUS, SIG_DFL);
+    (void)signal(SIGABRT, SIG_DFL);
+    (void)alarm(CHILD_SECONDS * (XT_TSAN || XT_ASAN ? SANITIZER_STRETCH : 1));
+    (void)xt_take_failures();
+    body(argument);
+    (void)fflush(NULL);
+    _exit(xt_take_failures() == 0 ? 0 : 1);
+}
+
+void xt_run_child(struct xt_child *child, void (*body)(void *), void *argument)
+{
+    int ends[2];
+    (void)fflush(NULL);
+    memset(child, 0, sizeof *child);
+    if (pipe(ends) != 0)
+        abort();
+    pid_t process = fork();
+    if (process == 0) {
+        (void)close(ends[0]);
+        be_child(ends[1], body, argument);
+    }
+    (void)close(ends[1]);
+    size_t length = 0;
+    for (;;) {
+        char rest[512];
+        size_t room = sizeof child->output - 1 - length;
+        ssize_t got = read(ends[0], room > 0 ? child->output + length : rest,
+                           room > 0 ? room : sizeof rest);
+        if (got <= 0 && !(got == -1 && errno == EINTR))
+            break;
+        if (got > 0 && room > 0)
+            length += (size_t)got;
+    }
+    (void)close(ends[0]);
+    while (waitpid(process, &child->status, 0) == -1 && errno == EINTR)
+        ;
+}
+
+void xt_expect_child(void (*body)(void *), void *argument, const char *what)
+{
+    struct xt_child child;
+    xt_run_child(&child, body, argument);
+    if (child.status == 0)
+        return;
+    fprintf(stderr, "%s: the child ended with status %#x and said:\n%s\n", what,
+            (unsigned)child.status, child.output);
+    xt_expect_equal(child.status, 0);
+}
+
+/* A sanitizer's own handler reports a signal and exits. */
+static bool ended_by(const struct xt_child *child, int signal)
+{
+    return (WIFSIGNALED(child->status) && WTERMSIG(child->status) == signal) ||
+           ((XT_ASAN || XT_TSAN) && WIFEXITED(child->status) && WEXITSTATUS(child->status) > 1);
+}
+
+bool xt_child_aborted(const struct xt_child *child, const char *text)
+{
+    return (ended_by(child, SIGABRT) || (XT_ASAN && WIFEXITED(child->status))) &&
+           strstr(child->output, text) != NULL;
+}
+
+bool xt_child_faulted(const struct xt_child *child)
+{
+    return ended_by(child, SIGSEGV) ||
+           ((XT_ASAN || XT_TSAN) && strstr(child->output, "Sanitizer") != NULL);
+}
