@@ -28,7 +28,8 @@ struct filch_scope;
 /* Spawns fn(arg) on the scope.
  *   s    a scope that has not been left: the caller is its body, or runs within it        [in,out]
  *   fn   the body
- *   arg  handed to fn; may point into any frame that outlives the scope
+ *   arg  handed to fn; may point to what outlives the scope: variables declared before it, not in
+ *        its block
  * Returns 0; EINVAL (s or fn NULL); ENOMEM (nothing was spawned).
  * Blocks: never; with too many of its tasks waiting, the caller is set aside and some of them run
  * first, so that memory stays bounded. Panics: never. Callable from: the body of the scope, its

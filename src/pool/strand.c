@@ -214,7 +214,7 @@ static int task_suspend(struct waiter *waiter, int64_t deadline_ns)
     FILCH_DCHECK(w->strand == s);
     filch__tally_flush(&w->credits);
     uint32_t seen = WAITER_EMPTY;
-    if (!FILCH_CAS(&waiter->state, &seen, WAITER_PARKED, PK_park, relaxed) && seen == WAITER_WOKEN)
+    if (!FILCH_CAS(&waiter->state, &seen, WAITER_PARKED, PK_park, release) && seen == WAITER_WOKEN)
         return 0;
     struct timer timer = {.deadline_ns = deadline_ns, .waiter = waiter};
     if (deadline_ns != FILCH_FOREVER)
@@ -236,7 +236,7 @@ static int task_suspend(struct waiter *waiter, int64_t deadline_ns)
 /* Sets WOKEN, and makes the worker go on with it. */
 static void wake_on(struct worker *w, struct waiter *waiter)
 {
-    if (FILCH_EXCHANGE(&waiter->state, WAITER_WOKEN, PK_wake, release) != WAITER_PARKED)
+    if (FILCH_EXCHANGE(&waiter->state, WAITER_WOKEN, PK_wake, acq_rel) != WAITER_PARKED)
         return; /* it had not gone to sleep, and its memory may be gone now */
     /* It stays where it is until its worker takes it from this queue. */
     struct waiter *first = FILCH_LOAD_RELAXED(&w->woken); /* the swap decides */

@@ -158,7 +158,7 @@ void filch__worker_fire_timers(struct worker *w)
     while ((timer = filch__timer_due(&w->timers, now_ns)) != NULL) {
         uint32_t seen = WAITER_PARKED;
         struct waiter *waiter = timer->waiter;
-        if (!FILCH_CAS(&waiter->state, &seen, WAITER_EMPTY, PK_park, relaxed))
+        if (!FILCH_CAS(&waiter->state, &seen, WAITER_EMPTY, PK_park, release))
             continue; /* woken: it is, or will be, in the queue of the woken */
         /* To the front: it is late already. Nobody else pushes it, its state says so. */
         waiter->next = w->ready;

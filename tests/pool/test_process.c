@@ -245,6 +245,8 @@ static struct heritage begin_heritage(void)
 
 xt_define(a_child_begins_anew)
 {
+    if (XT_TSAN)
+        skip(); /* it does not let a forked child start threads */
     struct heritage h = begin_heritage();
     xt_expect_child(inherit, &h, "a child");
     xt_expect_child(inherit_twice, &h, "a child that forks");
@@ -277,8 +279,8 @@ static void *make_noise(void *argument)
 /* Forks while the pools' locks and queues are in use, so that the child finds them in any state. */
 xt_define(a_child_of_a_busy_process_begins_anew)
 {
-    if (XT_TSAN)
-        skip(); /* its own locks do not survive such a fork */
+    if (XT_TSAN || XT_ASAN)
+        skip(); /* the locks of their allocators do not survive such a fork */
     struct heritage h = begin_heritage();
     struct noise noises[2] = {{.pool = h.pool}, {.pool = NULL}};
     pthread_t threads[2];
@@ -300,6 +302,8 @@ static void fork_in_task(void *argument)
 
 xt_define(a_task_forks)
 {
+    if (XT_TSAN)
+        skip(); /* it does not let a forked child start threads */
     struct heritage h = begin_heritage();
     assert_int_equal(filch_pool_install(h.pool, fork_in_task, &h), 0);
     assert_int_equal(filch_pool_destroy(h.pool), 0);
@@ -309,9 +313,9 @@ xt_define(a_task_forks)
 static void leave_inherited_scope(void *argument)
 {
     struct heritage *h = argument;
+    uint64_t count = 0;
     FILCH_SCOPE(s)
     {
-        uint64_t count = 0;
         xt_expect_equal(filch_scope_spawn(s, add_one, &count), 0);
     }
     inherit(h);
@@ -319,6 +323,8 @@ static void leave_inherited_scope(void *argument)
 
 xt_define(a_scope_body_forks)
 {
+    if (XT_TSAN)
+        skip(); /* it does not let a forked child start threads */
     struct heritage h = begin_heritage();
     uint64_t count = 0;
     pid_t child = -1;

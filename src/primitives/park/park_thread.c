@@ -9,13 +9,13 @@
 static int thread_suspend(struct waiter *w, int64_t deadline_ns)
 {
     uint32_t seen = WAITER_EMPTY;
-    if (!FILCH_CAS(&w->state, &seen, WAITER_PARKED, PK_park, relaxed) && seen == WAITER_WOKEN)
+    if (!FILCH_CAS(&w->state, &seen, WAITER_PARKED, PK_park, release) && seen == WAITER_WOKEN)
         return 0;
     int error = filch__os->futex_wait(&w->state, WAITER_PARKED, deadline_ns);
     if (error != ETIMEDOUT)
         return 0; /* woken, interrupted or without reason: filch__park looks */
     seen = WAITER_PARKED;
-    (void)FILCH_CAS(&w->state, &seen, WAITER_EMPTY, PK_park, relaxed); /* fails: woken meanwhile */
+    (void)FILCH_CAS(&w->state, &seen, WAITER_EMPTY, PK_park, release); /* fails: woken meanwhile */
     return ETIMEDOUT;
 }
 
@@ -25,7 +25,7 @@ static void thread_wake(struct waiter *w)
      * answers a wake for memory that is no longer mapped, or is another's, with a spurious wake-up
      * at worst, and every sleeper of ours looks again. */
     uint32_t *word = &w->state;
-    if (FILCH_EXCHANGE(word, WAITER_WOKEN, PK_wake, release) == WAITER_PARKED)
+    if (FILCH_EXCHANGE(word, WAITER_WOKEN, PK_wake, acq_rel) == WAITER_PARKED)
         filch__os->futex_wake(word, 1);
 }
 
