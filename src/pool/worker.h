@@ -71,6 +71,8 @@ struct loop_memory {
     filch_for_body *body;
     double ns_per_iteration;
     size_t grain;     /* iterations of a leaf */
+    const void *ctx;  /* of the last loop that was timed */
+    size_t count;     /* its iterations */
     uint32_t untimed; /* short loops since the last that was timed */
 };
 

@@ -24,6 +24,8 @@ enum {
      * clock takes as long as many of them. A power of two. */
     TIMED_EVERY = 16,
     SHORT_PART = 4,
+    /* The part of a range that is tried first where what is remembered may not hold. */
+    TRIED_PART = 8,
 };
 
 /* One loop; in the frame of its caller. */
@@ -101,22 +103,40 @@ static void remember(struct worker *w, const struct loop *loop)
     memory->grain = kept < 1.0 ? 1 : kept > (double)SIZE_MAX / 2 ? SIZE_MAX / 2 : (size_t)kept;
 }
 
+/* Whether the loop is like the last one with this body, as far as can be told: one function may serve
+ * many loops, and only its context tells them apart. */
+static bool is_like_last(const struct loop_memory *memory, const struct loop *loop, size_t count)
+{
+    return memory->ctx == loop->ctx && count <= memory->count;
+}
+
 static void run_timed(struct worker *w, struct loop *loop, size_t begin, size_t end)
 {
     struct loop_memory *memory = memory_of(w, loop->body);
+    size_t count = end - begin;
     double expected_ns = (double)WAKE_NS;
     if (memory->body == loop->body) {
-        if (end - begin <= memory->grain / SHORT_PART && ++memory->untimed % TIMED_EVERY != 0) {
+        bool is_known = is_like_last(memory, loop, count);
+        if (is_known && count <= memory->grain / SHORT_PART &&
+            ++memory->untimed % TIMED_EVERY != 0) {
             loop->body(begin, end, loop->ctx);
             return;
         }
-        expected_ns = memory->ns_per_iteration * (double)(end - begin);
-        loop->grain = memory->grain;
+        if (!is_known && count <= memory->grain && count > 1) {
+            size_t tried = count < TRIED_PART ? 1 : count / TRIED_PART;
+            run_leaf(loop, begin, begin + tried);
+            begin += tried;
+        } else {
+            loop->grain = memory->grain;
+        }
+        expected_ns = (double)LEAF_NS / (double)loop->grain * (double)(end - begin);
     }
     bool was_quiet = w->keeps_quiet;
     w->keeps_quiet = expected_ns < (double)WAKE_NS;
     run_range(loop, begin, end);
     w->keeps_quiet = was_quiet;
+    memory->ctx = loop->ctx;
+    memory->count = count;
     remember(w, loop);
 }
 

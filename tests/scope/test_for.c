@@ -172,10 +172,14 @@ xt_define(no_more_take_part_than_allowed)
 {
     struct filch_pool *pool = create(8);
     for (size_t limit = 1; limit <= 9; limit++) {
-        struct crowd c = {.limit = limit == 9 ? 9 : limit};
+        struct crowd c = {.limit = limit};
         struct filch_for_options options = {.pool = pool, .grain = 1, .max_workers = limit};
-        assert_int_equal(filch_for_with(&options, 0, 300, enter_crowd, &c), 0);
-        assert_int_equal(c.sum, 300);
+        /* On a busy machine a worker that was woken may come too late for the first rounds. */
+        uint64_t rounds = 0;
+        do {
+            assert_int_equal(filch_for_with(&options, 0, 300, enter_crowd, &c), 0);
+            assert_int_equal(c.sum, ++rounds * 300);
+        } while (limit == 2 && c.most < limit && rounds < 200);
         if (limit <= 2)
             assert_int_equal(c.most, limit);
     }
