@@ -20,7 +20,7 @@ static __thread struct filch__slot left_slot;
 
 static struct filch__fork_stack *serial_stack(void)
 {
-    serial.owner = (struct filch__fork_stack){.tail = &serial.slot};
+    serial.owner = (struct filch__fork_stack){.tail = &serial.slot, .end = NULL};
     return &serial.owner;
 }
 
@@ -40,37 +40,33 @@ static struct filch__fork_stack *enter(void)
     return &f->owner;
 }
 
-/* A thief has asked, or workers have gone to sleep. */
-static void answer(struct worker *w, struct forks *f)
-{
-    struct filch_pool *pool = w->pool;
-    FILCH_STORE_RELAXED(&f->owner.limit, f->end); /* owner; a question after this is asked again */
-    bool is_public = filch__forks_publish(f);
-    /* With nothing to publish yet, the next push is to come here again. In a loop that is too short
-     * for a wake-up, too, lest a later push that is worth one be missed; and always where thieves
-     * cannot help themselves. */
-    if (!is_public || w->keeps_quiet || pool->fences)
-        FILCH_STORE_RELAXED(&f->owner.limit, NULL); /* owner */
-    if (!w->keeps_quiet)
-        filch__idle_wake_one(pool);
-}
-
 struct filch__fork_stack *filch__fork_slow(struct filch__fork_stack *q)
 {
-    struct worker *w = filch__worker;
-    if (w == NULL) {
-        q = enter();
-        w = filch__worker;
-        if (w == NULL)
-            return q;
-    }
-    struct forks *f = filch__forks_of(q);
-    if (FILCH_LOAD_RELAXED(&q->limit) == NULL) /* else it is just full */
-        answer(w, f);
-    /* What does not fit goes to the slot at the end, which nobody shares: its sync is a plain call. */
-    if (FILCH_UNLIKELY(q->tail > f->end))
-        FILCH_STORE_RELAXED(&q->tail, f->end); /* owner; the sync of the outer fork puts it right */
+    if (filch__worker == NULL)
+        return enter();
+    /* Full. What does not fit goes to the slot at the end, which nobody shares: its sync is a plain
+     * call, and the sync of an outer fork puts the tail right. */
+    FILCH_STORE_RELAXED(&q->tail, q->end); /* owner; a thief takes no slot at the end for work */
     return q;
+}
+
+void filch__fork_answer(struct filch__fork_stack *q)
+{
+    struct worker *w = filch__worker;
+    if (w == NULL)
+        return; /* there was no pool to be had */
+    struct forks *f = filch__forks_of(q);
+    FILCH_STORE_RELAXED(&q->asked, 0); /* owner; who asks after this is answered at the next push */
+    (void)filch__forks_publish(f);
+    if (w->keeps_quiet) {
+        /* A loop that is too short for a wake-up: a later push may be worth one. */
+        FILCH_STORE_RELAXED(&q->asked, 1); /* owner */
+        return;
+    }
+    filch__idle_wake_one(w->pool);
+    if (w->fences)
+        FILCH_STORE_RELAXED(&q->asked,
+                            1); /* owner; thieves cannot help themselves: at every push */
 }
 
 /* Waits until somebody has run the claimed slot. */

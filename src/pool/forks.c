@@ -16,10 +16,10 @@ static uint64_t index_of(const struct forks *f, const struct filch__slot *slot)
 void filch__forks_init(struct forks *f, struct filch__slot *slots, size_t count)
 {
     f->base = slots;
-    f->end = slots + count;
     f->floor = slots;
     f->owner.tail = slots;
-    f->owner.limit = f->end;
+    f->owner.end = slots + count;
+    f->owner.asked = 0;
     f->owner.split = slots;
     f->shared = filch__forks_word(0, 0, FORKS_EXPOSER_NONE);
 }
@@ -42,7 +42,7 @@ struct filch__slot *filch__forks_claim(struct forks *f)
 static struct filch__slot *shared_tail(struct forks *f)
 {
     struct filch__slot *tail = FILCH_LOAD_RELAXED(&f->owner.tail); /* a hint, or owner */
-    return tail < f->end ? tail : f->end;
+    return tail < f->owner.end ? tail : f->owner.end;
 }
 
 bool filch__forks_are_hidden(struct forks *f)
@@ -66,8 +66,8 @@ bool filch__forks_have_public(struct forks *f)
 void filch__forks_ask(struct forks *f)
 {
     /* A look first: where the question has been put already, the owner keeps its line. */
-    if (FILCH_LOAD_RELAXED(&f->owner.limit) != NULL) /* a hint */
-        FILCH_STORE_RELAXED(&f->owner.limit, NULL);  /* the owner reads no data through it */
+    if (FILCH_LOAD_RELAXED(&f->owner.asked) == 0) /* a hint */
+        FILCH_STORE_RELAXED(&f->owner.asked, 1);  /* the asker's barrier orders it */
 }
 
 bool filch__forks_expose(struct forks *f, unsigned place)
@@ -79,7 +79,7 @@ bool filch__forks_expose(struct forks *f, unsigned place)
     if (top < split)
         return true;
     /* The slot at the end is shared by all forks that do not fit: no guard may ever cover it. */
-    if (filch__forks_exposer(seen) != FORKS_EXPOSER_NONE || split == index_of(f, f->end))
+    if (filch__forks_exposer(seen) != FORKS_EXPOSER_NONE || split == index_of(f, f->owner.end))
         return false;
     if (!FILCH_CAS(&f->shared, &seen, filch__forks_word(top, split, exposer), FK_expose_begin,
                    acquire))
@@ -137,8 +137,8 @@ static void owner_done(struct forks *f, uint64_t split)
 bool filch__forks_publish(struct forks *f)
 {
     struct filch__slot *tail = FILCH_LOAD_RELAXED(&f->owner.tail); /* owner */
-    if (tail > f->end)
-        tail = f->end; /* the slot at the end is never shared */
+    if (tail > f->owner.end)
+        tail = f->owner.end; /* the slot at the end is never shared */
     uint64_t word = owner_enter(f);
     uint64_t split;
     do {
@@ -153,7 +153,7 @@ bool filch__forks_publish(struct forks *f)
 
 bool filch__forks_reclaim(struct forks *f, struct filch__slot *slot)
 {
-    FILCH_DCHECK(slot < f->end);
+    FILCH_DCHECK(slot < f->owner.end);
     uint64_t index = index_of(f, slot);
     uint64_t word = owner_enter(f);
     uint64_t top;
@@ -186,8 +186,8 @@ void filch__forks_collect(struct forks *f, struct filch__slot *slot)
 struct filch__slot *filch__forks_claim_all(struct forks *f, struct filch__slot **first)
 {
     struct filch__slot *tail = FILCH_LOAD_RELAXED(&f->owner.tail); /* owner */
-    if (tail > f->end)
-        tail = f->end;
+    if (tail > f->owner.end)
+        tail = f->owner.end;
     uint64_t word = owner_enter(f);
     uint64_t count = index_of(f, tail);
     uint64_t top;

@@ -34,7 +34,8 @@ enum { FORKS_SLOTS_MAX = (1 << FORKS_INDEX_BITS) - 1 };
 enum { FORKS_EXPOSER_NONE = 0, FORKS_EXPOSER_OWNER = 4095 };
 
 struct forks {
-    struct filch__fork_stack owner; /* first: the inline code knows only this */
+    struct filch__fork_stack owner; /* first: the inline code knows only this; *owner.end is a slot
+                                       too, shared by all forks that do not fit */
     struct filch__slot *base;       /* const after init */
     struct filch__slot *end;   /* const after init; *end is a slot too, for what does not fit */
     struct filch__slot *floor; /* owner only: slots below it always take the slow path */
@@ -81,7 +82,8 @@ struct filch__slot *filch__forks_claim(struct forks *f);
 /* Whether a claim would find nothing although the owner has private slots. A hint. */
 bool filch__forks_are_hidden(struct forks *f);
 
-/* Asks the owner to publish at its next push. Callable from: any thread. */
+/* Asks the owner to publish at its next push, this one included if it is under way. Callable from: any
+ * thread. */
 void filch__forks_ask(struct forks *f);
 
 /* Publishes the oldest private slot although the owner does not come by.

@@ -80,8 +80,7 @@ void filch__strand_switch(struct worker *w, struct strand *next)
     filch__waiter_kind.sleeper = next;
     FILCH_STORE(&w->forks, &next->forks, WK_forks, release);
     /* Whoever has asked for work has asked the strand that we leave. */
-    FILCH_STORE_RELAXED(&next->forks.owner.limit,
-                        NULL); /* owner; an answer looks at the idle word */
+    FILCH_STORE_RELAXED(&next->forks.owner.asked, 1); /* the answer looks at the idle word */
     FILCH_STORE_RELAXED(&w->region, FILCH_LOAD_RELAXED(&next->region)); /* a hint; owner */
     filch__fiber_switch(from->fiber, next->fiber);
     w->keeps_quiet = keeps_quiet;

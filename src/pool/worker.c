@@ -19,7 +19,7 @@ enum {
 
 __thread struct worker *filch__worker __attribute__((tls_model("initial-exec")));
 
-/* What a thread outside of every pool has: every fork is slow, nothing is ever in it. */
+/* What a thread outside of every pool has: its end is NULL, so every fork is slow. */
 static struct filch__fork_stack no_forks;
 __thread struct filch__fork_stack *filch__forks __attribute__((tls_model("initial-exec"))) =
     &no_forks;
@@ -122,6 +122,7 @@ void filch__worker_run(struct worker *w, const struct task_item *item)
     /* Its loop would run the parent's tasks a second time, then sleep for ever. */
     FILCH_CHECK(w->pool->process == filch__process_generation(),
                 "a task returned in a forked child; it has to exec or _exit");
+    FILCH_DCHECK(filch__worker == w); /* a started task stays on its worker */
     if (tally != NULL)
         filch__tally_ended(&w->credits, tally);
 }
@@ -206,6 +207,14 @@ static bool resume(struct worker *w)
     return true;
 }
 
+/* No frame may be buried: the loop starts work only where nothing is below it. */
+static bool is_at_base(struct worker *w)
+{
+    const struct strand *s = w->strand;
+    return filch__worker == w && s->worker == w && s->task == NULL && s->next == NULL &&
+           FILCH_LOAD_RELAXED(&s->forks.owner.tail) /* owner */ == s->forks.base;
+}
+
 static bool run_own(struct worker *w)
 {
     struct task_item item;
@@ -215,6 +224,7 @@ static bool run_own(struct worker *w)
         return false;
     if (FILCH_UNLIKELY(w->is_searching))
         filch__idle_search_end(w); /* woken, it has counted as searching until now */
+    FILCH_DCHECK(is_at_base(w));
     filch__worker_run(w, &item);
     return true;
 }
@@ -243,6 +253,7 @@ static void look_for_work(struct worker *w)
     filch__idle_search_begin(w);
     if (filch__search(w, &found)) {
         filch__idle_search_end(w);
+        FILCH_DCHECK(is_at_base(w));
         if (found.slot != NULL) {
             w->tick++; /* halves count too, or timers and the injector would wait as long as there are any */
             filch__slot_execute(found.slot);

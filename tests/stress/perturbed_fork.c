@@ -160,9 +160,12 @@ xt_define(inside_pool_of_3)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        xt_test(typed),   xt_test(join),
-        xt_test(halves_that_wait), xt_test(threads),
-        xt_test(inside_pool_of_1), xt_test(inside_pool_of_3),
+        xt_test(typed),
+        xt_test(join),
+        xt_test(halves_that_wait),
+        xt_test(threads),
+        xt_test(inside_pool_of_1),
+        xt_test(inside_pool_of_3),
     };
     return xt_run(tests);
 }

@@ -102,8 +102,8 @@ static void *spawn_until_refused(void *argument)
     uint64_t random = shared->seed;
     for (int i = 0; i < TASKS_MAX; i++) {
         bool breeds = xt_random(&random) % 2 == 0;
-        int error = filch_pool_spawn(shared->pool, NULL, &attr,
-                                     breeds ? end_and_spawn : end_one, shared);
+        int error =
+            filch_pool_spawn(shared->pool, NULL, &attr, breeds ? end_and_spawn : end_one, shared);
         if (error == ESHUTDOWN)
             break;
         xt_expect_equal(error, 0);
@@ -267,9 +267,14 @@ xt_define(shutting_down_with_guests)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        xt_test(submission_wakes_1),      xt_test(submission_wakes_2), xt_test(submission_wakes_5),
-        xt_test(push_wakes_2),            xt_test(push_wakes_4),       xt_test(installing),
-        xt_test(installing_across_pools), xt_test(shutting_down),
+        xt_test(submission_wakes_1),
+        xt_test(submission_wakes_2),
+        xt_test(submission_wakes_5),
+        xt_test(push_wakes_2),
+        xt_test(push_wakes_4),
+        xt_test(installing),
+        xt_test(installing_across_pools),
+        xt_test(shutting_down),
         xt_test(shutting_down_with_guests),
     };
     return xt_run(tests);

@@ -22,8 +22,7 @@ static void flat(uint64_t *random)
 {
     long words[SPAWNS_MAX] = {0};
     size_t count = xt_random(random) % SPAWNS_MAX;
-    FILCH_SCOPE(s)
-    {
+    FILCH_SCOPE (s) {
         for (size_t i = 0; i < count; i++)
             xt_expect_equal(filch_scope_spawn(s, write_plainly, &words[i]), 0);
     }
@@ -43,8 +42,7 @@ static void grow(void *argument)
     tree->count = 1;
     if (tree->depth == 0)
         return;
-    FILCH_SCOPE(s)
-    {
+    FILCH_SCOPE (s) {
         for (size_t i = 0; i < 3; i++) {
             children[i].depth = tree->depth - 1;
             xt_expect_equal(filch_scope_spawn(s, grow, &children[i]), 0);
@@ -83,8 +81,7 @@ static void chained(uint64_t *random)
 {
     long count = 0;
     struct chain chains[3];
-    FILCH_SCOPE(s)
-    {
+    FILCH_SCOPE (s) {
         for (size_t i = 0; i < 3; i++) {
             chains[i] = (struct chain){s, &count, (int)(xt_random(random) % 8)};
             count -= chains[i].left + 1;
@@ -106,21 +103,21 @@ static void join_in_time(void *argument)
     struct filch_task *task;
     uint64_t random = (uint64_t)(uintptr_t)argument;
     uintptr_t duration_ns = xt_random(&random) % 100000;
-    int error = filch_pool_spawn(filch_pool_current(), &task, NULL, sleep_briefly,
-                                 (void *)duration_ns);
+    int error =
+        filch_pool_spawn(filch_pool_current(), &task, NULL, sleep_briefly, (void *)duration_ns);
     xt_expect_equal(error, 0);
     if (error != 0)
         return;
     do
-        error = filch_task_join_until(task, filch_deadline_in((int64_t)(xt_random(&random) % 100000)));
+        error =
+            filch_task_join_until(task, filch_deadline_in((int64_t)(xt_random(&random) % 100000)));
     while (error == ETIMEDOUT);
     xt_expect_equal(error, 0);
 }
 
 static void with_deadlines(uint64_t *random)
 {
-    FILCH_SCOPE(s)
-    {
+    FILCH_SCOPE (s) {
         for (size_t i = 0; i < 6; i++)
             xt_expect_equal(
                 filch_scope_spawn(s, join_in_time, (void *)(uintptr_t)xt_random(random)), 0);
@@ -150,11 +147,21 @@ static void *guest(void *argument)
     uint64_t random = *(uint64_t *)argument;
     for (int i = 0; i < 4; i++) {
         switch (xt_random(&random) % 5) {
-        case 0: flat(&random); break;
-        case 1: nested(&random); break;
-        case 2: chained(&random); break;
-        case 3: with_deadlines(&random); break;
-        default: loop(&random); break;
+        case 0:
+            flat(&random);
+            break;
+        case 1:
+            nested(&random);
+            break;
+        case 2:
+            chained(&random);
+            break;
+        case 3:
+            with_deadlines(&random);
+            break;
+        default:
+            loop(&random);
+            break;
         }
     }
     return NULL;
@@ -174,8 +181,7 @@ static void many(uint64_t *random)
 {
     long count = 0;
     size_t spawns = 600 + xt_random(random) % 1000;
-    FILCH_SCOPE(s)
-    {
+    FILCH_SCOPE (s) {
         for (size_t i = 0; i < spawns; i++)
             xt_expect_equal(filch_scope_spawn(s, count_one, &count), 0);
     }
@@ -220,8 +226,13 @@ xt_define(guests_coming_and_going)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        xt_test(flat_scopes), xt_test(nested_scopes), xt_test(chains), xt_test(deadlines),
-        xt_test(loops),       xt_test(many_tasks),    xt_test(guests_coming_and_going),
+        xt_test(flat_scopes),
+        xt_test(nested_scopes),
+        xt_test(chains),
+        xt_test(deadlines),
+        xt_test(loops),
+        xt_test(many_tasks),
+        xt_test(guests_coming_and_going),
     };
     return xt_run(tests);
 }

@@ -5,7 +5,7 @@
  *
  * Every stack of frames has a fork stack: an array of slots, each a half that another worker may
  * take. The owner pushes and takes back at `tail` with plain stores; slots below `split` may belong
- * to others and need the slow path, as do pushes at or beyond `limit`. The idea of a stack whose
+ * to others and need the slow path, as does a push when somebody has `asked` for work. The idea of a stack whose
  * top part is private is Lace's (van Dijk & van de Pol, "Lace: non-blocking split deque for
  * work-stealing", 2014). src/pool/README.md has the whole protocol and its ordering table.
  */
@@ -40,18 +40,22 @@ typedef void filch__slot_run(struct filch__slot *slot);
 /* What the owner touches at every fork; a cache line of its own. */
 struct filch__fork_stack {
     FILCH_SHARED(struct filch__slot *) tail;  /* owner writes; a thief that exposes reads */
-    FILCH_SHARED(struct filch__slot *) limit; /* others write NULL: "look at the slow path" */
+    struct filch__slot *end;                  /* const; a push there needs the slow path */
     FILCH_SHARED(struct filch__slot *) split; /* owner lowers; owner and thieves raise */
+    FILCH_SHARED(uint32_t) asked;             /* others set, owner clears: somebody wants work */
 };
 
-/* The fork stack of the frames that run on this thread now. Outside of every pool: one whose limit
+/* The fork stack of the frames that run on this thread now. Outside of every pool: one whose end
  * is NULL, so that the first fork takes the slow path. Changes only when a stack is left. */
 extern FILCH_API __thread struct filch__fork_stack *filch__forks
     __attribute__((tls_model("initial-exec")));
 
-/* The slow path of a push: enters the pool, answers a call for work, or makes do without a slot.
- * Returns the fork stack to push on, at its tail; never NULL. */
+/* The slow path before a push: enters the pool, or makes do without a slot of its own. Returns the fork
+ * stack to push on, at its tail; never NULL. */
 FILCH_API struct filch__fork_stack *filch__fork_slow(struct filch__fork_stack *q);
+
+/* The slow path after a push: answers a call for work. */
+FILCH_API void filch__fork_answer(struct filch__fork_stack *q);
 
 /* The slow path of a sync: waits until the half in `slot` has been run, by whomever. Returns the
  * slot that holds its result, until the next push of this thread. */
@@ -61,9 +65,7 @@ FILCH_API struct filch__slot *filch__sync_slow(struct filch__fork_stack *q,
 static FILCH_ALWAYS_INLINE struct filch__fork_stack *filch__fork_begin(void)
 {
     struct filch__fork_stack *q = filch__forks;
-    struct filch__slot *limit =
-        FILCH_LOAD_RELAXED(&q->limit); /* a hint; the slow path looks again */
-    if (FILCH_UNLIKELY(FILCH_LOAD_RELAXED(&q->tail) /* owner only */ >= limit))
+    if (FILCH_UNLIKELY(FILCH_LOAD_RELAXED(&q->tail) /* owner only */ >= q->end))
         q = filch__fork_slow(q);
     return q;
 }
@@ -74,6 +76,11 @@ static FILCH_ALWAYS_INLINE void filch__fork_push(struct filch__fork_stack *q,
 {
     FILCH_STORE_RELAXED(&slot->run, (uintptr_t)run); /* published with the arguments by FK_tail */
     FILCH_STORE(&q->tail, slot + 1, FK_tail, release);
+    /* Either a worker that asks, and then looks before it sleeps, sees this tail, or we see that it
+     * has asked. */
+    FILCH_FENCE_LIGHT();
+    if (FILCH_UNLIKELY(FILCH_LOAD_RELAXED(&q->asked) /* see above */ != 0))
+        filch__fork_answer(q);
 }
 
 /* Takes the newest slot back. Returns 1 where it was private: the caller runs the half itself; 0:
