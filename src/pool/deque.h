@@ -225,6 +225,14 @@ static inline enum deque_steal filch__deque_steal(struct deque *q, struct task_i
     return DEQUE_STOLEN;
 }
 
+/* Whether there is a task, for the protocol of idle.h: a worker that goes to sleep looks after it has
+ * shown its waiter, and both accesses are sequentially consistent, so that they stay in this order. */
+static inline bool filch__deque_has_any(struct deque *q)
+{
+    uint64_t bottom = FILCH_LOAD(&q->bottom, DQ_look, seq_cst);
+    return (int64_t)(bottom - FILCH_LOAD_RELAXED(&q->top)) > 0; /* a stale one only errs upwards */
+}
+
 /* How many tasks there are; exact for the owner when no thief is about, else a hint. */
 static inline size_t filch__deque_size(struct deque *q)
 {

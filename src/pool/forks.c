@@ -41,7 +41,8 @@ struct filch__slot *filch__forks_claim(struct forks *f)
  * for it as long as a deep recursion lasts. */
 static struct filch__slot *shared_tail(struct forks *f)
 {
-    struct filch__slot *tail = FILCH_LOAD_RELAXED(&f->owner.tail); /* a hint, or owner */
+    /* Ordered behind the show of a worker that goes to sleep; else a hint. */
+    struct filch__slot *tail = FILCH_LOAD(&f->owner.tail, FK_tail_look, seq_cst);
     return tail < f->owner.end ? tail : f->owner.end;
 }
 

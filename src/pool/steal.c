@@ -173,7 +173,7 @@ bool filch__search_sees_work(struct filch_pool *pool)
         if (!FILCH_LOAD(&w->has_started, WK_started, acquire))
             continue;
         struct forks *forks = FILCH_LOAD(&w->forks, WK_forks_look, acquire);
-        if (filch__deque_size(&w->deque) > 0 ||
+        if (filch__deque_has_any(&w->deque) ||
             (pool->fences ? filch__forks_have_public(forks) : filch__forks_have_any(forks)))
             return true;
     }

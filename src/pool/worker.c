@@ -45,6 +45,8 @@ int filch__worker_init(struct worker *w, struct filch_pool *pool, size_t index, 
     w->strand = w->base;
     w->region = is_guest ? w : NULL;
     w->forks = &w->base->forks;
+    /* Workers that sleep already have asked all places that there were. */
+    w->base->forks.owner.asked = 1;
     return 0;
 }
 

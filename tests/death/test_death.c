@@ -90,8 +90,7 @@ static void scope_without_pool(void *unused)
 {
     (void)unused;
     setenv("FILCH_WORKERS", "nonsense", 1);
-    FILCH_SCOPE(s)
-    {
+    FILCH_SCOPE (s) {
         (void)s;
     }
 }
@@ -243,12 +242,9 @@ xt_define(exit_does_not_wait_for_detached_tasks)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        xt_test(functions_that_are_null),
-        xt_test(a_scope_without_a_pool),
-        xt_test(a_thread_that_has_been_given_up),
-        xt_test(a_stack_that_overflows),
-        xt_test(a_stack_that_is_pulled_away),
-        xt_test(exit_does_not_wait_for_detached_tasks),
+        xt_test(functions_that_are_null),         xt_test(a_scope_without_a_pool),
+        xt_test(a_thread_that_has_been_given_up), xt_test(a_stack_that_overflows),
+        xt_test(a_stack_that_is_pulled_away),     xt_test(exit_does_not_wait_for_detached_tasks),
     };
     return xt_run(tests);
 }

@@ -9,7 +9,9 @@
 #define filch__cpu_relax()                                                                         \
     if (i > 0)                                                                                     \
     break
-#define while (condition) MODEL_BOUNDED(condition)
+/* clang-format off */
+#define while(condition) MODEL_BOUNDED(condition)
+/* clang-format on */
 #include "../../src/primitives/park/lock.c"
 #undef while
 #undef filch__cpu_relax

@@ -42,9 +42,15 @@ static void expect_steal(struct deque *q, uintptr_t number)
 }
 
 /* Where the first index lies: nowhere special, and just before each point where a number wraps. */
-static const uint64_t starts[] = {
-    0, 1, UINT64_MAX, UINT64_MAX - 1, UINT64_MAX - 100, (uint64_t)INT64_MAX,
-    (uint64_t)INT64_MAX - 1, (uint64_t)INT64_MAX - 100, UINT32_MAX - 100};
+static const uint64_t starts[] = {0,
+                                  1,
+                                  UINT64_MAX,
+                                  UINT64_MAX - 1,
+                                  UINT64_MAX - 100,
+                                  (uint64_t)INT64_MAX,
+                                  (uint64_t)INT64_MAX - 1,
+                                  (uint64_t)INT64_MAX - 100,
+                                  UINT32_MAX - 100};
 enum { START_COUNT = sizeof starts / sizeof starts[0] };
 
 xt_define(an_empty_deque)

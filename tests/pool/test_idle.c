@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <filch/filch.h>
+#include <stdlib.h>
 
 static struct filch_pool *create(size_t workers)
 {
@@ -94,8 +95,7 @@ xt_define(waiting_tasks_use_no_cpu)
 static void *wait_in_scope(void *argument)
 {
     struct waiting *w = argument;
-    FILCH_SCOPE(s)
-    {
+    FILCH_SCOPE (s) {
         xt_expect_equal(filch_scope_spawn(s, wait_for_task, w), 0);
     }
     return NULL;
@@ -171,7 +171,7 @@ struct spin {
 static void meet(void *argument)
 {
     struct spin *s = argument;
-    int64_t end = xt_now_ns() + 20 * FILCH_S;
+    int64_t end = xt_now_ns() + 10 * FILCH_S;
     __atomic_fetch_add(&s->arrived, 1, __ATOMIC_ACQ_REL);
     while (__atomic_load_n(&s->arrived, __ATOMIC_ACQUIRE) < s->wanted && xt_now_ns() < end)
         xt_sleep_ns(50 * FILCH_US);
@@ -242,9 +242,31 @@ xt_define(a_worker_that_spawns_wakes_the_others)
     }
 }
 
+/* The first thread from outside comes when all workers sleep: nobody can have asked it for work. */
+static void come_to_sleeping_pool(void *unused)
+{
+    struct filch_pool *pool = NULL;
+    struct spin s = {.wanted = 2};
+    (void)unused;
+    setenv("FILCH_WORKERS", "2", 1);
+    xt_expect_equal(filch_pool_default(&pool), 0);
+    xt_sleep_ns(50 * FILCH_MS);
+    filch_join(meet, &s, meet, &s);
+    xt_expect_equal(s.in_time, 2);
+    struct filch_pool_stats stats;
+    xt_expect_equal(filch_pool_stats(pool, &stats), 0);
+    xt_expect_equal(stats.steals, 1);
+}
+
+xt_define(the_first_guest_wakes_a_worker)
+{
+    xt_expect_child(come_to_sleeping_pool, NULL, "the first guest");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        xt_test(the_first_guest_wakes_a_worker), /* first: while there is no default pool */
         xt_test(an_idle_pool_uses_no_cpu),
         xt_test(waiting_tasks_use_no_cpu),
         xt_test(a_waiting_guest_uses_no_cpu),

@@ -124,7 +124,7 @@ enum { SIDES = 3, BATCH_MAX = 200 };
 struct traffic {
     struct injector q;
     uint8_t *seen;
-    size_t each;     /* what each putter puts */
+    size_t each; /* what each putter puts */
     uint64_t turn;
     uint64_t taken;
 };

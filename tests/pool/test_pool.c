@@ -77,7 +77,7 @@ xt_define(bad_configurations_are_refused)
     assert_int_equal(filch_pool_create(&pool, &config), EINVAL);
     config = (struct filch_pool_config){.workers = 1, .bind = (enum filch_bind)3};
     assert_int_equal(filch_pool_create(&pool, &config), EINVAL);
-    config.bind = (enum filch_bind)-1;
+    config.bind = (enum filch_bind) - 1;
     assert_int_equal(filch_pool_create(&pool, &config), EINVAL);
     config = (struct filch_pool_config){.workers = 1, .stack_size_bytes = SIZE_MAX};
     assert_int_equal(filch_pool_create(&pool, &config), EINVAL);
@@ -429,10 +429,9 @@ static void cancel_after(enum filch_shutdown first)
     for (int i = 0; i < CANCEL_TASKS; i++) {
         assert_int_equal(filch_pool_spawn(pool, &tasks[i], &attr, count_run, NULL), 0);
         assert_int_equal(filch_pool_spawn(pool, NULL, &attr, count_run, NULL), 0);
-        assert_int_equal(
-            filch_pool_spawn(pool, NULL, &(struct filch_task_attr){.drop = count_drop}, count_run,
-                             NULL),
-            0);
+        assert_int_equal(filch_pool_spawn(pool, NULL, &(struct filch_task_attr){.drop = count_drop},
+                                          count_run, NULL),
+                         0);
         assert_int_equal(filch_pool_spawn(pool, NULL, NULL, count_run, NULL), 0);
     }
     if (first == FILCH_DRAIN)

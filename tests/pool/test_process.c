@@ -137,8 +137,7 @@ static void use_one_cpu(void *argument)
     xt_expect_equal(filch_pool_width(pool), 1);
     uint64_t sum = 0;
     filch_for(0, 100000, add_range, &sum);
-    FILCH_SCOPE(s)
-    {
+    FILCH_SCOPE (s) {
         for (int i = 0; i < 1000; i++)
             xt_expect_equal(filch_scope_spawn(s, add_one, &sum), 0);
     }
@@ -204,8 +203,7 @@ static void inherit(void *argument)
     /* The default pool is there anew. */
     filch_for(0, 100000, add_range, &count);
     filch_join(add_one, &count, add_one, &count);
-    FILCH_SCOPE(s)
-    {
+    FILCH_SCOPE (s) {
         for (int i = 0; i < 1000; i++)
             xt_expect_equal(filch_scope_spawn(s, add_one, &count), 0);
     }
@@ -314,8 +312,7 @@ static void leave_inherited_scope(void *argument)
 {
     struct heritage *h = argument;
     uint64_t count = 0;
-    FILCH_SCOPE(s)
-    {
+    FILCH_SCOPE (s) {
         xt_expect_equal(filch_scope_spawn(s, add_one, &count), 0);
     }
     inherit(h);
@@ -328,8 +325,7 @@ xt_define(a_scope_body_forks)
     struct heritage h = begin_heritage();
     uint64_t count = 0;
     pid_t child = -1;
-    FILCH_SCOPE(s)
-    {
+    FILCH_SCOPE (s) {
         for (int i = 0; i < 100; i++)
             xt_expect_equal(filch_scope_spawn(s, add_one, &count), 0);
         (void)fflush(NULL);

@@ -130,8 +130,7 @@ xt_define(the_last_count_races_with_the_wait)
         __atomic_store_n(&e.tally, &t, __ATOMIC_RELEASE);
         for (;;) {
             int64_t deadline = xt_now_ns() + (int64_t)(xt_random(&seed) % 5000);
-            int error =
-                filch__tally_wait(&t, xt_random(&seed) % 4 == 0 ? FILCH_FOREVER : deadline);
+            int error = filch__tally_wait(&t, xt_random(&seed) % 4 == 0 ? FILCH_FOREVER : deadline);
             if (error == 0)
                 break;
             assert_int_equal(error, ETIMEDOUT);
@@ -147,10 +146,8 @@ xt_define(the_last_count_races_with_the_wait)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        xt_test(without_tasks_nobody_waits),
-        xt_test(a_late_wait_has_its_count_again),
-        xt_test(credits_cover_what_is_under_way),
-        xt_test(credits_may_be_earned_elsewhere),
+        xt_test(without_tasks_nobody_waits),         xt_test(a_late_wait_has_its_count_again),
+        xt_test(credits_cover_what_is_under_way),    xt_test(credits_may_be_earned_elsewhere),
         xt_test(the_last_count_races_with_the_wait),
     };
     return xt_run(tests);

@@ -69,7 +69,8 @@ xt_define(any_order_of_adding_and_removing)
             for (size_t k = 0; k < TIMERS; k++) {
                 if (added[k] != 0 &&
                     (first == TIMERS || timers[k].deadline_ns < timers[first].deadline_ns ||
-                     (timers[k].deadline_ns == timers[first].deadline_ns && added[k] < added[first])))
+                     (timers[k].deadline_ns == timers[first].deadline_ns &&
+                      added[k] < added[first])))
                     first = k;
             }
             int64_t next = first == TIMERS ? INT64_MAX : timers[first].deadline_ns;

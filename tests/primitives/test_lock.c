@@ -112,10 +112,8 @@ xt_define(errno_is_preserved)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        xt_test(only_one_at_a_time),
-        xt_test(only_one_at_a_time_on_one_cpu),
-        xt_test(sleepers_are_woken),
-        xt_test(spurious_wake_ups_do_no_harm),
+        xt_test(only_one_at_a_time), xt_test(only_one_at_a_time_on_one_cpu),
+        xt_test(sleepers_are_woken), xt_test(spurious_wake_ups_do_no_harm),
         xt_test(errno_is_preserved),
     };
     return xt_run(tests);

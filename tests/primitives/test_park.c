@@ -167,9 +167,12 @@ xt_define(deadlines_are_computed_without_overflow)
     table.now_ns = now_fake;
     filch__os_replace(&table);
     fake_now_ns = 1000;
-    int64_t results[] = {filch_deadline_in(0),         filch_deadline_in(-1),
-                         filch_deadline_in(INT64_MIN), filch_deadline_in(5),
-                         filch_deadline_in(INT64_MAX), filch_deadline_in(INT64_MAX - 1000),
+    int64_t results[] = {filch_deadline_in(0),
+                         filch_deadline_in(-1),
+                         filch_deadline_in(INT64_MIN),
+                         filch_deadline_in(5),
+                         filch_deadline_in(INT64_MAX),
+                         filch_deadline_in(INT64_MAX - 1000),
                          filch_deadline_in(INT64_MAX - 999)};
     filch__os_replace(NULL);
     assert_int_equal(results[0], 1000);

@@ -167,8 +167,7 @@ xt_define(spawning_inside)
 static void structured_inside(void *argument)
 {
     struct inside *in = argument;
-    FILCH_SCOPE(s)
-    {
+    FILCH_SCOPE (s) {
         for (int i = 0; i < 2000; i++) {
             int error = filch_scope_spawn(s, add_one, &in->count);
             xt_expect(error == 0 || error == ENOMEM);
@@ -321,14 +320,10 @@ xt_define(the_default_pool)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        xt_test(the_default_pool),
-        xt_test(creating_a_pool),
-        xt_test(spawning_from_outside),
-        xt_test(spawning_batches),
-        xt_test(spawning_inside),
-        xt_test(scopes_joins_and_loops_inside),
-        xt_test(loops_from_outside),
-        xt_test(waiting_inside),
+        xt_test(the_default_pool),      xt_test(creating_a_pool),
+        xt_test(spawning_from_outside), xt_test(spawning_batches),
+        xt_test(spawning_inside),       xt_test(scopes_joins_and_loops_inside),
+        xt_test(loops_from_outside),    xt_test(waiting_inside),
     };
     return xt_run(tests);
 }

@@ -344,8 +344,7 @@ static void loops_in_scopes(void *unused)
 {
     uint64_t sum = 0;
     (void)unused;
-    FILCH_SCOPE(s)
-    {
+    FILCH_SCOPE (s) {
         for (int i = 0; i < 100; i++)
             xt_expect_equal(filch_scope_spawn(s, loop_in_task, &sum), 0);
         loop_in_task(&sum);

@@ -244,8 +244,7 @@ static uint64_t mixed(unsigned depth)
     uint64_t spawned = depth - 1;
     FILCH_FORK(f, mixed, depth - 1);
     filch_for(0, 100, add_range, &sum);
-    FILCH_SCOPE(s)
-    {
+    FILCH_SCOPE (s) {
         xt_expect_equal(filch_scope_spawn(s, mixed_task, &spawned), 0);
     }
     uint64_t forked = FILCH_SYNC(f, mixed);

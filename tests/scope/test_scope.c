@@ -61,8 +61,7 @@ xt_define(bad_arguments_are_refused)
     assert_int_equal(filch_scope_run(NULL, &count), EINVAL);
     assert_int_equal(filch_scope_spawn(NULL, add_one, &count), EINVAL);
     int error = -1;
-    FILCH_SCOPE(s)
-    {
+    FILCH_SCOPE (s) {
         error = filch_scope_spawn(s, NULL, &count);
     }
     assert_int_equal(error, EINVAL);
@@ -76,14 +75,11 @@ xt_define(bad_arguments_are_refused)
 static void leave_empty(void *unused)
 {
     (void)unused;
-    FILCH_SCOPE(s)
-    {
+    FILCH_SCOPE (s) {
         (void)s;
     }
-    FILCH_SCOPE(t)
-    {
-        FILCH_SCOPE(u)
-        {
+    FILCH_SCOPE (t) {
+        FILCH_SCOPE (u) {
             (void)t;
             (void)u;
         }
@@ -92,8 +88,7 @@ static void leave_empty(void *unused)
 
 static int leave_by_return(uint64_t *value)
 {
-    FILCH_SCOPE(s)
-    {
+    FILCH_SCOPE (s) {
         spawn_or_fail(s, be_late, value);
         return 7;
     }
@@ -102,11 +97,9 @@ static int leave_by_return(uint64_t *value)
 
 static int leave_by_return_of_two(uint64_t *values)
 {
-    FILCH_SCOPE(outer)
-    {
+    FILCH_SCOPE (outer) {
         spawn_or_fail(outer, be_late, &values[0]);
-        FILCH_SCOPE(inner)
-        {
+        FILCH_SCOPE (inner) {
             spawn_or_fail(inner, be_late, &values[1]);
             if (values[2] == 0)
                 return 7;
@@ -129,8 +122,7 @@ static void leave_by_everything(void *unused)
     xt_expect_equal(values[1], 42);
 
     value = 0;
-    FILCH_SCOPE(s)
-    {
+    FILCH_SCOPE (s) {
         spawn_or_fail(s, be_late, &value);
         if (values[0] == 42)
             break;
@@ -142,8 +134,7 @@ static void leave_by_everything(void *unused)
     uint64_t rounds = 0;
     for (int i = 0; i < 5; i++) {
         value = 0;
-        FILCH_SCOPE(s)
-        {
+        FILCH_SCOPE (s) {
             spawn_or_fail(s, set_plainly, &value);
             if (i % 2 == 0)
                 continue;
@@ -155,8 +146,7 @@ static void leave_by_everything(void *unused)
     xt_expect_equal(rounds, 5);
 
     value = 0;
-    FILCH_SCOPE(s)
-    {
+    FILCH_SCOPE (s) {
         spawn_or_fail(s, be_late, &value);
         goto out;
     }
@@ -167,8 +157,7 @@ out:
     value = 0;
     int visits = 0;
 again:
-    FILCH_SCOPE(s)
-    {
+    FILCH_SCOPE (s) {
         spawn_or_fail(s, add_one, &value);
         if (++visits < 10)
             goto again;
@@ -192,8 +181,7 @@ static void spawn_1000(void *unused)
 {
     uint64_t count = 0;
     (void)unused;
-    FILCH_SCOPE(s)
-    {
+    FILCH_SCOPE (s) {
         for (int i = 0; i < 1000; i++)
             spawn_or_fail(s, add_one, &count);
     }
@@ -213,8 +201,7 @@ static void flood(void *unused)
     size_t before = xt_rss_bytes();
     size_t most = 0;
     (void)unused;
-    FILCH_SCOPE(s)
-    {
+    FILCH_SCOPE (s) {
         for (size_t i = 0; i < flood_size; i++) {
             spawn_or_fail(s, add_one, &count);
             if (i % 65536 == 0 && xt_rss_bytes() > most)
@@ -259,8 +246,7 @@ static void spawn_within_tasks(void *unused)
     unsigned depth = XT_ASAN || XT_TSAN ? 8 : 14;
     uint64_t count = 0;
     (void)unused;
-    FILCH_SCOPE(s)
-    {
+    FILCH_SCOPE (s) {
         struct breeder *first = malloc(sizeof *first);
         *first = (struct breeder){s, depth, &count};
         spawn_or_fail(s, breed, first);
@@ -294,8 +280,7 @@ static void flood_from_tasks(void *unused)
     uint64_t sum = 0;
     size_t each = xt_scaled(200000);
     (void)unused;
-    FILCH_SCOPE(s)
-    {
+    FILCH_SCOPE (s) {
         for (size_t i = 0; i < FLOODERS; i++) {
             flooders[i] = (struct flooder){s, each, &sum};
             spawn_or_fail(s, flood_own_scope, &flooders[i]);
@@ -322,8 +307,7 @@ static void grow(void *argument)
         return;
     }
     struct tree children[3] = {{t->depth - 1, 0}, {t->depth - 1, 0}, {t->depth - 1, 0}};
-    FILCH_SCOPE(s)
-    {
+    FILCH_SCOPE (s) {
         for (int i = 0; i < 3; i++)
             spawn_or_fail(s, grow, &children[i]);
     }
@@ -351,11 +335,9 @@ static void use_outer_within_inner(void *unused)
     uint64_t outer_count = 0;
     uint64_t inner_count = 0;
     (void)unused;
-    FILCH_SCOPE(outer)
-    {
+    FILCH_SCOPE (outer) {
         for (int i = 0; i < 50; i++) {
-            FILCH_SCOPE(inner)
-            {
+            FILCH_SCOPE (inner) {
                 spawn_or_fail(outer, add_one, &outer_count);
                 spawn_or_fail(inner, add_one, &inner_count);
                 spawn_or_fail(outer, add_one, &outer_count);
@@ -407,12 +389,11 @@ static void wait_in_children(void *unused)
     struct joiner joiners[JOINERS];
     (void)unused;
     xt_expect_equal(filch_pool_create(&other, &config), 0);
-    FILCH_SCOPE(s)
-    {
+    FILCH_SCOPE (s) {
         for (size_t i = 0; i < JOINERS; i++) {
             joiners[i] = (struct joiner){NULL, &count};
-            xt_expect_equal(
-                filch_pool_spawn(other, &joiners[i].task, NULL, wait_for_flag, &flag), 0);
+            xt_expect_equal(filch_pool_spawn(other, &joiners[i].task, NULL, wait_for_flag, &flag),
+                            0);
             spawn_or_fail(s, join_task, &joiners[i]);
         }
         /* Runs only if the waiting ones have let their worker go. */
@@ -447,8 +428,7 @@ xt_define(a_thread_within_the_scope_spawns_on_it)
 {
     for (size_t i = 0; i < xt_scaled(50); i++) {
         struct stranger stranger = {0};
-        FILCH_SCOPE(s)
-        {
+        FILCH_SCOPE (s) {
             stranger.scope = s;
             xt_run_threads(1, spawn_as_stranger, &stranger, 0);
         }

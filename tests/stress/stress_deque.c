@@ -33,7 +33,8 @@ static void own(struct theft *t, uint64_t random)
     struct task_item item = {0};
     uint64_t burst_max = UINT64_C(1) << xt_random(&random) % 11;
     for (uintptr_t next = 0; next < TASKS;) {
-        for (uint64_t burst = xt_random(&random) % burst_max + 1; burst > 0 && next < TASKS; burst--) {
+        for (uint64_t burst = xt_random(&random) % burst_max + 1; burst > 0 && next < TASKS;
+             burst--) {
             item = (struct task_item){.fn = nothing, .arg = (void *)next++};
             xt_expect_equal(filch__deque_push(&t->q, &item), 0);
         }

@@ -68,8 +68,7 @@ static void join_meeting(void *argument)
 
 static void scope_meeting(void *argument)
 {
-    FILCH_SCOPE(s)
-    {
+    FILCH_SCOPE (s) {
         xt_expect_equal(filch_scope_spawn(s, meet, argument), 0);
         meet(argument);
     }

@@ -377,8 +377,8 @@ void xt_run_child(struct xt_child *child, void (*body)(void *), void *argument)
     for (;;) {
         char rest[512];
         size_t room = sizeof child->output - 1 - length;
-        ssize_t got = read(ends[0], room > 0 ? child->output + length : rest,
-                           room > 0 ? room : sizeof rest);
+        ssize_t got =
+            read(ends[0], room > 0 ? child->output + length : rest, room > 0 ? room : sizeof rest);
         if (got <= 0 && !(got == -1 && errno == EINTR))
             break;
         if (got > 0 && room > 0)
