@@ -15,7 +15,8 @@
  *
  * A fork that nobody steals costs a few plain stores, and its sync is a plain call with the
  * arguments in registers. Forks and syncs nest like brackets: a function syncs, in reverse order,
- * what it has forked, before it returns. Needs -fexceptions in the file that uses it.
+ * what it has forked, before it returns. A stolen call runs on the stack of a worker, which is as
+ * large as its pool's stack_size_bytes. Needs -fexceptions in the file that uses it.
  * Not promised: that the two calls ever run at the same time.
  */
 #ifndef FILCH_FORK_H

@@ -131,7 +131,8 @@ FILCH_API FILCH_NODISCARD int filch_pool_install(struct filch_pool *pool, void (
 
 /* The number of threads of the pool that compute at the same time.
  *   pool  NULL: the default pool                                                            [in]
- * Returns the width; 0 where pool is NULL and no default pool can be had.
+ * Returns the width; 0 where pool is NULL and no default pool can be had, and in a forked child for a
+ * pool of the parent.
  * Blocks: never. Panics: never. Callable from: anywhere, signal handlers excepted. */
 FILCH_API size_t filch_pool_width(struct filch_pool *pool);
 

@@ -30,7 +30,8 @@ struct filch_scope;
  *   fn   the body
  *   arg  handed to fn; may point to what outlives the scope: variables declared before it, not in
  *        its block
- * Returns 0; EINVAL (s or fn NULL); ENOMEM (nothing was spawned).
+ * Returns 0; EINVAL (s or fn NULL); ENOMEM; EPERM (in a forked child: a scope of the parent). On
+ * failure nothing was spawned.
  * Blocks: never; with too many of its tasks waiting, the caller is set aside and some of them run
  * first, so that memory stays bounded. Panics: never. Callable from: the body of the scope, its
  * tasks, and whatever runs within them. Ordering: the caller's past happens before fn; fn happens
@@ -58,13 +59,14 @@ FILCH_API FILCH_NODISCARD int filch_scope_run(void (*body)(struct filch_scope *s
 /* Runs a(x) and b(y), at the same time where a worker is free, and returns when both have ended.
  *   a, b  the halves; a runs on this thread at once                          not NULL (checked)
  *   x, y  handed to them; borrowed
+ * A stolen half runs on the stack of a worker, which is as large as its pool's stack_size_bytes.
  * Blocks: yes; a task suspends, its worker goes on. Panics: never; aborts with a message where a or
  * b is NULL. Where no pool can be had, b runs after a. Callable from: threads and tasks.
  * Ordering: the caller's past happens before both; both before the return. */
 FILCH_API void filch_join(void (*a)(void *), void *x, void (*b)(void *), void *y);
 
 #ifdef __EXCEPTIONS
-/* Inline, so that halves known to the compiler are called directly. (filch_join) names the function. */
+/* Inline, so that halves known to the compiler are called directly; (filch_join) is the function. */
 #define filch_join(a, x, b, y) filch__join((a), (x), (b), (y))
 #endif
 

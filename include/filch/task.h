@@ -30,7 +30,8 @@ struct filch_task_attr {
 /* Waits until the task has ended.
  *   task  the handle; gone after 0 or ECANCELED                                             [in]
  * Returns 0; ECANCELED (its pool was cancelled before it started); EINVAL (task NULL); EDEADLK (the
- * task joins itself; the handle stays).
+ * task joins itself; the handle stays); EPERM (in a forked child: a task of the parent; the handle
+ * stays).
  * Ownership: takes the handle. Blocks: yes; a task suspends, its worker goes on. Panics: never.
  * Callable from: threads and tasks. Ordering: what the task did happens before the return. */
 FILCH_API FILCH_NODISCARD int filch_task_join(struct filch_task *task);

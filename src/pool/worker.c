@@ -210,7 +210,7 @@ static bool resume(struct worker *w)
 }
 
 /* No frame may be buried: the loop starts work only where nothing is below it. */
-static bool is_at_base(struct worker *w)
+__attribute__((unused)) static bool is_at_base(struct worker *w)
 {
     const struct strand *s = w->strand;
     return filch__worker == w && s->worker == w && s->task == NULL && s->next == NULL &&

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <filch/filch.h>
+#include <stdlib.h>
 
 static void everywhere(void (*test)(void *))
 {
@@ -299,6 +300,9 @@ xt_define(errno_is_preserved)
 
 int main(void)
 {
+    /* A worker of the default pool may steal the deep half. */
+    if (setenv("FILCH_STACK_SIZE", "64M", 0) != 0)
+        return 1;
     const struct CMUnitTest tests[] = {
         xt_test(both_halves_run),
         xt_test(recursion_gives_the_right_result),

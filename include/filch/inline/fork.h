@@ -5,8 +5,8 @@
  *
  * Every stack of frames has a fork stack: an array of slots, each a half that another worker may
  * take. The owner pushes and takes back at `tail` with plain stores; slots below `split` may belong
- * to others and need the slow path, as does a push when somebody has `asked` for work. The idea of a stack whose
- * top part is private is Lace's (van Dijk & van de Pol, "Lace: non-blocking split deque for
+ * to others and need the slow path, as does a push when somebody has `asked` for work. The idea of a
+ * stack whose top part is private is Lace's (van Dijk & van de Pol, "Lace: non-blocking split deque for
  * work-stealing", 2014). src/pool/README.md has the whole protocol and its ordering table.
  */
 #ifndef FILCH_INLINE_FORK_H
@@ -50,8 +50,8 @@ struct filch__fork_stack {
 extern FILCH_API __thread struct filch__fork_stack *filch__forks
     __attribute__((tls_model("initial-exec")));
 
-/* The slow path before a push: enters the pool, or makes do without a slot of its own. Returns the fork
- * stack to push on, at its tail; never NULL. */
+/* The slow path before a push: enters the pool, or makes do without a slot of its own. Returns the
+ * fork stack to push on, at its tail; never NULL. */
 FILCH_API struct filch__fork_stack *filch__fork_slow(struct filch__fork_stack *q);
 
 /* The slow path after a push: answers a call for work. */
