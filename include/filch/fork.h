@@ -38,7 +38,7 @@
 #define FILCH_FORKABLE(result, fn, ...)                                                            \
     FILCH__FORKABLE_ARGS(fn, __VA_ARGS__)                                                          \
     FILCH__STATIC_ASSERT(sizeof(result) <= sizeof(uintptr_t) * FILCH__SLOT_ARGS,                   \
-                   #fn ": result too big");                                                        \
+                         #fn ": result too big");                                                  \
     FILCH__SLOT_RUN static void fn##__filch_run(struct filch__slot *filch__s)                      \
     {                                                                                              \
         struct fn##__filch_args filch__a;                                                          \
@@ -93,7 +93,7 @@
         FILCH__MEMBERS(__VA_ARGS__)                                                                \
     };                                                                                             \
     FILCH__STATIC_ASSERT(sizeof(struct fn##__filch_args) <= sizeof(uintptr_t) * FILCH__SLOT_ARGS,  \
-                   #fn ": the arguments take more than 56 bytes");                                 \
+                         #fn ": the arguments take more than 56 bytes");                           \
     struct fn##__filch_fork {                                                                      \
         struct filch__fork_stack *q;                                                               \
         struct filch__slot *slot; /* NULL: synced */                                               \

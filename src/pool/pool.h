@@ -29,9 +29,9 @@ struct filch_pool {
     size_t width;                                            /* const: workers */
     size_t guest_count;                                      /* const: places for guests */
     struct worker **places;                                  /* const: width workers, then guests */
-    FILCH_SHARED(size_t) places_used;      /* places below this may have work; only goes up */
-    struct topology *topology;             /* const */
-    struct placement *placements;          /* const: width of them */
+    FILCH_SHARED(size_t) places_used; /* places below this may have work; only goes up */
+    struct topology *topology;        /* const */
+    struct placement *placements;     /* const: width of them */
     struct stack_store stacks;
     char *name;              /* const */
     size_t stack_size_bytes; /* const: of workers and strands */

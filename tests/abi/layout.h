@@ -21,7 +21,7 @@ extern "C" {
 
 #define LAYOUT_OF(type)                                                                            \
     {                                                                                              \
-        #type, sizeof(type), LAYOUT_ALIGN_OF(type)                                                 \
+#type, sizeof(type), LAYOUT_ALIGN_OF(type)                                                 \
     }
 #define LAYOUTS                                                                                    \
     LAYOUT_OF(struct filch_for_options), LAYOUT_OF(struct filch_pool_config),                      \
