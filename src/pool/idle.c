@@ -37,20 +37,24 @@ static bool wake_if_asleep(struct worker *w, uint64_t change)
     return true;
 }
 
-/* Wakes a worker that sleeps, and counts it so. Returns false where none shows a waiter. */
-static bool wake_any(struct filch_pool *pool, uint64_t change)
+/* Wakes a worker that sleeps, of those tied to the core where we run (`here`) or of the others. */
+static bool wake_of(struct filch_pool *pool, bool here, uint64_t change)
 {
-    /* A worker that is tied to the core on which a thread from outside is busy would only take turns
-     * with it. */
-    bool is_own = filch__worker != NULL && !filch__worker->is_guest;
-    size_t passed_over = pool->width;
     for (size_t i = 0; i < pool->width; i++) {
-        if (!is_own && passed_over == pool->width && filch__topology_is_here(&pool->placements[i]))
-            passed_over = i;
-        else if (wake_if_asleep(pool->places[i], change))
+        if (filch__topology_is_here(&pool->placements[i]) == here &&
+            wake_if_asleep(pool->places[i], change))
             return true;
     }
-    return passed_over < pool->width && wake_if_asleep(pool->places[passed_over], change);
+    return false;
+}
+
+/* Wakes a worker that sleeps, and counts it so. Returns false where none shows a waiter. A guest is
+ * busy on its core, so a worker that is tied to that core would only take turns with it. Who is
+ * outside is likely to wait for what it has put, and there the wake-up is by far the quickest. */
+static bool wake_any(struct filch_pool *pool, uint64_t change)
+{
+    bool prefers_here = filch__worker == NULL;
+    return wake_of(pool, prefers_here, change) || wake_of(pool, !prefers_here, change);
 }
 
 /* Whether there is work, for one whose change of the word has just made it the business of whoever
