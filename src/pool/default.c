@@ -2,6 +2,7 @@
 /* The default pool, and what a forked child makes of its parent's pools. */
 #include "pool.h"
 #include "process.h"
+#include "task.h"
 
 #include "park/lock.h"
 
@@ -20,6 +21,7 @@ static void after_fork(void)
     /* The parent's pool stays in memory, unused: its locks may be held by threads that are not here. */
     FILCH_STORE_RELAXED(&default_pool, NULL); /* one thread */
     default_lock = (struct lock){0};
+    filch__task_after_fork();
     if (filch__worker != NULL)
         filch__worker_forget();
 }

@@ -18,12 +18,50 @@ struct filch_task {
     struct event ended;
     int result;                        /* written before `ended` */
     FILCH_SHARED(uint32_t) references; /* 2, 1, 0 */
+    FILCH_SHARED(bool) is_given_up;    /* the handle has been joined or detached */
 };
+
+/* Tasks that nobody holds any more are kept for a while, so that a handle that is used once too often
+ * is recognised by what it still says. */
+enum { RETIRED_MAX = 64 };
+static struct {
+    struct lock lock;
+    struct filch_task *tasks[RETIRED_MAX]; /* under lock; the oldest at `next`, or NULL */
+    size_t next;                           /* under lock */
+} retired;
+
+static void retire(struct filch_task *task)
+{
+    filch__lock(&retired.lock);
+    struct filch_task *oldest = retired.tasks[retired.next];
+    retired.tasks[retired.next] = task;
+    retired.next = (retired.next + 1) % RETIRED_MAX;
+    filch__unlock(&retired.lock);
+    filch__os->free(oldest);
+}
+
+void filch__task_free_retired(void)
+{
+    for (size_t i = 0; i < RETIRED_MAX; i++)
+        retire(NULL);
+}
+
+void filch__task_after_fork(void)
+{
+    retired.lock = (struct lock){0}; /* its holder may be a thread that is not here */
+}
+
+/* The handle is used for the last time. */
+static void give_up(struct filch_task *task)
+{
+    bool was_given_up = FILCH_EXCHANGE(&task->is_given_up, true, TK_given_up, acq_rel);
+    FILCH_CHECK(!was_given_up, "a task was joined or detached twice");
+}
 
 static void release(struct filch_task *task)
 {
     if (FILCH_FETCH_SUB(&task->references, 1, TK_release, acq_rel) == 1)
-        filch__os->free(task);
+        retire(task);
 }
 
 static void end(struct filch_task *task, int result)
@@ -85,9 +123,12 @@ int filch_task_join_until(struct filch_task *task, int64_t deadline)
         return EDEADLK;
     if (task->process != filch__process_generation())
         return EPERM; /* a forked child: the task is not here */
+    FILCH_CHECK(!FILCH_LOAD(&task->is_given_up, TK_given_up_look, acquire),
+                "a task was joined twice, or joined after it was detached");
     int error = filch__event_wait(&task->ended, deadline);
     if (error != 0)
         return error;
+    give_up(task);
     int result = task->result;
     release(task);
     return result;
@@ -100,8 +141,10 @@ int filch_task_join(struct filch_task *task)
 
 void filch_task_detach(struct filch_task *task)
 {
-    if (task != NULL)
-        release(task);
+    if (task == NULL)
+        return;
+    give_up(task);
+    release(task);
 }
 
 int filch_task_is_finished(const struct filch_task *task)

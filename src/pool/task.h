@@ -14,6 +14,13 @@ struct filch_task *filch__task_new(const struct filch_task_attr *attr, void (*fn
 /* Frees a task that could not be spawned. */
 void filch__task_free_unspawned(struct filch_task *task);
 
+/* Frees the tasks that are kept to recognise handles that are used once too often: for tests that count
+ * memory. */
+void filch__task_free_retired(void);
+
+/* In a forked child. */
+void filch__task_after_fork(void);
+
 /* What a queue holds of the task. */
 struct task_item filch__task_item(struct filch_task *task, struct tally *tally);
 

@@ -130,6 +130,42 @@ static void detach_twice(void *unused)
     ignore(filch_thread_detach(thread));
 }
 
+static void join_task_twice(void *unused)
+{
+    struct filch_task *task;
+    (void)unused;
+    if (filch_pool_spawn(NULL, &task, NULL, nothing, NULL) != 0 || filch_task_join(task) != 0)
+        return;
+    ignore(filch_task_join(task));
+}
+
+static void join_detached_task(void *unused)
+{
+    struct filch_task *task;
+    (void)unused;
+    if (filch_pool_spawn(NULL, &task, NULL, nothing, NULL) != 0)
+        return;
+    filch_task_detach(task);
+    ignore(filch_task_join(task));
+}
+
+static void detach_task_twice(void *unused)
+{
+    struct filch_task *task;
+    (void)unused;
+    if (filch_pool_spawn(NULL, &task, NULL, nothing, NULL) != 0)
+        return;
+    filch_task_detach(task);
+    filch_task_detach(task);
+}
+
+xt_define(a_task_that_has_been_given_up)
+{
+    expect_abort(join_task_twice, NULL, "filch: a task was joined twice, or joined after");
+    expect_abort(join_detached_task, NULL, "filch: a task was joined twice, or joined after");
+    expect_abort(detach_task_twice, NULL, "filch: a task was joined or detached twice");
+}
+
 xt_define(a_thread_that_has_been_given_up)
 {
     if (XT_TSAN || XT_ASAN)
@@ -242,9 +278,13 @@ xt_define(exit_does_not_wait_for_detached_tasks)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        xt_test(functions_that_are_null),         xt_test(a_scope_without_a_pool),
-        xt_test(a_thread_that_has_been_given_up), xt_test(a_stack_that_overflows),
-        xt_test(a_stack_that_is_pulled_away),     xt_test(exit_does_not_wait_for_detached_tasks),
+        xt_test(functions_that_are_null),
+        xt_test(a_scope_without_a_pool),
+        xt_test(a_thread_that_has_been_given_up),
+        xt_test(a_task_that_has_been_given_up),
+        xt_test(a_stack_that_overflows),
+        xt_test(a_stack_that_is_pulled_away),
+        xt_test(exit_does_not_wait_for_detached_tasks),
     };
     return xt_run(tests);
 }
