@@ -77,6 +77,7 @@ static void empty_loop_null(void *unused)
 
 xt_define(functions_that_are_null)
 {
+    xt_skip_if_emulated();
     expect_abort_everywhere(join_null_first, "filch: filch_join: a half is NULL");
     expect_abort_everywhere(join_null_second, "filch: filch_join: a half is NULL");
     expect_abort_everywhere(join_null_by_function, "filch: filch_join: a half is NULL");
@@ -161,6 +162,7 @@ static void detach_task_twice(void *unused)
 
 xt_define(a_task_that_has_been_given_up)
 {
+    xt_skip_if_emulated();
     expect_abort(join_task_twice, NULL, "filch: a task was joined twice, or joined after");
     expect_abort(join_detached_task, NULL, "filch: a task was joined twice, or joined after");
     expect_abort(detach_task_twice, NULL, "filch: a task was joined or detached twice");
@@ -168,6 +170,7 @@ xt_define(a_task_that_has_been_given_up)
 
 xt_define(a_thread_that_has_been_given_up)
 {
+    xt_skip_if_emulated();
     if (XT_TSAN || XT_ASAN)
         skip(); /* they report it first, in words of their own */
     expect_abort(detach_and_join, NULL, "filch: a thread was joined twice, or joined after");
@@ -220,6 +223,7 @@ static void overflow_task_stack(void *unused)
 
 xt_define(a_stack_that_overflows)
 {
+    xt_skip_if_emulated();
     struct xt_child child;
     xt_run_child(&child, overflow_worker_stack, NULL);
     assert_true(xt_child_faulted(&child));
@@ -270,6 +274,7 @@ static void exit_with_running_tasks(void *unused)
 
 xt_define(exit_does_not_wait_for_detached_tasks)
 {
+    xt_skip_if_emulated();
     struct xt_child child;
     xt_run_child(&child, exit_with_running_tasks, NULL);
     assert_int_equal(child.status, 42 << 8);

@@ -260,6 +260,7 @@ static void come_to_sleeping_pool(void *unused)
 
 xt_define(the_first_guest_wakes_a_worker)
 {
+    xt_skip_if_emulated();
     xt_expect_child(come_to_sleeping_pool, NULL, "the first guest");
 }
 

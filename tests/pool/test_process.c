@@ -73,6 +73,7 @@ static void try_setting(void *argument)
 
 xt_define(the_environment_sets_defaults)
 {
+    xt_skip_if_emulated();
     static const struct setting settings[] = {
         {"FILCH_WORKERS", "3", 0, 3},
         {"FILCH_WORKERS", "1", 0, 1},
@@ -147,6 +148,7 @@ static void use_one_cpu(void *argument)
 
 xt_define(everything_works_on_one_cpu)
 {
+    xt_skip_if_emulated();
     xt_expect_child(use_one_cpu, NULL, "one CPU");
 }
 
@@ -164,6 +166,7 @@ static void exit_at_once(void *argument)
 
 xt_define(a_process_ends_while_its_pools_work)
 {
+    xt_skip_if_emulated();
     static uint64_t count;
     for (size_t i = 0; i < xt_scaled(100); i++)
         xt_expect_child(exit_at_once, &count, "exit");
@@ -243,6 +246,7 @@ static struct heritage begin_heritage(void)
 
 xt_define(a_child_begins_anew)
 {
+    xt_skip_if_emulated();
     if (XT_TSAN || XT_ASAN)
         skip(); /* the locks of their runtimes do not survive a fork beside other threads */
     struct heritage h = begin_heritage();
@@ -277,6 +281,7 @@ static void *make_noise(void *argument)
 /* Forks while the pools' locks and queues are in use, so that the child finds them in any state. */
 xt_define(a_child_of_a_busy_process_begins_anew)
 {
+    xt_skip_if_emulated();
     if (XT_TSAN || XT_ASAN)
         skip(); /* the locks of their allocators do not survive such a fork */
     struct heritage h = begin_heritage();
@@ -300,6 +305,7 @@ static void fork_in_task(void *argument)
 
 xt_define(a_task_forks)
 {
+    xt_skip_if_emulated();
     if (XT_TSAN || XT_ASAN)
         skip(); /* the locks of their runtimes do not survive a fork beside other threads */
     struct heritage h = begin_heritage();
@@ -320,6 +326,7 @@ static void leave_inherited_scope(void *argument)
 
 xt_define(a_scope_body_forks)
 {
+    xt_skip_if_emulated();
     if (XT_TSAN || XT_ASAN)
         skip(); /* the locks of their runtimes do not survive a fork beside other threads */
     struct heritage h = begin_heritage();

@@ -302,6 +302,7 @@ static void use_default_pool(void *argument)
 
 xt_define(the_default_pool)
 {
+    xt_skip_if_emulated();
     static const unsigned kinds[] = {XT_ALLOC, XT_MAP, XT_THREAD};
     size_t step = XT_ASAN || XT_TSAN || xt_is_emulated() ? 7 : 1;
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {

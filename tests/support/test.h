@@ -38,6 +38,14 @@ static inline void xt__run_test(const char *name, void (*body)(void))
     }                                                                                              \
     static void name##_body(void)
 
+/* Skips a test that forks beside other threads: user-mode emulators start no threads in such a child.
+ * On the main thread. */
+#define xt_skip_if_emulated()                                                                      \
+    do {                                                                                           \
+        if (xt_is_emulated())                                                                      \
+            skip();                                                                                \
+    } while (0)
+
 #define xt_test(name) cmocka_unit_test_setup(name, xt__setup)
 
 #define xt_run(tests) cmocka_run_group_tests((tests), NULL, NULL)
