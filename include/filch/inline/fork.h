@@ -97,6 +97,7 @@ static FILCH_ALWAYS_INLINE int filch__fork_take(struct filch__fork_stack *q,
 /* Runs the half of a filch_join: args[0] is its function, args[1] the argument. */
 FILCH_API FILCH__SLOT_RUN void filch__run_call(struct filch__slot *slot);
 
+/* A half is NULL: ends the process with a message. */
 FILCH_API FILCH_COLD FILCH_NORETURN void filch__join_misuse(void);
 
 /* The body of filch_join. */
