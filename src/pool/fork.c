@@ -65,8 +65,7 @@ void filch__fork_answer(struct filch__fork_stack *q)
     }
     filch__idle_wake_one(w->pool);
     if (w->fences)
-        FILCH_STORE_RELAXED(&q->asked,
-                            1); /* owner; thieves cannot help themselves: at every push */
+        FILCH_STORE_RELAXED(&q->asked, 1); /* owner; thieves cannot help themselves */
 }
 
 /* Waits until somebody has run the claimed slot. */

@@ -32,7 +32,6 @@ int filch__worker_init(struct worker *w, struct filch_pool *pool, size_t index, 
     w->fences = pool->fences;
     w->index = index;
     w->is_guest = is_guest;
-    w->random = index * UINT64_C(0x9e3779b97f4a7c15) + 1;
     filch__stack_cache_init(&w->stacks, &pool->stacks);
     int error = filch__deque_init(&w->deque, 0);
     if (error != 0)

@@ -111,7 +111,6 @@ struct worker {
     size_t index;                /* const: place in the pool */
     size_t suspended;            /* strands that wait */
     uint64_t tick;               /* tasks started, for what is looked at now and then */
-    uint64_t random;             /* where the next search begins among equals */
     bool is_guest;               /* const */
     const void *visitor;         /* of a guest's place: tells one thread from another */
     bool is_searching;           /* counted as searching in the idle word */
