@@ -32,8 +32,57 @@ const struct bench_case bench_cases[] = {
      CASE_OUTSIDE | CASE_WIDE | CASE_WAITS},
     {"idle", "CPU time used in 5 s without work, just after work", METRIC_CPU_SECONDS,
      CASE_WIDE | CASE_WAITS | CASE_LONG},
+    {"catch", "calls within a boundary for panics, and none panics", METRIC_NS_PER_OP, 0},
+    {"panic-1", "panics out of 1 frame with a cleanup handler, caught", METRIC_NS_PER_OP, 0},
+    {"panic-10", "the same out of 10 frames", METRIC_NS_PER_OP, 0},
+    {"panic-100", "the same out of 100 frames", METRIC_NS_PER_OP, 0},
+    {"thread-spawn", "threads started and joined, one after the other", METRIC_NS_PER_OP,
+     CASE_OUTSIDE | CASE_WIDE | CASE_WAITS},
+    {"park", "a thread's token given and taken by itself", METRIC_NS_PER_OP, 0},
+    {"park-pair", "round trips of a turn between two threads, by park and unpark", METRIC_NS_PER_OP,
+     CASE_OUTSIDE | CASE_WIDE | CASE_WAITS},
+    {"arc", "references cloned and dropped", METRIC_NS_PER_OP, 0},
+    {"arc-2", "the same by two threads, on one value", METRIC_NS_PER_OP, CASE_OUTSIDE | CASE_WIDE},
+    {"mutex", "lock and unlock, uncontended", METRIC_NS_PER_OP, CASE_WIDE | CASE_WAITS},
+    {"mutex-2-short", "acquisitions by 2 threads, 20 ns inside and outside", METRIC_NS_PER_OP,
+     CASE_WIDE | CASE_WAITS},
+    {"mutex-4-short", "acquisitions by 4 threads, 20 ns inside and outside", METRIC_NS_PER_OP,
+     CASE_WIDE | CASE_WAITS},
+    {"mutex-16-short", "acquisitions by 16 threads, 20 ns inside and outside", METRIC_NS_PER_OP,
+     CASE_WIDE | CASE_WAITS},
+    {"mutex-2-long", "acquisitions by 2 threads, 500 ns inside and outside", METRIC_NS_PER_OP,
+     CASE_WIDE | CASE_WAITS},
+    {"mutex-4-long", "acquisitions by 4 threads, 500 ns inside and outside", METRIC_NS_PER_OP,
+     CASE_WIDE | CASE_WAITS},
+    {"mutex-16-long", "acquisitions by 16 threads, 500 ns inside and outside", METRIC_NS_PER_OP,
+     CASE_WIDE | CASE_WAITS},
+    {"mutex-16-short-fair", "the luckiest of 16 threads over the unluckiest, 20 ns", METRIC_MAX_MIN,
+     CASE_WIDE | CASE_WAITS},
+    {"mutex-16-long-fair", "the same, 500 ns", METRIC_MAX_MIN, CASE_WIDE | CASE_WAITS},
+    {"rwlock-read", "lock and unlock for reading, uncontended", METRIC_NS_PER_OP,
+     CASE_WIDE | CASE_WAITS},
+    {"rwlock-write", "lock and unlock for writing, uncontended", METRIC_NS_PER_OP,
+     CASE_WIDE | CASE_WAITS},
+    {"rwlock-90-short", "acquisitions by 4 threads, 90 % of them readers, 20 ns", METRIC_NS_PER_OP,
+     CASE_WIDE | CASE_WAITS},
+    {"rwlock-90-long", "acquisitions by 4 threads, 90 % of them readers, 500 ns", METRIC_NS_PER_OP,
+     CASE_WIDE | CASE_WAITS},
+    {"rwlock-99-short", "acquisitions by 4 threads, 99 % of them readers, 20 ns", METRIC_NS_PER_OP,
+     CASE_WIDE | CASE_WAITS},
+    {"rwlock-99-long", "acquisitions by 4 threads, 99 % of them readers, 500 ns", METRIC_NS_PER_OP,
+     CASE_WIDE | CASE_WAITS},
+    {"condvar-threads", "round trips between two threads", METRIC_NS_PER_OP,
+     CASE_WIDE | CASE_WAITS},
+    {"condvar-tasks", "round trips between two tasks", METRIC_NS_PER_OP, CASE_WIDE | CASE_WAITS},
+    {"barrier-2", "meetings of 2 threads", METRIC_NS_PER_OP, CASE_WIDE | CASE_WAITS},
+    {"barrier-8", "meetings of 8 threads", METRIC_NS_PER_OP, CASE_WIDE | CASE_WAITS},
     {"cold-start", "from starting a process until its first task runs", METRIC_SECONDS,
      CASE_WIDE | CASE_WAITS},
+    {"grain", "tasks of one scope, each so many steps of a nanosecond long", METRIC_NS_PER_OP,
+     CASE_GROWS},
+    {"depth", "levels of a deep recursion with a fork at each", METRIC_NS_PER_OP, CASE_GROWS},
+    {"iterations", "iterations of a loop of so many, an addition each", METRIC_NS_PER_OP,
+     CASE_GROWS},
 };
 
 const size_t bench_case_count = sizeof bench_cases / sizeof bench_cases[0];
@@ -56,11 +105,15 @@ const char *bench_metric_name(enum bench_metric metric)
         return "seconds";
     case METRIC_CPU_SECONDS:
         return "cpu_seconds";
+    case METRIC_MAX_MIN:
+        return "max_min";
     }
     return "";
 }
 
 const char *bench_metric_unit(enum bench_metric metric)
 {
+    if (metric == METRIC_MAX_MIN)
+        return "";
     return metric == METRIC_NS_PER_OP ? "ns" : "s";
 }

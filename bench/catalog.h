@@ -9,6 +9,7 @@ enum bench_metric {
     METRIC_NS_PER_OP,   /* nanoseconds per operation */
     METRIC_SECONDS,     /* wall time of a whole run */
     METRIC_CPU_SECONDS, /* CPU time of a whole run */
+    METRIC_MAX_MIN,     /* what the luckiest party got over what the unluckiest did */
 };
 
 enum {
@@ -20,6 +21,8 @@ enum {
     CASE_WAITS = 4,
     /* A run takes seconds by design: one round is enough, three are plenty. */
     CASE_LONG = 8,
+    /* Only for `grow`, which runs it in many sizes. */
+    CASE_GROWS = 16,
 };
 
 struct bench_case {
@@ -35,10 +38,10 @@ extern const size_t bench_case_count;
 /* Returns the case of that name, or NULL. */
 const struct bench_case *bench_case_find(const char *name);
 
-/* "ns_per_op", "seconds" or "cpu_seconds". */
+/* "ns_per_op", "seconds", "cpu_seconds" or "max_min". */
 const char *bench_metric_name(enum bench_metric metric);
 
-/* "ns" or "s". */
+/* "ns", "s" or "". */
 const char *bench_metric_unit(enum bench_metric metric);
 
 #endif

@@ -47,19 +47,24 @@ static void pin_to_last_cpu(void)
 }
 
 /* In the new process: becomes the peer. */
-static void become_peer(const struct peer_impl *impl, unsigned workers, bool quick, int input,
+static void become_peer(const struct peer_impl *impl, const struct child_setup *setup, int input,
                         int output)
 {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     dup2(input, STDIN_FILENO);
     dup2(output, STDOUT_FILENO);
     environment_set(impl->environment);
-    if (workers == 1 && !(impl->info->flags & CASE_OUTSIDE))
+    if (setup->workers == 1 && !(impl->info->flags & CASE_OUTSIDE))
         pin_to_last_cpu();
     char count[16];
-    snprintf(count, sizeof count, "%u", workers);
-    execl(impl->peer->path, impl->peer->path, impl->info->name, impl->variant, count,
-          quick ? "quick" : "full", (char *)NULL);
+    char size[32];
+    snprintf(count, sizeof count, "%u", setup->workers);
+    if (setup->size > 0)
+        snprintf(size, sizeof size, "%ld", setup->size);
+    else
+        snprintf(size, sizeof size, "%s", setup->quick ? "quick" : "full");
+    execl(impl->peer->path, impl->peer->path, impl->info->name, impl->variant, count, size,
+          (char *)NULL);
     _exit(127);
 }
 
@@ -105,8 +110,8 @@ static enum child_status ready_wait(struct child *child, char why[128])
     return CHILD_OK;
 }
 
-enum child_status child_start(struct child *child, const struct peer_impl *impl, unsigned workers,
-                              bool quick, char why[128])
+enum child_status child_start(struct child *child, const struct peer_impl *impl,
+                              const struct child_setup *setup, char why[128])
 {
     int requests[2];
     int answers[2];
@@ -118,7 +123,7 @@ enum child_status child_start(struct child *child, const struct peer_impl *impl,
     fflush(NULL);
     child->pid = fork();
     if (child->pid == 0)
-        become_peer(impl, workers, quick, requests[0], answers[1]);
+        become_peer(impl, setup, requests[0], answers[1]);
     close(requests[0]);
     close(answers[1]);
     child->requests = fdopen(requests[1], "w");

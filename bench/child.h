@@ -19,6 +19,12 @@ struct child {
     double operations; /* per sample */
 };
 
+struct child_setup {
+    unsigned workers;
+    long size; /* of the problem; 0: the case's own */
+    bool quick;
+};
+
 enum child_status {
     CHILD_OK,
     CHILD_SKIPPED, /* the case cannot run on this machine */
@@ -27,8 +33,8 @@ enum child_status {
 
 /* Starts a peer and waits until it is ready. On anything but CHILD_OK, *why says what is the matter
  * and there is no process left. */
-enum child_status child_start(struct child *child, const struct peer_impl *impl, unsigned workers,
-                              bool quick, char why[128]);
+enum child_status child_start(struct child *child, const struct peer_impl *impl,
+                              const struct child_setup *setup, char why[128]);
 
 /* Runs one sample and appends to the series: values in seconds, and the CPU time. */
 enum child_status child_sample(struct child *child, struct series *values, struct series *cpu,

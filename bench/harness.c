@@ -13,7 +13,11 @@
 
 #define CLEAR_LINE "\r\033[K"
 
-enum { ROUNDS_MIN = 3, ROUNDS_MAX = 15, LONG_ROUNDS_MAX = 3 };
+/* By how much the least number of rounds may exceed the budget: on a slow or busy machine the last
+ * cases then have fewer. */
+#define BUDGET_EXCESS 1.2
+
+enum { ROUNDS_MIN = 3, ROUNDS_MAX = 15, LONG_ROUNDS_MAX = 3, SLOW_SECONDS = 2 };
 
 /* One case while it runs: child i works for result->items[i]. */
 struct running {
@@ -21,6 +25,7 @@ struct running {
     struct child *children;
     const struct harness_options *options;
     size_t case_index; /* of options->cases */
+    double last_call;  /* when no round is begun any more but the first */
     bool terminal;
 };
 
@@ -29,14 +34,26 @@ static double now_seconds(void)
     return 1e-9 * (double)bench_now_ns();
 }
 
+/* Which case this is: "[ 3/23] nqueens", or with a size of its own "grain 1000". */
+static const char *label_make(char label[48], const struct running *running)
+{
+    const struct case_result *result = running->result;
+    if (result->size > 0)
+        snprintf(label, 48, "%-11s %10ld", result->info->name, result->size);
+    else
+        snprintf(label, 48, "[%2zu/%zu] %-13s", running->case_index + 1,
+                 running->options->case_count, result->info->name);
+    return label;
+}
+
 /* One line that overwrites itself on a terminal; nothing elsewhere. */
 static void progress(const struct running *running, const char *doing,
                      const struct measurement *item)
 {
     if (!running->terminal)
         return;
-    fprintf(stderr, CLEAR_LINE "[%2zu/%zu] %-13s %-10s %s", running->case_index + 1,
-            running->options->case_count, running->result->info->name, doing,
+    char label[48];
+    fprintf(stderr, CLEAR_LINE "%s %-10s %s", label_make(label, running), doing,
             item ? item->impl->name : "");
     if (item)
         fprintf(stderr, " with %u worker%s", item->workers, item->workers == 1 ? "" : "s");
@@ -58,6 +75,9 @@ static void items_choose(struct case_result *result, const struct harness_option
     for (size_t i = 0; i < peers->impl_count; i++) {
         const struct peer_impl *impl = &peers->impls[i];
         if (impl->info != result->info || !peer_impl_selected(impl, options->impls))
+            continue;
+        if (options->plain && strcmp(impl->variant, "-") != 0 &&
+            strncmp(impl->name, "filch", 5) != 0)
             continue;
         if (impl->peer->workers_max == 1) {
             item_add(result, impl, 1);
@@ -87,9 +107,9 @@ static void children_start(struct running *running)
     for (size_t i = 0; i < running->result->count; i++) {
         struct measurement *item = &running->result->items[i];
         progress(running, "prepare", item);
-        note(running, item,
-             child_start(&running->children[i], item->impl, item->workers, running->options->quick,
-                         item->why));
+        const struct child_setup setup = {item->workers, running->options->size,
+                                          running->options->quick};
+        note(running, item, child_start(&running->children[i], item->impl, &setup, item->why));
     }
 }
 
@@ -115,6 +135,18 @@ static unsigned widest(const struct case_result *result)
     return workers;
 }
 
+/* Whose first run took long is not asked again: one that slow is known well enough, and the others
+ * would have no time left. */
+static bool is_known_enough(const struct running *running, size_t index)
+{
+    const struct measurement *item = &running->result->items[index];
+    if (item->values.count == 0 || running->options->repeat)
+        return false;
+    const double unit = running->result->info->metric == METRIC_NS_PER_OP ? 1e9 : 1;
+    const double run_seconds = item->values.values[0] * running->children[index].operations / unit;
+    return run_seconds > SLOW_SECONDS && !(running->result->info->flags & CASE_WAITS);
+}
+
 /* Everybody's turn once, each round beginning with another one. */
 static void round_run(struct running *running)
 {
@@ -126,7 +158,7 @@ static void round_run(struct running *running)
     snprintf(doing, sizeof doing, "round %u", result->rounds + 1);
     for (size_t i = 0; i < result->count; i++) {
         const size_t index = (i + result->rounds) % result->count;
-        if (running->children[index].pid > 0) {
+        if (running->children[index].pid > 0 && !is_known_enough(running, index)) {
             progress(running, doing, &result->items[index]);
             turn(running, index);
         }
@@ -143,6 +175,8 @@ static bool another_round(const struct running *running, double deadline, double
     const bool is_long = running->result->info->flags & CASE_LONG;
     if (options->quick)
         return done == 0;
+    if (done >= 1 && now_seconds() + last_round > running->last_call)
+        return false;
     if (done < (is_long ? 1 : ROUNDS_MIN))
         return true;
     if (done >= (is_long ? LONG_ROUNDS_MAX : ROUNDS_MAX))
@@ -167,10 +201,9 @@ static void case_run(struct running *running, double deadline)
     for (size_t i = 0; i < result->count; i++)
         child_end(&running->children[i]);
     free(running->children);
-    fprintf(stderr, "%s[%2zu/%zu] %-13s %u rounds of %zu, %.1f s\n",
-            running->terminal ? CLEAR_LINE : "", running->case_index + 1,
-            running->options->case_count, result->info->name, result->rounds, result->count,
-            now_seconds() - start);
+    char label[48];
+    fprintf(stderr, "%s%s %u rounds of %zu, %.1f s\n", running->terminal ? CLEAR_LINE : "",
+            label_make(label, running), result->rounds, result->count, now_seconds() - start);
 }
 
 struct results harness_run(const struct harness_options *options, const struct peers *peers)
@@ -185,11 +218,16 @@ struct results harness_run(const struct harness_options *options, const struct p
         results.cases = bench_grow(results.cases, results.count, sizeof *results.cases);
         struct case_result *result = &results.cases[results.count++];
         result->info = options->cases[i];
+        result->size = options->size;
         items_choose(result, options, peers);
         /* What earlier cases did not need is there for the later ones. */
         const double left = start + options->budget_seconds - now_seconds();
         const double slice = left / (double)(options->case_count - i);
-        struct running running = {result, NULL, options, i, isatty(STDERR_FILENO) != 0};
+        struct running running = {.result = result,
+                                  .options = options,
+                                  .case_index = i,
+                                  .last_call = start + BUDGET_EXCESS * options->budget_seconds,
+                                  .terminal = isatty(STDERR_FILENO) != 0};
         case_run(&running, now_seconds() + slice);
     }
     results.seconds = now_seconds() - start;

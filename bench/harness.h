@@ -19,6 +19,8 @@ struct harness_options {
     unsigned repeat;       /* rounds per case; 0: as many as the time allows, 3 to 15 */
     double budget_seconds; /* for all cases together, where `repeat` is 0 */
     bool quick;
+    bool plain; /* of the peers, only the recommended settings */
+    long size;  /* of the problems; 0: each case's own */
 };
 
 /* Runs everything, with progress on stderr. */

@@ -92,6 +92,7 @@ static void meta(FILE *out, const struct results *results)
 struct entry {
     const char *case_name;
     const char *impl;
+    long size; /* 0: the case's own */
     unsigned workers;
     const char *metric;
     const char *unit;
@@ -107,6 +108,8 @@ static void entry(FILE *out, const struct entry *entry, bool *first)
     field(out, "case", entry->case_name);
     putc(',', out);
     field(out, "impl", entry->impl);
+    if (entry->size > 0)
+        fprintf(out, ",\"size\":%ld", entry->size);
     fprintf(out, ",\"workers\":%u,", entry->workers);
     field(out, "metric", entry->metric);
     putc(',', out);
@@ -140,6 +143,7 @@ static void measurement(FILE *out, const struct case_result *result, const struc
     const enum bench_metric metric = result->info->metric;
     struct entry shown = {result->info->name,
                           item->impl->name,
+                          result->size,
                           item->workers,
                           bench_metric_name(metric),
                           bench_metric_unit(metric),
@@ -172,7 +176,7 @@ static void canary(FILE *out, const struct results *results, bool *first)
     }
     if (all.count > 0) {
         entry(out,
-              &(struct entry){"canary", "pthread", results->workers, "speed_up", "x", "higher",
+              &(struct entry){"canary", "pthread", 0, results->workers, "speed_up", "x", "higher",
                               &all, NULL},
               first);
     }

@@ -2,9 +2,11 @@
 /* filch-bench: the command line. */
 #include "canary.h"
 #include "catalog.h"
+#include "grow.h"
 #include "harness.h"
 #include "info.h"
 #include "memory.h"
+#include "peer/peer.h"
 #include "peers.h"
 #include "report.h"
 
@@ -19,12 +21,14 @@ static const char usage[] =
     "usage: filch-bench list                 cases and implementations\n"
     "       filch-bench info                 what the pool sees of this machine\n"
     "       filch-bench run [CASE...] [options]\n"
+    "       filch-bench grow [SWEEP...] [options]    how cost grows with size and workers\n"
     "\n"
     "  --impl A,B|all   only these implementations (libgomp: all its variants)\n"
     "  --workers N,...  these numbers of workers; default: 1 and one per CPU\n"
-    "  --repeat N       rounds per case; default: 3 to 15, as the time allows\n"
+    "  --repeat N       rounds per case; default: 3 to 15, as the time allows, and fewer where a\n"
+    "                   busy machine takes all of it\n"
     "  --budget S       seconds for the whole run where --repeat is not given; default 200\n"
-    "  --quick          small problems, to see whether everything works\n"
+    "  --quick          small problems, to see whether everything works; grow: not so far\n"
     "  --json FILE      write the results for programs\n"
     "  --plot DIR       draw pictures with gnuplot\n"
     "\n"
@@ -149,6 +153,8 @@ static int cases_read(struct harness_options *harness, int count, char **names)
         cases[harness->case_count++] = info;
     }
     for (size_t i = 0; count == 0 && i < bench_case_count; i++) {
+        if (bench_cases[i].flags & CASE_GROWS)
+            continue;
         cases = bench_grow(cases, harness->case_count, sizeof *cases);
         cases[harness->case_count++] = &bench_cases[i];
     }
@@ -176,23 +182,44 @@ static bool measured(const struct results *results)
     return false;
 }
 
-static int run(int argc, char **argv)
+static struct options options_default(void)
 {
     struct options options = {.harness = {.budget_seconds = 200}};
     struct harness_options *harness = &options.harness;
     harness->widths[harness->width_count++] = 1;
     if (canary_cpus() > 1)
         harness->widths[harness->width_count++] = canary_cpus();
+    return options;
+}
+
+static int failed_say(const struct results *results)
+{
+    const int failed = failures(results);
+    if (failed)
+        fprintf(stderr, "filch-bench: %d implementation%s failed\n", failed,
+                failed == 1 ? "" : "s");
+    return failed;
+}
+
+static bool peers_are_there(const struct peers *peers)
+{
+    if (peers->impl_count == 0)
+        fputs("filch-bench: there is no peer-* beside this program\n", stderr);
+    return peers->impl_count > 0;
+}
+
+static int run(int argc, char **argv)
+{
+    struct options options = options_default();
+    struct harness_options *harness = &options.harness;
     int status = options_read(&options, argc, argv);
     if (status == 0)
         status = cases_read(harness, argc - optind - 1, argv + optind + 1);
     if (status)
         return status;
     const struct peers peers = peers_find();
-    if (peers.impl_count == 0) {
-        fputs("filch-bench: there is no peer-* beside this program\n", stderr);
+    if (!peers_are_there(&peers))
         return 1;
-    }
     const struct results results = harness_run(harness, &peers);
     if (!measured(&results)) {
         fputs("filch-bench: nothing was measured: no implementation of these cases was chosen\n",
@@ -206,11 +233,52 @@ static int run(int argc, char **argv)
         written = report_json(options.json, &results);
     if (options.plot)
         written = report_plot(options.plot, &results) && written;
-    const int failed = failures(&results);
-    if (failed)
-        fprintf(stderr, "filch-bench: %d implementation%s failed\n", failed,
-                failed == 1 ? "" : "s");
-    return failed || !written ? 1 : 0;
+    return failed_say(&results) || !written ? 1 : 0;
+}
+
+/* Runs one sweep, shows it, and adds its points to all. */
+static bool sweep_run(const struct sweep *sweep, const struct options *options,
+                      const struct peers *peers, struct results *all)
+{
+    const struct growth growth = grow_run(sweep, &options->harness, peers);
+    grow_table(stdout, &growth);
+    fflush(stdout);
+    for (size_t i = 0; i < growth.count; i++) {
+        all->cases = bench_grow(all->cases, all->count, sizeof *all->cases);
+        all->cases[all->count++] = growth.points[i];
+    }
+    return !options->plot || grow_plot(options->plot, &growth);
+}
+
+static int grow(int argc, char **argv)
+{
+    struct options options = options_default();
+    const int status = options_read(&options, argc, argv);
+    if (status)
+        return status;
+    for (int i = optind + 1; i < argc; i++) {
+        if (!sweep_find(argv[i]))
+            return usage_error("no such sweep:", argv[i]);
+    }
+    const struct peers peers = peers_find();
+    if (!peers_are_there(&peers))
+        return 1;
+    struct results all = {.quick = options.harness.quick, .peers = &peers};
+    all.workers = options.harness.widths[options.harness.width_count - 1];
+    const double start_ns = (double)bench_now_ns();
+    bool written = true;
+    for (size_t i = 0; i < sweep_count; i++) {
+        bool is_wanted = optind + 1 == argc;
+        for (int k = optind + 1; k < argc; k++)
+            is_wanted = is_wanted || strcmp(argv[k], sweeps[i].name) == 0;
+        if (is_wanted)
+            written = sweep_run(&sweeps[i], &options, &peers, &all) && written;
+    }
+    all.seconds = 1e-9 * ((double)bench_now_ns() - start_ns);
+    printf("\n%.0f s in all.\n", all.seconds);
+    if (options.json)
+        written = report_json(options.json, &all) && written;
+    return failed_say(&all) || !written ? 1 : 0;
 }
 
 int main(int argc, char **argv)
@@ -225,6 +293,8 @@ int main(int argc, char **argv)
         return info_print();
     if (strcmp(argv[1], "run") == 0)
         return run(argc, argv);
+    if (strcmp(argv[1], "grow") == 0)
+        return grow(argc, argv);
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
         fputs(usage, stdout);
         return 0;

@@ -1,58 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Pictures by gnuplot: a data file and a script per picture stay beside it, so that it can be drawn
  * again in another way. */
+#include "picture.h"
 #include "report.h"
 
-#include <errno.h>
 #include <math.h>
-#include <spawn.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
-
-extern char **environ;
-
-static FILE *file_open(const char *folder, const char *name, const char *suffix)
-{
-    char path[4096];
-    snprintf(path, sizeof path, "%s/%s.%s", folder, name, suffix);
-    FILE *file = fopen(path, "we");
-    if (!file)
-        fprintf(stderr, "filch-bench: cannot write %s: %s\n", path, strerror(errno));
-    return file;
-}
-
-/* Runs gnuplot on FOLDER/NAME.gp, which writes FOLDER/NAME.png. */
-static bool gnuplot_run(const char *folder, const char *name)
-{
-    char script[4096];
-    snprintf(script, sizeof script, "%s/%s.gp", folder, name);
-    char program[] = "gnuplot";
-    char *arguments[] = {program, script, NULL};
-    pid_t child;
-    int status = 0;
-    const int error = posix_spawnp(&child, program, NULL, NULL, arguments, environ);
-    if (error) {
-        fprintf(stderr, "filch-bench: no pictures, gnuplot does not start: %s\n", strerror(error));
-        return false;
-    }
-    return waitpid(child, &status, 0) == child && status == 0;
-}
-
-/* What all scripts begin with. Names come from the catalogue and from peers, and hold no quotes. */
-static void script_begin(FILE *script, const char *folder, const char *name, unsigned width)
-{
-    fprintf(script,
-            "set terminal pngcairo size %u,640 noenhanced font 'sans,11'\n"
-            "set output '%s/%s.png'\n"
-            "data = '%s/%s.dat'\n"
-            "set style fill solid 0.85 border -1\n"
-            "set boxwidth 0.8\n"
-            "set grid ytics\n"
-            "set xtics rotate by -35 nomirror\n"
-            "set key outside top right\n",
-            width, folder, name, folder, name);
-}
 
 /* The colour group of a bar: filch, serial, peers. */
 static int bar_group(const struct measurement *item)
@@ -85,7 +38,7 @@ static unsigned case_data(FILE *data, const struct case_result *result, double r
 static void case_script(FILE *script, const char *folder, const struct case_result *result,
                         unsigned bars, const double range[2])
 {
-    script_begin(script, folder, result->info->name, 480 + 48 * bars);
+    picture_script_begin(script, folder, result->info->name, 480 + 48 * bars);
     /* Bars of very different length can only be compared on a logarithmic axis. */
     const bool logarithmic = range[0] > 0 && range[1] > 20 * range[0];
     if (logarithmic)
@@ -107,25 +60,25 @@ static void case_script(FILE *script, const char *folder, const struct case_resu
 static bool case_plot(const char *folder, const struct case_result *result)
 {
     double range[2] = {0, 0};
-    FILE *data = file_open(folder, result->info->name, "dat");
+    FILE *data = picture_file(folder, result->info->name, "dat");
     if (!data)
         return false;
     const unsigned bars = case_data(data, result, range);
     fclose(data);
     if (bars == 0)
         return true;
-    FILE *script = file_open(folder, result->info->name, "gp");
+    FILE *script = picture_file(folder, result->info->name, "gp");
     if (!script)
         return false;
     case_script(script, folder, result, bars, range);
     fclose(script);
-    return gnuplot_run(folder, result->info->name);
+    return picture_draw(folder, result->info->name);
 }
 
 /* One picture of all: how many times as fast as the best peer filch is, case by case. */
 static bool overview_plot(const char *folder, const struct results *results)
 {
-    FILE *data = file_open(folder, "overview", "dat");
+    FILE *data = picture_file(folder, "overview", "dat");
     if (!data)
         return false;
     unsigned bars = 0;
@@ -141,10 +94,10 @@ static bool overview_plot(const char *folder, const struct results *results)
     fclose(data);
     if (bars == 0)
         return true;
-    FILE *script = file_open(folder, "overview", "gp");
+    FILE *script = picture_file(folder, "overview", "gp");
     if (!script)
         return false;
-    script_begin(script, folder, "overview", 480 + 40 * bars);
+    picture_script_begin(script, folder, "overview", 480 + 40 * bars);
     fprintf(script,
             "set title 'filch against the best peer of each case, %u workers (above 1: filch is "
             "faster)'\n"
@@ -154,15 +107,13 @@ static bool overview_plot(const char *folder, const struct results *results)
             "linecolor rgb '#c03028', 1 with lines linecolor rgb 'black'\n",
             results->workers, bars);
     fclose(script);
-    return gnuplot_run(folder, "overview");
+    return picture_draw(folder, "overview");
 }
 
 bool report_plot(const char *folder, const struct results *results)
 {
-    if (mkdir(folder, 0777) != 0 && errno != EEXIST) {
-        fprintf(stderr, "filch-bench: cannot create %s: %s\n", folder, strerror(errno));
+    if (!picture_folder(folder))
         return false;
-    }
     bool drawn = true;
     for (size_t i = 0; i < results->count && drawn; i++)
         drawn = case_plot(folder, &results->cases[i]);

@@ -35,6 +35,7 @@ struct measurement {
 /* All about one case. */
 struct case_result {
     const struct bench_case *info;
+    long size; /* of the problem; 0: the case's own */
     struct measurement *items;
     size_t count;
     struct series canary; /* one per round: the speed-up that the machine itself offered */

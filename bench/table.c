@@ -13,6 +13,10 @@ static const char *show_time(char text[32], double value, enum bench_metric metr
     } units[] = {{1, "s"}, {1e-3, "ms"}, {1e-6, "us"}, {1e-9, "ns"}};
     const double seconds = metric == METRIC_NS_PER_OP ? value * 1e-9 : value;
     size_t unit = 0;
+    if (metric == METRIC_MAX_MIN) {
+        snprintf(text, 32, "%.1f", value);
+        return text;
+    }
     while (unit < 3 && seconds < units[unit].seconds)
         unit++;
     const double shown = seconds / units[unit].seconds;

@@ -7,6 +7,10 @@
 void filch_case_fib(void *data);
 void filch_case_stuck(void *data);
 
+/* panics.c */
+void filch_case_catch(void *data);
+void filch_case_panic(void *data);
+
 /* typed.c: the typed form of join */
 void filch_case_fib_typed(void *data);
 void filch_case_nqueens(void *data);
@@ -28,10 +32,37 @@ void filch_case_spmv(void *data);
 void filch_case_pagerank(void *data);
 void filch_case_components(void *data);
 
+/* locks.c */
+void filch_case_mutex(void *data);
+void filch_case_mutex_threads(void *data);
+void filch_case_mutex_tasks(void *data);
+void filch_case_rwlock_read(void *data);
+void filch_case_rwlock_write(void *data);
+void filch_case_rwlock_threads(void *data);
+void filch_case_condvar_threads(void *data);
+void filch_case_condvar_tasks(void *data);
+void filch_case_barrier(void *data);
+void filch_case_barrier_tasks(void *data);
+
 /* latency.c */
 void filch_case_wake(void *data);
 void filch_case_wake_install(void *data);
 void filch_case_idle(void *data);
 void filch_case_first_task(void);
+
+/* growth.c */
+void filch_case_grain(void *data);
+void filch_case_grain_loop(void *data);
+void filch_case_grain_fork(void *data);
+void filch_case_depth(void *data);
+void filch_case_depth_forked(void *data);
+void filch_case_iterations(void *data);
+
+/* threads.c */
+void filch_case_thread_spawn(void *data);
+void filch_case_park(void *data);
+void filch_case_park_pair(void *data);
+void filch_case_arc(void *data);
+void filch_case_arc_2(void *data);
 
 #endif

@@ -21,8 +21,10 @@ static void fib(void *argument)
         call->result = call->n;
         return;
     }
-    struct fib_call left = {0, call->n - 1};
-    struct fib_call right = {0, call->n - 2};
+    struct fib_call left;
+    struct fib_call right;
+    left.n = call->n - 1;
+    right.n = call->n - 2;
     filch_join(fib, &left, fib, &right);
     call->result = left.result + right.result;
 }

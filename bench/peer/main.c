@@ -2,7 +2,8 @@
 /* The main program of every peer.
  *
  *     peer-NAME --list                             what it implements
- *     peer-NAME CASE VARIANT WORKERS full|quick    serve this case (VARIANT "-": recommended)
+ *     peer-NAME CASE VARIANT WORKERS full|quick|SIZE
+ *                                                  serve this case (VARIANT "-": recommended)
  *     peer-NAME --first-task WORKERS               start up, run one task, print when it ran
  *
  * Serving: once the data is prepared it prints "ready OPERATIONS", or "skip REASON" and ends. For
@@ -140,7 +141,7 @@ int main(int argc, char **argv)
     if (argc == 3 && strcmp(argv[1], "--first-task") == 0)
         return first_task((unsigned)strtoul(argv[2], NULL, 10));
     if (argc != 5) {
-        fprintf(stderr, "usage: %s --list | CASE VARIANT WORKERS full|quick\n", argv[0]);
+        fprintf(stderr, "usage: %s --list | CASE VARIANT WORKERS full|quick|SIZE\n", argv[0]);
         return 2;
     }
     const char *variant = strcmp(argv[2], "-") == 0 ? "" : argv[2];
@@ -151,6 +152,8 @@ int main(int argc, char **argv)
         return 2;
     }
     bench_workers_set(workers);
-    const struct bench_setup setup = {impl->size, workers, strcmp(argv[4], "quick") == 0};
+    const long size = strtol(argv[4], NULL, 10);
+    const bool quick = strcmp(argv[4], "quick") == 0;
+    const struct bench_setup setup = {size > 0 ? size : impl->size, workers, quick};
     return serve(impl, &setup);
 }

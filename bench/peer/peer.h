@@ -23,7 +23,7 @@ extern "C" {
 
 /* What the harness asked for. */
 struct bench_setup {
-    long size;        /* the implementation's own problem size; 0: the workload's default */
+    long size;        /* that the harness or the implementation wants; 0: the workload's default */
     unsigned workers; /* how many threads may run at the same time */
     bool quick;       /* a smaller problem, for trying things out */
 };

@@ -3,7 +3,8 @@
  * the variable `errno`, and write their out-parameters only on success.
  *
  *   EBUSY       a try-lock lost; the object is in use
- *   EAGAIN      no thread to be had; a try operation found nothing
+ *   EAGAIN      no thread to be had; a try operation found nothing, or no room
+ *   EPIPE       the other side of a channel is gone
  *   ETIMEDOUT   the deadline passed first
  *   ECANCELED   the scope, task or pool was cancelled before the work could be done
  *   EOWNERDEAD  a lock: it IS held, its data is poisoned; a join: the task panicked
@@ -11,7 +12,7 @@
  *   EPERM       the caller is not the one who may do this (a forked child, a stranger)
  *   EINVAL      an argument is NULL, out of range or contradicts another one
  *   ENOMEM      memory could not be had; nothing was changed
- *   ESHUTDOWN   the pool no longer takes work
+ *   ESHUTDOWN   the pool no longer takes work; the thread-local has been dropped
  */
 #ifndef FILCH_ERRORS_H
 #define FILCH_ERRORS_H

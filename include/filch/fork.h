@@ -17,6 +17,12 @@
  * arguments in registers. Forks and syncs nest like brackets: a function syncs, in reverse order,
  * what it has forked, before it returns. A stolen call runs on the stack of a worker, which is as
  * large as its pool's stack_size_bytes. Needs -fexceptions in the file that uses it.
+ *
+ * A panic in one of the two calls goes on from the sync, or from the frame that is left, after the
+ * other one has ended if anybody has begun it; else that is not run. It waits for the other one before
+ * the cleanup handlers of the frames that it leaves: the two calls must not wait for each other, as for
+ * a lock. (filch_join waits where it stands among the handlers.) An exception of C++ must not leave a
+ * frame between fork and sync.
  * Not promised: that the two calls ever run at the same time.
  */
 #ifndef FILCH_FORK_H
@@ -49,12 +55,10 @@
     FILCH__FORKABLE_FORK(fn)                                                                       \
     static FILCH_ALWAYS_INLINE result fn##__filch_sync(struct fn##__filch_fork *filch__f)          \
     {                                                                                              \
-        struct filch__slot *filch__s = filch__f->slot;                                             \
-        struct fn##__filch_args filch__a = filch__f->args;                                         \
-        filch__f->slot = 0;                                                                        \
-        if (FILCH_LIKELY(filch__fork_take(filch__f->q, filch__s)))                                 \
+        FILCH__SYNC_BEGIN(fn)                                                                      \
+        if (FILCH_LIKELY(filch__fork_take(filch__q, filch__s)))                                    \
             return fn(FILCH__UNPACK(__VA_ARGS__));                                                 \
-        filch__s = filch__sync_slow(filch__f->q, filch__s);                                        \
+        filch__s = filch__sync_slow(filch__q, filch__s);                                           \
         result filch__r;                                                                           \
         __builtin_memcpy(&filch__r, filch__s->args, sizeof filch__r);                              \
         return filch__r;                                                                           \
@@ -71,13 +75,11 @@
     FILCH__FORKABLE_FORK(fn)                                                                       \
     static FILCH_ALWAYS_INLINE void fn##__filch_sync(struct fn##__filch_fork *filch__f)            \
     {                                                                                              \
-        struct filch__slot *filch__s = filch__f->slot;                                             \
-        struct fn##__filch_args filch__a = filch__f->args;                                         \
-        filch__f->slot = 0;                                                                        \
-        if (FILCH_LIKELY(filch__fork_take(filch__f->q, filch__s)))                                 \
+        FILCH__SYNC_BEGIN(fn)                                                                      \
+        if (FILCH_LIKELY(filch__fork_take(filch__q, filch__s)))                                    \
             fn(FILCH__UNPACK(__VA_ARGS__));                                                        \
         else                                                                                       \
-            (void)filch__sync_slow(filch__f->q, filch__s);                                         \
+            (void)filch__sync_slow(filch__q, filch__s);                                            \
     }
 
 /* FILCH_FORK(name, fn, args...) declares `name` and offers the call fn(args...) to other workers.
@@ -85,8 +87,16 @@
  * tasks; the sync may wait: a task suspends, its worker goes on. The past of the fork happens before
  * the call, the call before the sync. */
 #define FILCH_FORK(name, fn, ...)                                                                  \
-    struct fn##__filch_fork name = fn##__filch_begin((struct fn##__filch_args){__VA_ARGS__})
+    struct fn##__filch_fork name = fn##__filch_begin((struct fn##__filch_args){__VA_ARGS__}, 0)
 #define FILCH_SYNC(name, fn) fn##__filch_sync(&name)
+
+/* The same with a cleanup handler, which is exact about when a half is waited for while a panic
+ * unwinds. Private: the handler keeps gcc from turning a sync at the end of a function into a loop. */
+#define FILCH__FORK_GUARDED(name, fn, ...)                                                         \
+    struct fn##__filch_fork name =                                                                 \
+        fn##__filch_begin((struct fn##__filch_args){__VA_ARGS__}, FILCH__SLOT_GUARDED);            \
+    int filch__open_##name __attribute__((cleanup(filch__half_leave))) = 1
+#define FILCH__SYNC_GUARDED(name, fn) (filch__open_##name = 0, fn##__filch_sync(&name))
 
 #define FILCH__FORKABLE_ARGS(fn, ...)                                                              \
     struct fn##__filch_args {                                                                      \
@@ -96,18 +106,37 @@
                          #fn ": the arguments take more than 56 bytes");                           \
     struct fn##__filch_fork {                                                                      \
         struct filch__fork_stack *q;                                                               \
-        struct filch__slot *slot; /* NULL: synced */                                               \
+        struct filch__slot *slot; /* NULL: synced, where the compiler is gcc */                    \
         struct fn##__filch_args args;                                                              \
     };
 
+/* What a sync knows of its fork: kept in registers by gcc, which makes a loop of a call in the tail of
+ * its function if the arguments are there; found where the fork left it under clang, which does not and
+ * would have every call save those registers. */
+#ifdef __clang__
+#define FILCH__SYNC_BEGIN(fn)                                                                      \
+    struct filch__fork_stack *filch__q = filch__forks_here();                                      \
+    struct filch__slot *filch__s = filch__fork_newest(filch__q);                                   \
+    struct fn##__filch_args filch__a;                                                              \
+    (void)filch__f;                                                                                \
+    __builtin_memcpy(&filch__a, filch__s->args, sizeof filch__a);
+#else
+#define FILCH__SYNC_BEGIN(fn)                                                                      \
+    struct filch__fork_stack *filch__q = filch__f->q;                                              \
+    struct filch__slot *filch__s = filch__f->slot;                                                 \
+    struct fn##__filch_args filch__a = filch__f->args;                                             \
+    filch__f->slot = 0; /* for a second sync to be found out; costs nothing where there is none */
+#endif
+
 #define FILCH__FORKABLE_FORK(fn)                                                                   \
     static FILCH_ALWAYS_INLINE struct fn##__filch_fork fn##__filch_begin(                          \
-        struct fn##__filch_args filch__a)                                                          \
+        struct fn##__filch_args filch__a, uintptr_t filch__guarded)                                \
     {                                                                                              \
-        struct filch__fork_stack *filch__q = filch__fork_begin();                                  \
-        struct filch__slot *filch__s = FILCH_LOAD_RELAXED(&filch__q->tail); /* owner only */       \
+        struct filch__fork_stack *filch__q = filch__forks_here();                                  \
+        struct filch__slot *filch__s = filch__fork_slot(&filch__q);                                \
         __builtin_memcpy(filch__s->args, &filch__a, sizeof filch__a);                              \
-        filch__fork_push(filch__q, filch__s, fn##__filch_run);                                     \
+        filch__fork_push(filch__q, filch__s,                                                       \
+                         (filch__slot_run *)((uintptr_t)fn##__filch_run + filch__guarded));        \
         return (struct fn##__filch_fork){filch__q, filch__s, filch__a};                            \
     }
 

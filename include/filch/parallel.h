@@ -38,8 +38,9 @@ struct filch_for_options {
  *   begin, end  the iterations; begin >= end does nothing
  *   body        called on ranges, by several threads at the same time      not NULL (checked)
  *   ctx         handed to body; borrowed
- * Blocks: yes; a task suspends, its worker goes on. Panics: never; aborts with a message where body
- * is NULL. Where no pool can be had, the caller runs all of it. Callable from: threads and tasks.
+ * Blocks: yes; a task suspends, its worker goes on. Panics: with the first panic of body, when every
+ * range that was begun has ended; ranges that nobody has begun are not run. Aborts with a message where
+ * body is NULL. Where no pool can be had, the caller runs all of it. Callable from: threads and tasks.
  * Ordering: the caller's past happens before every range; every range before the return. */
 FILCH_API void filch_for(size_t begin, size_t end, filch_for_body *body, void *ctx);
 

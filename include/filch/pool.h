@@ -96,12 +96,14 @@ FILCH_API FILCH_NODISCARD int filch_pool_destroy(struct filch_pool *pool);
  *   task  receives the handle; NULL: the task is detached                                  [out]
  *   attr  name, drop function; NULL: the defaults; read before the call returns             [in]
  *   fn    the body
- *   arg   handed to fn. Once accepted, either fn or attr->drop is called on it, exactly once
+ *   arg   handed to fn. Once accepted, either fn or attr->drop is called on it, exactly once; and
+ *         attr->arg_drop in any case
  * Returns 0; EINVAL (fn NULL); ENOMEM; ESHUTDOWN; EPERM (a pool of the process that forked this
- * one); else as filch_pool_default. On failure nothing has changed and arg is still the caller's.
+ * one); else as filch_pool_default. On failure nothing has changed and arg is still the
+ * caller's, unless attr->arg_drop has been called on it.
  * Ownership: the caller owns *task until filch_task_join or filch_task_detach.
- * Blocks: never; called in a task with too many children waiting, it runs some of them first.
- * Panics: never. Callable from: threads and tasks. Ordering: what the caller did before happens
+ * Blocks: never; called in a task with too many children waiting, it runs some of them first. Panics:
+ * never; where a detached task panics, the report is all, and its worker goes on. Callable from: threads and tasks. Ordering: what the caller did before happens
  * before fn. */
 FILCH_API FILCH_NODISCARD int filch_pool_spawn(struct filch_pool *pool, struct filch_task **task,
                                                const struct filch_task_attr *attr,
@@ -123,7 +125,7 @@ FILCH_API FILCH_NODISCARD int filch_pool_spawn_batch(struct filch_pool *pool, vo
  *   fn    the body
  *   arg   handed to fn; borrowed
  * Returns 0; EINVAL; ENOMEM; ESHUTDOWN; ECANCELED (the pool was cancelled before it started); EPERM.
- * Blocks: yes; a task of another pool suspends, its worker goes on. Panics: never.
+ * Blocks: yes; a task of another pool suspends, its worker goes on. Panics: with the panic of fn.
  * Callable from: threads and tasks. Ordering: the caller's past happens before fn, fn before the
  * return. */
 FILCH_API FILCH_NODISCARD int filch_pool_install(struct filch_pool *pool, void (*fn)(void *),

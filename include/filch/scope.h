@@ -44,14 +44,16 @@ FILCH_API FILCH_NODISCARD int filch_scope_spawn(struct filch_scope *s, void (*fn
  *   body  called on this thread
  *   ctx   handed to body; borrowed
  * Returns 0; EINVAL (body NULL); ENOMEM, EAGAIN and what filch_pool_default returns (body was not
- * called). Blocks: yes; a task suspends, its worker goes on. Panics: never.
- * Callable from: threads and tasks. Ordering: all tasks happen before the return. */
+ * called). Blocks: yes; a task suspends, its worker goes on. Panics: with the panic of body, else with
+ * the first one of a task, when all have ended. Callable from: threads and tasks. Ordering: all tasks
+ * happen before the return. */
 FILCH_API FILCH_NODISCARD int filch_scope_run(void (*body)(struct filch_scope *s, void *ctx),
                                               void *ctx);
 
 /* FILCH_SCOPE(s) { ... } opens a scope for the block that follows; in it, `s` is a
  * `struct filch_scope *`. The block may be left at its end or by return, break (out of the scope),
- * continue (also: out of the scope) or goto; each waits for the tasks first. Where no pool can be
+ * continue (also: out of the scope), goto or a panic; each waits for the tasks first. Where a task has
+ * panicked and the block has not, the first panic goes on where the block is left. Where no pool can be
  * had, the process ends with a message; use filch_scope_run to handle that. Needs -fexceptions in
  * the file that uses it. */
 #define FILCH_SCOPE(s) FILCH__SCOPE(s)
@@ -60,8 +62,9 @@ FILCH_API FILCH_NODISCARD int filch_scope_run(void (*body)(struct filch_scope *s
  *   a, b  the halves; a runs on this thread at once                          not NULL (checked)
  *   x, y  handed to them; borrowed
  * A stolen half runs on the stack of a worker, which is as large as its pool's stack_size_bytes.
- * Blocks: yes; a task suspends, its worker goes on. Panics: never; aborts with a message where a or
- * b is NULL. Where no pool can be had, b runs after a. Callable from: threads and tasks.
+ * Blocks: yes; a task suspends, its worker goes on. Panics: with the panic of a half, that of a before
+ * that of b, when both have ended; where a panics and nobody has begun b, b does not run. Aborts with a
+ * message where a or b is NULL. Where no pool can be had, b runs after a. Callable from: threads and tasks.
  * Ordering: the caller's past happens before both; both before the return. */
 FILCH_API void filch_join(void (*a)(void *), void *x, void (*b)(void *), void *y);
 

@@ -15,6 +15,7 @@
 
 #include <filch/attr.h>
 #include <filch/errors.h>
+#include <filch/panic.h>
 #include <filch/time.h>
 #include <stdint.h>
 
@@ -26,11 +27,16 @@ struct filch_task;
 struct filch_task_attr {
     const char *name;     /* for reports; not copied: it outlives the task; NULL: unnamed */
     void (*drop)(void *); /* called on the argument instead of the body, where that cannot run */
+    /* Called on the argument exactly once, in any case: when the body has returned or panicked, on its
+     * worker, before a join of the task returns; where the task is cancelled; where it cannot be
+     * spawned, before the call returns its error. Must not panic: that aborts. NULL: nothing is called. */
+    void (*arg_drop)(void *);
 };
 
 /* Waits until the task has ended.
  *   task  the handle; gone after 0 or ECANCELED                                             [in]
- * Returns 0; ECANCELED (its pool was cancelled before it started); EINVAL (task NULL); EDEADLK (the
+ * Returns 0; EOWNERDEAD (it panicked; the panic is freed, filch_task_join_panic hands it over);
+ * ECANCELED (its pool was cancelled before it started); EINVAL (task NULL); EDEADLK (the
  * task joins itself; the handle stays); EPERM (in a forked child: a task of the parent; the handle
  * stays).
  * Ownership: takes the handle. Blocks: yes; a task suspends, its worker goes on. Panics: never.
@@ -42,6 +48,15 @@ FILCH_API FILCH_NODISCARD int filch_task_join(struct filch_task *task);
  *   deadline  absolute ns on CLOCK_MONOTONIC; FILCH_FOREVER for none
  * Returns as filch_task_join; ETIMEDOUT. Everything else as filch_task_join. */
 FILCH_API FILCH_NODISCARD int filch_task_join_until(struct filch_task *task, int64_t deadline);
+
+/* The same, and hands over the panic that ended the task.
+ *   task      the handle; it stays with the caller after ETIMEDOUT                          [in]
+ *   deadline  absolute ns on CLOCK_MONOTONIC; FILCH_FOREVER for none
+ *   panic     receives the panic, on EOWNERDEAD; NULL: it is freed                         [out]
+ * Returns as filch_task_join_until. Ownership: takes the handle; the caller owns *panic. Everything
+ * else as filch_task_join. */
+FILCH_API FILCH_NODISCARD int filch_task_join_panic(struct filch_task *task, int64_t deadline,
+                                                    struct filch_panic **panic);
 
 /* Gives the handle up; the task goes on.
  *   task  gone afterwards; NULL is allowed                                                  [in]

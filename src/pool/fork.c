@@ -1,37 +1,100 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The slow paths of fork and sync: entering and leaving the pool, answering thieves, waiting for a
- * stolen half. */
+/* The slow paths of fork and sync: entering and leaving the pool, answering thieves, syncing with
+ * whoever has the half. */
 #include "idle.h"
 #include "pool.h"
+#include "slot.h"
 
 #include "base/check.h"
+#include "panic/panic.h"
 
 #include <filch/fork.h>
 
-/* Where no pool can be had: one slot that nobody shares, over and over. Each fork is then followed
- * by its call. */
-static __thread struct {
-    struct filch__fork_stack owner;
-    struct filch__slot slot;
-} serial;
+/* The function of a slot that is ours alone. */
+static filch__slot_run *function_of(struct filch__slot *slot)
+{
+    uintptr_t run = FILCH_LOAD_RELAXED(&slot->run); /* our own store */
+    return (filch__slot_run *)(run & ~FILCH__SLOT_GUARDED);
+}
 
-/* Results of a call that has left the pool: its slots may be another thread's by now. */
+/* More slots for one thread alone: no thief sees them, so their forks run one after the other. Used
+ * where the fork stack is full, and where no pool can be had. The sync of the first slot takes the slow
+ * path, to go back to the stack below. */
+struct extension {
+    _Alignas(FILCH_CACHE_LINE) struct filch__fork_stack owner; /* first, as in struct forks */
+    struct filch__fork_stack *below;
+    struct filch__slot *slots;
+};
+
+/* A call that recurses beyond 32768 open forks will go on for a while. */
+enum { EXTENSION_SLOTS = 1024 };
+
+/* Where neither a pool nor memory can be had, a join still runs its halves. */
+static __thread struct {
+    struct extension extension;
+    struct filch__slot slot;
+} last_resort;
+
+/* Results of a call that has left the pool, or an extension: its slots may be another's by now. */
 static __thread struct filch__slot left_slot;
 
-static struct filch__fork_stack *serial_stack(void)
+static struct filch__fork_stack *extend(struct filch__fork_stack *below)
 {
-    serial.owner = (struct filch__fork_stack){.tail = &serial.slot, .end = NULL};
-    return &serial.owner;
+    size_t count = EXTENSION_SLOTS;
+    size_t bytes = sizeof(struct extension) + count * sizeof(struct filch__slot);
+    struct extension *e = filch__os->alloc(bytes, FILCH_CACHE_LINE);
+    struct filch__slot *slots = (struct filch__slot *)(void *)(e + 1);
+    if (e == NULL) {
+        FILCH_CHECK(below->end == NULL, "no memory for one more open join or fork");
+        e = &last_resort.extension;
+        slots = &last_resort.slot;
+        count = 1;
+    }
+    e->owner = (struct filch__fork_stack){.tail = slots, .end = slots + count, .split = slots + 1};
+    e->below = below;
+    e->slots = slots;
+    filch__forks = &e->owner;
+    return &e->owner;
+}
+
+/* Whether this is an extension and not the fork stack of the running strand. */
+static bool is_extension(const struct filch__fork_stack *q)
+{
+    return filch__worker == NULL || q != &filch__worker->strand->forks.owner;
+}
+
+static void leave_extension(struct extension *e)
+{
+    filch__forks = e->below;
+    if (e != &last_resort.extension)
+        filch__os->free(e);
+}
+
+/* Runs the half in the first slot. Not there: it forks, and then that slot is in use again, or gone. */
+static struct filch__slot *sync_extension(struct extension *e)
+{
+    struct filch__slot half = e->slots[0];
+    leave_extension(e);
+    function_of (&half)(&half);
+    left_slot = half;
+    return &left_slot;
+}
+
+static void settle_for(struct filch_panic *panic);
+
+void filch__fork_watch_panics(void)
+{
+    FILCH_STORE_RELAXED(&filch__panic_settle, settle_for); /* read by those who fork after this */
 }
 
 static struct filch__fork_stack *enter(void)
 {
     struct filch_pool *pool = NULL;
-    if (filch__pool_resolve(&pool) != 0)
-        return serial_stack();
-    struct worker *w = filch__guest_enter(pool);
-    if (w == NULL)
-        return serial_stack();
+    struct worker *w = filch__pool_resolve(&pool) == 0 ? filch__guest_enter(pool) : NULL;
+    if (w == NULL) {
+        filch__fork_watch_panics();
+        return extend(filch__forks);
+    }
     w->entered_by_fork = true;
     /* The sync of the first slot is to take the slow path, to leave the pool. */
     struct forks *f = &w->base->forks;
@@ -42,22 +105,17 @@ static struct filch__fork_stack *enter(void)
 
 struct filch__fork_stack *filch__fork_slow(struct filch__fork_stack *q)
 {
-    if (filch__worker == NULL)
-        return enter();
-    /* Full. What does not fit goes to the slot at the end, which nobody shares: its sync is a plain
-     * call, and the sync of an outer fork puts the tail right. */
-    FILCH_STORE_RELAXED(&q->tail, q->end); /* owner; a thief takes no slot at the end for work */
-    return q;
+    return q->end == NULL ? enter() : extend(q);
 }
 
 void filch__fork_answer(struct filch__fork_stack *q)
 {
     struct worker *w = filch__worker;
-    if (w == NULL)
-        return; /* there was no pool to be had */
     struct forks *f = filch__forks_of(q);
     FILCH_STORE_RELAXED(&q->asked, 0); /* owner; who asks after this is answered at the next push */
     (void)filch__forks_publish(f);
+    /* Whoever goes to sleep says so, then (barrier) looks at what is public; we the other way round. */
+    FILCH_FENCE_LIGHT();
     if (w->keeps_quiet) {
         /* A loop that is too short for a wake-up: a later push may be worth one. */
         FILCH_STORE_RELAXED(&q->asked, 1); /* owner */
@@ -68,55 +126,169 @@ void filch__fork_answer(struct filch__fork_stack *q)
         FILCH_STORE_RELAXED(&q->asked, 1); /* owner; thieves cannot help themselves */
 }
 
-/* Waits until somebody has run the claimed slot. */
-static void wait_for(struct filch__slot *slot)
+/* Runs a slot that is ours alone. Returns the panic that the caller has to go on with; NULL: none. */
+static struct filch_panic *run_here(struct filch__slot *slot, bool leaves)
 {
-    struct slot_waiter mine;
-    filch__waiter_init(&mine.waiter);
-    mine.run = FILCH_LOAD(&slot->run, FK_done_look, acquire);
-    uintptr_t awaited = (uintptr_t)&mine | FILCH__SLOT_AWAITED;
-    if (mine.run != FILCH__SLOT_DONE && FILCH_CAS(&slot->run, &mine.run, awaited, FK_wait, release))
-        (void)filch__park(&mine.waiter, FILCH_FOREVER);
-    else
-        (void)FILCH_LOAD(&slot->run, FK_done_look,
-                         acquire); /* done meanwhile: the swap is relaxed */
+    struct filch_panic *panic = NULL;
+    if (!leaves)
+        function_of(slot)(slot); /* a panic leaves this frame, too */
+    else if (filch__try((void (*)(void *))function_of(slot), slot, &panic, slot) == 0)
+        panic = NULL;
+    return panic;
 }
 
-/* Runs a slot that is ours alone. */
-static void run_here(struct filch__slot *slot)
+/* Waits for a slot that somebody else runs. Returns its panic; NULL: none. */
+static struct filch_panic *collect(struct forks *f, struct filch__slot *slot)
 {
-    ((filch__slot_run *)FILCH_LOAD_RELAXED(&slot->run))(slot); /* our own store */
+    filch__slot_wait(slot);
+    struct filch_panic *panic = NULL;
+    uintptr_t run = FILCH_LOAD_RELAXED(&slot->run); /* acquired by the wait */
+    if ((run & ~FILCH__SLOT_GUARDED) == FILCH__SLOT_FAILED)
+        panic = (struct filch_panic *)slot->args[0];
+    filch__forks_collect(f, slot);
+    return panic;
+}
+
+/* Whether the call of a guest ends with the sync of this slot. If so, that is taken note of. */
+static bool is_last(struct worker *w, struct filch__slot *slot)
+{
+    if (!w->entered_by_fork || slot != w->base->forks.base)
+        return false;
+    w->entered_by_fork = false;
+    w->base->forks.floor = slot;
+    return true;
+}
+
+/* Whether this strand has offered the slot as a task, when it was left, and nobody has come for it. */
+static bool take_offered(struct worker *w, struct filch__slot *slot)
+{
+    return !filch__slot_is_done(FILCH_LOAD(&slot->run, FK_done_look, acquire)) &&
+           filch__worker_pop_slot(w, slot);
+}
+
+/* While the owner was changing the stack, others may have gone to sleep for it: see steal.c,
+ * may_be_exposed. */
+static void answer_if_asked(struct filch__fork_stack *q)
+{
+    FILCH_FENCE_LIGHT();
+    if (FILCH_LOAD_RELAXED(&q->asked) /* behind their barrier */ != 0)
+        filch__fork_answer(q);
 }
 
 struct filch__slot *filch__sync_slow(struct filch__fork_stack *q, struct filch__slot *slot)
 {
     struct worker *w = filch__worker;
     struct forks *f = filch__forks_of(q);
-    FILCH_CHECK(w != NULL, "a fork was synced on another thread, or twice");
+    FILCH_CHECK(q->end != NULL && slot != NULL,
+                "a fork was synced twice, on another thread, or in a forked child");
+    if (is_extension(q))
+        return sync_extension((struct extension *)(void *)q);
     /* Decided before the half runs: in place, it forks and syncs at this very slot again. */
-    bool leaves = w->entered_by_fork && slot == w->base->forks.base;
-    if (leaves) {
-        w->entered_by_fork = false;
-        f->floor = f->base;
-    }
+    bool leaves = is_last(w, slot);
+    struct filch_panic *panic;
     if (filch__forks_reclaim(f, slot)) {
-        run_here(slot);
-    } else if (FILCH_LOAD(&slot->run, FK_done_look, acquire) != FILCH__SLOT_DONE &&
-               filch__worker_pop_slot(w, slot)) {
-        /* We have offered it ourselves, when this strand was left, and nobody has come for it. The
-         * stack ends below it before it runs, since it forks at this very place. */
+        panic = run_here(slot, leaves);
+    } else if (take_offered(w, slot)) {
+        /* The stack ends below it before it runs, since it forks at this very place. */
         filch__forks_collect(f, slot);
-        run_here(slot);
+        panic = run_here(slot, leaves);
     } else {
-        wait_for(slot);
-        filch__forks_collect(f, slot);
+        panic = collect(f, slot);
     }
     if (leaves) {
         left_slot = *slot;
+        slot = &left_slot;
         filch__guest_leave(w);
-        return &left_slot;
+    } else {
+        answer_if_asked(q);
     }
+    if (FILCH_UNLIKELY(panic != NULL))
+        filch_resume_unwind(panic);
     return slot;
+}
+
+/* --- halves whose frames are left by a panic --- */
+
+/* Ends the newest slot of the strand: nobody runs it any more. One that nobody has begun is not run; the
+ * panic of one that has is given up in favour of the one that is under way. */
+static void settle(struct worker *w, struct forks *f, struct filch__slot *slot)
+{
+    bool leaves = is_last(w, slot);
+    struct filch_panic *panic = NULL;
+    if (!filch__fork_take(&f->owner, slot) && !filch__forks_reclaim(f, slot)) {
+        if (take_offered(w, slot))
+            filch__forks_collect(f, slot);
+        else
+            panic = collect(f, slot);
+    }
+    if (leaves)
+        filch__guest_leave(w);
+    if (panic == NULL)
+        return;
+    if (filch__panic_current != NULL)
+        filch__panic_join(filch__panic_current, panic);
+    else
+        filch_panic_free(panic); /* an exception of another language is under way */
+}
+
+/* Ends the newest slot, which nobody else can have, of an extension. */
+static void settle_extension(struct extension *e, struct filch__slot *slot)
+{
+    if (slot == e->slots)
+        leave_extension(e);
+    else
+        FILCH_STORE_RELAXED(&e->owner.tail, slot); /* nobody else looks */
+}
+
+/* Whether there is a slot above `mark`; *newest is it. */
+static bool find_newest(const void *mark, struct filch__slot **newest)
+{
+    struct filch__fork_stack *q = filch__forks;
+    struct filch__slot *tail = FILCH_LOAD_RELAXED(&q->tail); /* owner */
+    if (q->end == NULL || tail == mark || (!is_extension(q) && tail == filch__forks_of(q)->base))
+        return false;
+    *newest = tail - 1;
+    return true;
+}
+
+static void settle_newest(struct filch__slot *slot)
+{
+    struct filch__fork_stack *q = filch__forks;
+    if (is_extension(q))
+        settle_extension((struct extension *)(void *)q, slot);
+    else
+        settle(filch__worker, filch__forks_of(q), slot);
+}
+
+/* Ends the slots above `mark`, down to one that a cleanup handler will end. */
+static void settle_unguarded(const void *mark)
+{
+    struct filch__slot *slot;
+    while (find_newest(mark, &slot) &&
+           filch__slot_guarded(FILCH_LOAD(&slot->run, FK_done_look, acquire)) == 0)
+        settle_newest(slot);
+}
+
+static void settle_for(struct filch_panic *panic)
+{
+    struct filch__slot *slot;
+    if (!find_newest(NULL, &slot))
+        return;
+    panic->mark = filch__boundary_mark();
+    panic->has_mark = true;
+    settle_unguarded(panic->mark);
+}
+
+void filch__half_left(void)
+{
+    const struct filch_panic *panic = filch__panic_current;
+    struct filch__slot *slot;
+    settle_unguarded(
+        NULL); /* there are some only where another language's exception is under way */
+    if (find_newest(NULL, &slot))
+        settle_newest(slot);
+    if (panic != NULL && panic->has_mark)
+        settle_unguarded(panic->mark);
 }
 
 void filch__run_call(struct filch__slot *slot)

@@ -37,25 +37,29 @@ struct filch__slot *filch__forks_claim(struct forks *f)
     return f->base + top;
 }
 
-/* The tail, but for the slot at the end, which is never shared: whoever took that for work would look
- * for it as long as a deep recursion lasts. */
-static struct filch__slot *shared_tail(struct forks *f)
+static struct filch__slot *look_at_tail(struct forks *f)
 {
     /* Ordered behind the show of a worker that goes to sleep; else a hint. */
-    struct filch__slot *tail = FILCH_LOAD(&f->owner.tail, FK_tail_look, seq_cst);
-    return tail < f->owner.end ? tail : f->owner.end;
+    return FILCH_LOAD(&f->owner.tail, FK_tail_look, seq_cst);
 }
 
 bool filch__forks_are_hidden(struct forks *f)
 {
     uint64_t split = filch__forks_split(FILCH_LOAD_RELAXED(&f->shared)); /* a hint */
-    return shared_tail(f) > f->base + split;
+    return look_at_tail(f) > f->base + split;
 }
 
 bool filch__forks_have_any(struct forks *f)
 {
     uint64_t top = filch__forks_top(FILCH_LOAD_RELAXED(&f->shared)); /* a hint, or owner */
-    return shared_tail(f) > f->base + top;
+    return look_at_tail(f) > f->base + top;
+}
+
+bool filch__forks_are_changing(struct forks *f)
+{
+    /* Ordered behind the show of a worker that goes to sleep; else a hint. */
+    uint64_t word = FILCH_LOAD(&f->shared, FK_shared_look, seq_cst);
+    return filch__forks_exposer(word) != FORKS_EXPOSER_NONE;
 }
 
 bool filch__forks_have_public(struct forks *f)
@@ -79,7 +83,7 @@ bool filch__forks_expose(struct forks *f, unsigned place)
     uint64_t split = filch__forks_split(seen);
     if (top < split)
         return true;
-    /* The slot at the end is shared by all forks that do not fit: no guard may ever cover it. */
+    /* Above a full stack there is no slot to raise the guard to. */
     if (filch__forks_exposer(seen) != FORKS_EXPOSER_NONE || split == index_of(f, f->owner.end))
         return false;
     if (!FILCH_CAS(&f->shared, &seen, filch__forks_word(top, split, exposer), FK_expose_begin,
@@ -138,8 +142,6 @@ static void owner_done(struct forks *f, uint64_t split)
 bool filch__forks_publish(struct forks *f)
 {
     struct filch__slot *tail = FILCH_LOAD_RELAXED(&f->owner.tail); /* owner */
-    if (tail > f->owner.end)
-        tail = f->owner.end; /* the slot at the end is never shared */
     uint64_t word = owner_enter(f);
     uint64_t split;
     do {
@@ -187,8 +189,6 @@ void filch__forks_collect(struct forks *f, struct filch__slot *slot)
 struct filch__slot *filch__forks_claim_all(struct forks *f, struct filch__slot **first)
 {
     struct filch__slot *tail = FILCH_LOAD_RELAXED(&f->owner.tail); /* owner */
-    if (tail > f->owner.end)
-        tail = f->owner.end;
     uint64_t word = owner_enter(f);
     uint64_t count = index_of(f, tail);
     uint64_t top;

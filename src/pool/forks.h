@@ -34,11 +34,9 @@ enum { FORKS_SLOTS_MAX = (1 << FORKS_INDEX_BITS) - 1 };
 enum { FORKS_EXPOSER_NONE = 0, FORKS_EXPOSER_OWNER = 4095 };
 
 struct forks {
-    struct filch__fork_stack owner; /* first: the inline code knows only this; *owner.end is a slot
-                                       too, shared by all forks that do not fit */
+    struct filch__fork_stack owner; /* first: the inline code knows only this */
     struct filch__slot *base;       /* const after init */
-    struct filch__slot *end;   /* const after init; *end is a slot too, for what does not fit */
-    struct filch__slot *floor; /* owner only: slots below it always take the slow path */
+    struct filch__slot *floor;      /* owner only: slots below it always take the slow path */
     _Alignas(FILCH_CACHE_LINE) FILCH_SHARED(uint64_t) shared;
 };
 
@@ -70,8 +68,8 @@ static FILCH_ALWAYS_INLINE struct forks *filch__forks_of(struct filch__fork_stac
 
 /* Prepares an empty fork stack.
  *   f      not initialised                                                                 [out]
- *   slots  count + 1 slots, borrowed until f is no longer used                              [in]
- *   count  1 to FORKS_SLOTS_MAX - 1                                                             */
+ *   slots  borrowed until f is no longer used                                               [in]
+ *   count  of them, 1 to FORKS_SLOTS_MAX                                                        */
 void filch__forks_init(struct forks *f, struct filch__slot *slots, size_t count);
 
 /* Claims the oldest public slot. Returns it, to be given to filch__slot_execute; NULL: none is
@@ -115,5 +113,9 @@ bool filch__forks_have_public(struct forks *f);
 
 /* Whether any slot is unclaimed. A hint unless called by the owner. */
 bool filch__forks_have_any(struct forks *f);
+
+/* Whether the owner, or somebody who exposes, is changing the public part: nothing is to be had of the
+ * private one until it has done so, which lasts if it has lost its processor. A hint. */
+bool filch__forks_are_changing(struct forks *f);
 
 #endif

@@ -3,6 +3,8 @@
 #include "pool.h"
 
 #include "base/check.h"
+#include "panic/panic.h"
+#include "park/self.h"
 
 /* The place that this thread had last: asked for first, since its memory is warm. */
 static __thread size_t last_place __attribute__((tls_model("initial-exec")));
@@ -59,6 +61,8 @@ struct worker *filch__guest_enter(struct filch_pool *pool)
         filch__strand_renew_spares(w);
         w->visitor = &last_place;
     }
+    if (FILCH_UNLIKELY(filch__self == 0))
+        (void)filch__self_get(); /* as the thread that it also is outside, before it is a task */
     filch__worker_enter(w);
     return w;
 undo:
@@ -68,12 +72,13 @@ undo:
 }
 
 /* What lies in the guest's deque was spawned on another thread's scope: the workers' from now on. */
-static void hand_over_rest(struct worker *guest)
+static void hand_over_rest(void *argument)
 {
-    struct task_item item;
-    while (FILCH_UNLIKELY(filch__deque_pop(&guest->deque, &item))) {
-        if (filch__injector_put(&guest->pool->injector, &item, &item.arg, 1) != 0)
-            filch__worker_run(guest, &item); /* no memory for that: here, then */
+    struct task_run *run = argument;
+    struct worker *guest = run->w;
+    while (filch__deque_pop(&guest->deque, &run->item)) {
+        if (filch__injector_put(&guest->pool->injector, &run->item, &run->item.arg, 1) != 0)
+            filch__worker_run(guest, &run->item); /* no memory for that: here, then */
         else
             filch__idle_wake_server(guest->pool);
     }
@@ -83,10 +88,13 @@ void filch__guest_leave(struct worker *guest)
 {
     struct filch_pool *pool = guest->pool;
     FILCH_DCHECK(guest->is_guest && guest->strand == guest->base);
-    do {
-        hand_over_rest(guest);
+    while (FILCH_UNLIKELY(filch__deque_size(&guest->deque) > 0 || guest->suspended > 0)) {
+        struct filch_panic *panic = filch__panic_set_aside();
+        struct task_run rest = {.w = guest};
+        filch__worker_run_loop(hand_over_rest, &rest);
         filch__strand_wait_for_others(guest);
-    } while (FILCH_UNLIKELY(filch__deque_size(&guest->deque) > 0));
+        filch__panic_give_back(panic);
+    }
     filch__tally_flush(&guest->credits);
     filch__worker_exit(guest);
     filch__idle_guest_leave(pool);

@@ -6,6 +6,14 @@
 
 #include "base/check.h"
 
+/* Changes the counters. Returns the word as it is then. */
+static uint64_t count(struct filch_pool *pool, uint64_t change)
+{
+    uint64_t word = FILCH_FETCH_ADD(&pool->idle.word, change, ID_word, seq_cst) + change;
+    FILCH_DCHECK((word & UINT64_C(0x8000800080008000)) == 0); /* none has gone below 0 */
+    return word;
+}
+
 /* Takes the sleeping worker's waiter, which is to be woken then by the caller and nobody else. */
 static struct waiter *take_sleeper(struct worker *w)
 {
@@ -21,7 +29,7 @@ void filch__idle_wake(struct worker *w)
         return;
     /* On behalf of the worker, so that nobody else is woken for the same reason meanwhile. */
     uint64_t change = w->is_guest ? IDLE_SEAT : IDLE_SEAT + IDLE_SEARCHING - IDLE_SLEEPING;
-    (void)FILCH_FETCH_ADD(&w->pool->idle.word, change, ID_word, seq_cst);
+    (void)count(w->pool, change);
     filch__unpark(sleeper);
 }
 
@@ -30,7 +38,7 @@ static bool wake_if_asleep(struct worker *w, uint64_t change)
     struct waiter *sleeper = take_sleeper(w);
     if (sleeper == NULL)
         return false;
-    (void)FILCH_FETCH_ADD(&w->pool->idle.word, change, ID_word, seq_cst);
+    (void)count(w->pool, change);
     if (filch__worker != NULL)
         filch__count(&filch__worker->stats.wakes);
     filch__unpark(sleeper);
@@ -81,9 +89,13 @@ static void wake_if(struct filch_pool *pool, idle_question *wanted)
      * counts itself before it shows its waiter, and looks after that. But others took us for a
      * searcher meanwhile and woke nobody: what they have put is ours to notice. This time we do not
      * count as searching, so nobody is misled again. */
-    word = FILCH_FETCH_SUB(&pool->idle.word, IDLE_SEARCHING, ID_word, seq_cst) - IDLE_SEARCHING;
-    if (wanted(word, pool->width) && is_work_left(pool))
-        (void)wake_any(pool, IDLE_SEAT + IDLE_SEARCHING - IDLE_SLEEPING);
+    word = count(pool, -IDLE_SEARCHING);
+    if (!wanted(word, pool->width) || !is_work_left(pool))
+        return;
+    /* A push is too cheap to be ordered before the look at sleepers: now it is. Whoever shows itself
+     * after this sees the work. */
+    (void)filch__os->barrier();
+    (void)wake_any(pool, IDLE_SEAT + IDLE_SEARCHING - IDLE_SLEEPING);
 }
 
 void filch__idle_wake_one(struct filch_pool *pool)
@@ -119,7 +131,7 @@ void filch__idle_search_begin(struct worker *w)
     if (w->is_searching || w->is_guest)
         return;
     w->is_searching = true;
-    (void)FILCH_FETCH_ADD(&w->pool->idle.word, IDLE_SEARCHING, ID_word, seq_cst);
+    (void)count(w->pool, IDLE_SEARCHING);
 }
 
 void filch__idle_ask_all(struct filch_pool *pool)
@@ -138,8 +150,7 @@ void filch__idle_search_end(struct worker *w)
     if (!w->is_searching)
         return;
     w->is_searching = false;
-    uint64_t word =
-        FILCH_FETCH_SUB(&pool->idle.word, IDLE_SEARCHING, ID_word, seq_cst) - IDLE_SEARCHING;
+    uint64_t word = count(pool, -IDLE_SEARCHING);
     if (!filch__idle_wants_waking(word, pool->width))
         return;
     /* The last that searched has found work, and others sleep. Pushes that came while it searched
@@ -153,9 +164,9 @@ void filch__idle_search_end(struct worker *w)
 static bool announce(struct worker *w, struct waiter *waiter)
 {
     filch__waiter_init(waiter);
-    waiter->ops = &filch__waiter_thread_ops;
+    waiter->ops = &filch__waiter_worker_ops;
     uint64_t change = w->is_guest ? -IDLE_SEAT : IDLE_SLEEPING - IDLE_SEARCHING - IDLE_SEAT;
-    uint64_t word = FILCH_FETCH_ADD(&w->pool->idle.word, change, ID_word, seq_cst) + change;
+    uint64_t word = count(w->pool, change);
     (void)FILCH_EXCHANGE(&w->sleeper, waiter, ID_sleeper_show, seq_cst);
     return filch__idle_searching(word) == 0;
 }
@@ -166,7 +177,7 @@ static bool withdraw(struct worker *w)
     if (take_sleeper(w) == NULL)
         return false;
     uint64_t change = w->is_guest ? IDLE_SEAT : IDLE_SEAT + IDLE_SEARCHING - IDLE_SLEEPING;
-    (void)FILCH_FETCH_ADD(&w->pool->idle.word, change, ID_word, seq_cst);
+    (void)count(w->pool, change);
     return true;
 }
 
@@ -246,13 +257,12 @@ void filch__idle_sleep_until_ready(struct worker *w)
 
 void filch__idle_guest_enter(struct filch_pool *pool)
 {
-    (void)FILCH_FETCH_ADD(&pool->idle.word, IDLE_SEAT + IDLE_GUEST, ID_word, seq_cst);
+    (void)count(pool, IDLE_SEAT + IDLE_GUEST);
 }
 
 void filch__idle_guest_leave(struct filch_pool *pool)
 {
-    const uint64_t change = IDLE_SEAT + IDLE_GUEST;
-    uint64_t word = FILCH_FETCH_SUB(&pool->idle.word, change, ID_word, seq_cst) - change;
+    uint64_t word = count(pool, -(IDLE_SEAT + IDLE_GUEST));
     if (FILCH_UNLIKELY(filch__idle_wants_waking(word, pool->width)))
         seat_is_free(pool);
     /* A shutdown waits for the guests: see filch_pool_shutdown. */

@@ -4,8 +4,8 @@
 
 #include "topology.h"
 
-#include "cgroup.h"
-#include "cpu_set.h"
+#include "os/cgroup.h"
+#include "os/cpu_set.h"
 
 #include <errno.h>
 #include <sched.h>

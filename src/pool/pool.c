@@ -6,8 +6,8 @@
 
 #include "base/check.h"
 #include "os/env.h"
+#include "thread/start.h"
 
-#include <filch/thread.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -50,7 +50,7 @@ static const struct waiter_ops all_done_ops = {.wake = tally_is_zero};
 static void join_workers(struct filch_pool *pool, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        int error = filch_thread_join(pool->places[i]->thread, NULL);
+        int error = filch_thread_join(pool->places[i]->thread, NULL, NULL);
         FILCH_CHECK(error == 0, "a worker could not be joined");
     }
 }
@@ -65,7 +65,8 @@ static int start_worker(struct filch_pool *pool, size_t index)
     snprintf(name, name_bytes, "%s-%u", pool->name, (unsigned)index % 10000u);
     struct filch_thread_attr attr = {.name = name, .stack_size_bytes = pool->stack_size_bytes};
     struct worker *w = pool->places[index];
-    int error = filch_thread_spawn(&w->thread, &attr, worker_main, w);
+    static const struct thread_start ours = {.is_internal = true};
+    int error = filch__thread_start(&w->thread, &attr, worker_main, w, &ours);
     filch__os->free(name);
     return error;
 }
@@ -208,6 +209,7 @@ static void free_pool(struct filch_pool *pool)
     filch__stack_store_destroy(&pool->stacks);
     filch__os->free(pool->placements);
     filch__topology_destroy(pool->topology);
+    FILCH_DCHECK(!filch__injector_has_any(&pool->injector)); /* no task is lost */
     filch__injector_destroy(&pool->injector);
     filch__os->free(pool->name);
     filch__os->free(pool);
@@ -253,6 +255,7 @@ int filch__pool_create(struct filch_pool **out, const struct filch_pool_config *
         error = start_workers(pool);
     if (error != 0)
         goto undo;
+    filch__fork_watch_panics();
     *out = pool;
     return 0;
 undo:
@@ -313,7 +316,7 @@ int filch_pool_shutdown(struct filch_pool *pool, enum filch_shutdown how, int64_
 static void wait_for_last_touches(struct filch_pool *pool)
 {
     enum { PAUSE_NS = 50000 };
-    uint32_t never = 0;
+    static uint32_t never; /* nobody writes it, and nobody wakes its sleepers */
     for (size_t i = 0; i < pool->width + pool->guest_count; i++) {
         struct worker *w = pool->places[i];
         while (FILCH_LOAD(&w->is_taken, GU_take, acquire) != 0 ||

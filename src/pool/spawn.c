@@ -3,6 +3,8 @@
 #include "pool.h"
 #include "task.h"
 
+#include "panic/panic.h"
+
 /* A detached task without a drop function: cancelling it drops nothing. */
 static void drop_nothing(void *arg)
 {
@@ -56,18 +58,16 @@ static int spawn_item(struct filch_pool *pool, const struct task_item *item)
     return error;
 }
 
-int filch_pool_spawn(struct filch_pool *pool, struct filch_task **task,
-                     const struct filch_task_attr *attr, void (*fn)(void *), void *arg)
+static FILCH_ALWAYS_INLINE int spawn(struct filch_pool *pool, struct filch_task **task,
+                                     const struct filch_task_attr *attr, void (*fn)(void *),
+                                     void *arg)
 {
-    static const struct filch_task_attr defaults;
     if (fn == NULL)
         return EINVAL;
     int error = filch__pool_resolve(&pool);
     if (error != 0)
         return error;
-    if (attr == NULL)
-        attr = &defaults;
-    if (task == NULL && attr->name == NULL) {
+    if (task == NULL && attr->name == NULL && attr->arg_drop == NULL) {
         void (*drop)(void *) = attr->drop != NULL ? attr->drop : drop_nothing;
         return spawn_item(pool, &(struct task_item){fn, arg, &pool->tally, drop});
     }
@@ -83,6 +83,28 @@ int filch_pool_spawn(struct filch_pool *pool, struct filch_task **task,
     else
         filch_task_detach(made);
     return error;
+}
+
+/* Apart from filch_pool_spawn, which has nothing left to do after a spawn. */
+static __attribute__((noinline)) int spawn_owning(struct filch_pool *pool, struct filch_task **task,
+                                                  const struct filch_task_attr *attr,
+                                                  void (*fn)(void *), void *arg)
+{
+    int error = spawn(pool, task, attr, fn, arg);
+    if (error != 0)
+        filch__worker_drop(attr->arg_drop, arg);
+    return error;
+}
+
+int filch_pool_spawn(struct filch_pool *pool, struct filch_task **task,
+                     const struct filch_task_attr *attr, void (*fn)(void *), void *arg)
+{
+    static const struct filch_task_attr defaults;
+    if (attr == NULL)
+        attr = &defaults;
+    if (FILCH_LIKELY(attr->arg_drop == NULL))
+        return spawn(pool, task, attr, fn, arg);
+    return spawn_owning(pool, task, attr, fn, arg);
 }
 
 int filch_pool_spawn_batch(struct filch_pool *pool, void (*fn)(void *), void *const *args,
@@ -104,13 +126,14 @@ struct install {
     void *arg;
     struct waiter *waiter; /* the caller */
     int result;
+    struct filch_panic *panic; /* where the result is EOWNERDEAD */
 };
 
 static void install_run(void *argument)
 {
     struct install *install = argument;
-    install->fn(install->arg);
-    install->result = 0;
+    install->result =
+        filch__try_task(install->fn, install->arg, &install->panic, filch__forks->tail);
     filch__unpark(install->waiter);
 }
 
@@ -141,5 +164,7 @@ int filch_pool_install(struct filch_pool *pool, void (*fn)(void *), void *arg)
     if (error != 0)
         return error;
     (void)filch__park(&waiter, FILCH_FOREVER);
+    if (install.result == EOWNERDEAD)
+        filch_resume_unwind(install.panic);
     return install.result;
 }

@@ -129,6 +129,16 @@ static void expose(struct worker *w, struct worker *victim)
         filch__count(&w->stats.exposures);
 }
 
+/* Whether it is worth the while to stay for what this worker hides. Without a barrier nobody can expose
+ * it, and whoever is changing its stack may have lost its processor: nobody spins for that. The owner
+ * wakes somebody when it publishes, or when it has done what it was at (see filch__sync_slow); another
+ * one that exposes takes what it finds, and looks for more. */
+static bool may_be_exposed(struct worker *victim)
+{
+    return victim != NULL && !victim->pool->fences &&
+           !filch__forks_are_changing(FILCH_LOAD(&victim->forks, WK_forks_look, acquire));
+}
+
 bool filch__search(struct worker *w, struct found *found)
 {
     int64_t begin_ns = 0;
@@ -153,8 +163,7 @@ bool filch__search(struct worker *w, struct found *found)
             else if (now_ns - ask_ns > EXPOSE_NS)
                 expose(w, hidden);
             asked = hidden;
-            /* Without a barrier nobody can expose it; its owner wakes somebody when it publishes. */
-            if (now_ns - begin_ns > SEARCH_NS && (hidden == NULL || w->pool->fences))
+            if (now_ns - begin_ns > SEARCH_NS && !may_be_exposed(hidden))
                 return false;
             if (filch__pool_state(w->pool) == POOL_STOPPED)
                 return false;
@@ -173,8 +182,8 @@ bool filch__search_sees_work(struct filch_pool *pool)
         if (!FILCH_LOAD(&w->has_started, WK_started, acquire))
             continue;
         struct forks *forks = FILCH_LOAD(&w->forks, WK_forks_look, acquire);
-        if (filch__deque_has_any(&w->deque) ||
-            (pool->fences ? filch__forks_have_public(forks) : filch__forks_have_any(forks)))
+        if (filch__deque_has_any(&w->deque) || filch__forks_have_public(forks) ||
+            (filch__forks_have_any(forks) && may_be_exposed(w)))
             return true;
     }
     return false;

@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Strands: making them, leaving one for another, and the waiter that is a task. */
 #include "idle.h"
+#include "slot.h"
+#include "task.h"
 #include "worker.h"
 
 #include "base/check.h"
+#include "panic/panic.h"
+#include "park/self.h"
 
 enum {
-    /* So many forks may be open at once before the innermost ones run one after the other. A
-     * thread's own stack is where deep recursion starts; the memory is touched only as far as used. */
+    /* So many forks may be open at once before the innermost ones run one after the other, see
+     * fork.c. A thread's own stack is where deep recursion starts; memory is touched as far as used. */
     BASE_SLOTS = 32768,
     STRAND_SLOTS = 1024,
 };
@@ -23,12 +27,13 @@ static struct fiber *strand_main(void *argument)
 
 static int slots_new(struct strand *s, size_t count)
 {
-    size_t bytes = (count + 1) * sizeof(struct filch__slot);
+    size_t bytes = count * sizeof(struct filch__slot);
     s->slots = filch__os->map(bytes);
     if (s->slots == NULL)
         return ENOMEM;
     s->slots_bytes = bytes;
     filch__forks_init(&s->forks, s->slots, count);
+    s->top = &s->forks.owner;
     return 0;
 }
 
@@ -71,12 +76,16 @@ void filch__strand_switch(struct worker *w, struct strand *next)
     struct strand *from = w->strand;
     FILCH_DCHECK(next != from && next->worker == w);
     struct ambient ambient = filch__ambient_save();
+    struct panic_state panic = filch__panic_leave_stack();
     if (w->is_guest && from == w->base)
         w->ambient = ambient;          /* its helpers compute as its caller does */
     bool keeps_quiet = w->keeps_quiet; /* of the loop that runs here, not of what runs meanwhile */
     w->keeps_quiet = false;
     w->strand = next;
-    filch__forks = &next->forks.owner;
+    from->top = filch__forks;
+    filch__forks = next->top;
+    from->self = filch__self;
+    filch__self = next->self;
     filch__waiter_kind.sleeper = next;
     FILCH_STORE(&w->forks, &next->forks, WK_forks, release);
     /* Whoever has asked for work has asked the strand that we leave. */
@@ -84,6 +93,7 @@ void filch__strand_switch(struct worker *w, struct strand *next)
     FILCH_STORE_RELAXED(&w->region, FILCH_LOAD_RELAXED(&next->region)); /* a hint; owner */
     filch__fiber_switch(from->fiber, next->fiber);
     w->keeps_quiet = keeps_quiet;
+    filch__panic_enter_stack(&panic);
     filch__ambient_restore(&ambient);
 }
 
@@ -206,6 +216,28 @@ static void switch_to_ready(struct worker *w)
     }
 }
 
+/* Leaves the running strand, which waits, for one that is ready, else for the loop on another strand.
+ * Where there are deadlines, or others have waited long enough, that is the loop's business. Returns
+ * when the strand goes on. */
+static void leave(struct worker *w)
+{
+    struct strand *next = NULL;
+    if (w->timers.first == NULL && (w->tick + 1) % OTHERS_EVERY != 0)
+        next = filch__strand_next_ready(w);
+    if (next != NULL)
+        w->tick++;
+    if (next == w->strand)
+        return; /* woken meanwhile */
+    if (next == NULL)
+        next = filch__strand_other(w);
+    if (next == NULL) {
+        switch_to_ready(w);
+        return;
+    }
+    (void)export_forks(w); /* ENOMEM: they wait here, with the strand */
+    filch__strand_switch(w, next);
+}
+
 static int task_suspend(struct waiter *waiter, int64_t deadline_ns)
 {
     struct strand *s = waiter->sleeper;
@@ -220,13 +252,7 @@ static int task_suspend(struct waiter *waiter, int64_t deadline_ns)
         filch__timer_add(&w->timers, &timer);
     filch__count(&w->stats.suspensions);
     w->suspended++;
-    struct strand *other = filch__strand_other(w);
-    if (other != NULL) {
-        (void)export_forks(w); /* ENOMEM: they wait here, with the strand */
-        filch__strand_switch(w, other);
-    } else {
-        switch_to_ready(w);
-    }
+    leave(w);
     w->suspended--;
     filch__timer_remove(&timer);
     return FILCH_LOAD(&waiter->state, PK_woken, acquire) == WAITER_WOKEN ? 0 : ETIMEDOUT;
@@ -261,9 +287,24 @@ static void task_wake(struct waiter *waiter)
     (void)FILCH_FETCH_SUB(&w->wakers, 1, RS_waker, release); /* the last touch */
 }
 
+static const char *task_name(void)
+{
+    const struct filch_task *task = filch__worker->strand->task;
+    return task == NULL ? NULL : filch__task_name(task);
+}
+
+static bool is_guard(const void *address)
+{
+    const struct strand *s = filch__worker->strand;
+    const struct stack *stack = s->fiber->stack;
+    return stack != NULL && filch__stack_is_guard(&s->worker->stacks, stack, address);
+}
+
 const struct waiter_ops filch__waiter_task_ops = {
     .suspend = task_suspend,
     .wake = task_wake,
+    .task_name = task_name,
+    .is_guard = is_guard,
 };
 
 void filch__strand_yield(struct worker *w)

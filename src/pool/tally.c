@@ -12,6 +12,17 @@ void filch__tally_release(struct tally *t, int64_t count)
         filch__unpark(t->waiter);
 }
 
+bool filch__tally_keep(struct tally *t, struct filch_panic *panic)
+{
+    struct filch_panic *none = NULL;
+    if (!t->keeps_panics)
+        return false;
+    if (FILCH_CAS(&t->panic, &none, panic, TL_panic, relaxed))
+        return true;
+    (void)FILCH_FETCH_ADD_RELAXED(&t->other_panics, 1); /* read when all tasks have ended */
+    return false;
+}
+
 int filch__tally_wait(struct tally *t, int64_t deadline_ns)
 {
     /* The usual case: everything has ended. Nobody else can raise it from 1. */
@@ -23,6 +34,7 @@ int filch__tally_wait(struct tally *t, int64_t deadline_ns)
     if (FILCH_FETCH_SUB(&t->count, 1, TL_release, acq_rel) == 1)
         return 0;
     int error = filch__park(&w, deadline_ns);
+    FILCH_DCHECK(error != 0 || FILCH_LOAD_RELAXED(&t->count) == 0); /* all have ended; a check */
     if (error == 0)
         return 0;
     /* Late. Take the count again, unless the last one is just waking us. */

@@ -17,11 +17,17 @@
 #include "base/atomic.h"
 #include "park/park.h"
 
+#include <stdbool.h>
 #include <stddef.h>
+
+struct filch_panic;
 
 struct tally {
     FILCH_SHARED(int64_t) count;
     struct waiter *waiter; /* owner writes, before it gives up its own count */
+    bool keeps_panics;     /* const: somebody waits for the tasks, and wants to know */
+    FILCH_SHARED(struct filch_panic *) panic; /* of the first task that panicked; NULL: none */
+    FILCH_SHARED(size_t) other_panics;
 };
 
 /* What a worker holds of one tally. Owner only. */
@@ -37,7 +43,14 @@ static inline void filch__tally_init(struct tally *t)
 {
     t->count = 1; /* nobody else knows it yet */
     t->waiter = NULL;
+    t->keeps_panics = false;
+    t->panic = NULL;
+    t->other_panics = 0;
 }
+
+/* Keeps the panic of a task that has not been counted as ended, if it is the first.
+ * Returns false: it stays the caller's. Ordering: as the end of the task. */
+bool filch__tally_keep(struct tally *t, struct filch_panic *panic);
 
 /* Gives `count` counts back. Wakes the waiter where they were the last. The tally may be gone
  * afterwards. Ordering: releases to the end of filch__tally_wait (TL_release). */

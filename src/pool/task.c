@@ -6,6 +6,7 @@
 #include "process.h"
 
 #include "base/check.h"
+#include "panic/panic.h"
 #include "park/event.h"
 
 /* Two hold it: the handle, and the queue or worker that it is with. The last one frees it. */
@@ -13,10 +14,12 @@ struct filch_task {
     void (*fn)(void *);
     void *arg;
     void (*drop)(void *);
+    void (*arg_drop)(void *);
     const char *name;
     uint64_t process; /* const: that spawned it */
     struct event ended;
     int result;                        /* written before `ended` */
+    struct filch_panic *panic;         /* the same; NULL: none, or it has been taken */
     FILCH_SHARED(uint32_t) references; /* 2, 1, 0 */
     FILCH_SHARED(bool) is_given_up;    /* the handle has been joined or detached */
 };
@@ -32,6 +35,10 @@ static struct {
 
 static void retire(struct filch_task *task)
 {
+    if (task != NULL && task->panic != NULL) {
+        filch_panic_free(task->panic); /* nobody wanted it */
+        task->panic = NULL;
+    }
     filch__lock(&retired.lock);
     struct filch_task *oldest = retired.tasks[retired.next];
     retired.tasks[retired.next] = task;
@@ -66,6 +73,8 @@ static void release(struct filch_task *task)
 
 static void end(struct filch_task *task, int result)
 {
+    if (task->arg_drop != NULL)
+        filch__worker_drop(task->arg_drop, task->arg);
     task->result = result;
     filch__event_set(&task->ended);
     release(task);
@@ -77,16 +86,21 @@ static void run(void *argument)
     struct strand *s = filch__worker->strand;
     struct filch_task *outer = s->task;
     s->task = task;
-    task->fn(task->arg);
+    int result = filch__try_task(task->fn, task->arg, &task->panic, filch__forks->tail);
     s->task = outer;
-    end(task, 0);
+    end(task, result);
+}
+
+const char *filch__task_name(const struct filch_task *task)
+{
+    return task->name;
 }
 
 static void cancel(void *argument)
 {
     struct filch_task *task = argument;
     if (task->drop != NULL)
-        task->drop(task->arg);
+        filch__worker_drop(task->drop, task->arg);
     end(task, ECANCELED);
 }
 
@@ -99,6 +113,7 @@ struct filch_task *filch__task_new(const struct filch_task_attr *attr, void (*fn
     task->fn = fn;
     task->arg = arg;
     task->drop = attr->drop;
+    task->arg_drop = attr->arg_drop;
     task->name = attr->name;
     task->process = filch__process_generation();
     task->references = 2;
@@ -115,7 +130,7 @@ struct task_item filch__task_item(struct filch_task *task, struct tally *tally)
     return (struct task_item){.fn = run, .arg = task, .tally = tally, .drop = cancel};
 }
 
-int filch_task_join_until(struct filch_task *task, int64_t deadline)
+int filch_task_join_panic(struct filch_task *task, int64_t deadline, struct filch_panic **panic)
 {
     if (task == NULL)
         return EINVAL;
@@ -130,8 +145,19 @@ int filch_task_join_until(struct filch_task *task, int64_t deadline)
         return error;
     give_up(task);
     int result = task->result;
+    struct filch_panic *ended_by = task->panic;
+    task->panic = NULL;
     release(task);
+    if (ended_by != NULL && panic != NULL)
+        *panic = ended_by;
+    else
+        filch_panic_free(ended_by);
     return result;
+}
+
+int filch_task_join_until(struct filch_task *task, int64_t deadline)
+{
+    return filch_task_join_panic(task, deadline, NULL);
 }
 
 int filch_task_join(struct filch_task *task)

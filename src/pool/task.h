@@ -21,6 +21,9 @@ void filch__task_free_retired(void);
 /* In a forked child. */
 void filch__task_after_fork(void);
 
+/* As it was named; NULL: unnamed. */
+const char *filch__task_name(const struct filch_task *task);
+
 /* What a queue holds of the task. */
 struct task_item filch__task_item(struct filch_task *task, struct tally *tally);
 

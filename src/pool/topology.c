@@ -6,21 +6,15 @@
  * bound itself to the whole machine would undo a `taskset`, and a process that starts and ends
  * threads at the time can make the walk over all threads fail.
  */
-#define _GNU_SOURCE 1 /* sched_getaffinity */
-
 #include "topology.h"
 
-#include "cgroup.h"
-#include "cpu_set.h"
+#include "os/cgroup.h"
+#include "os/cpu_set.h"
 #include "os/os.h"
 
 #include <errno.h>
 #include <hwloc.h>
-#include <sched.h>
 #include <unistd.h>
-
-/* Above the largest machine that Linux can be built for; ends the search for the mask's size. */
-enum { CPU_LIMIT_START = 1024, CPU_LIMIT_MAX = 1024 * 1024 };
 
 /* The object types that struct topology_pu has a group for, by level. */
 static const hwloc_obj_type_t level_types[TOPOLOGY_LEVEL_COUNT] = {
@@ -77,33 +71,14 @@ static int load(hwloc_topology_t *out, const struct topology_source *source)
     return 0;
 }
 
-/* Adds the CPUs that a thread may run on. The kernel refuses a buffer that is smaller than its own
- * sets, without saying how large those are.
- *   thread   0 for the calling one */
-static int read_mask(struct cpu_set *mask, pid_t thread)
-{
-    for (size_t limit = CPU_LIMIT_START; limit <= CPU_LIMIT_MAX; limit *= 2) {
-        if (!filch__cpu_set_init(mask, limit - 1))
-            return ENOMEM;
-        if (sched_getaffinity(thread, mask->word_count * sizeof *mask->words,
-                              (cpu_set_t *)(void *)mask->words) == 0)
-            return 0;
-        int error = errno;
-        filch__cpu_set_fini(mask);
-        if (error != EINVAL)
-            return error;
-    }
-    return EINVAL;
-}
-
 /* The masks of the calling thread and of the main one, united. */
 static int read_process_mask(struct cpu_set *mask)
 {
-    int error = read_mask(mask, 0);
+    int error = filch__cpu_set_read(mask, 0);
     if (error != 0)
         return error;
     struct cpu_set of_main;
-    error = read_mask(&of_main, getpid());
+    error = filch__cpu_set_read(&of_main, getpid());
     if (error == ENOMEM) {
         filch__cpu_set_fini(mask);
         return error;

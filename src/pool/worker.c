@@ -4,14 +4,13 @@
 #include "idle.h"
 #include "pool.h"
 #include "process.h"
+#include "slot.h"
 #include "steal.h"
 
 #include "base/check.h"
+#include "panic/panic.h"
 
 enum {
-    /* Every so many tasks the injector is looked at first, so that work from outside is not kept
-     * waiting by work that breeds work. A prime, lest it beats in time with the program's own loops. */
-    INJECTOR_EVERY = 61,
     /* Between looks at the clock while tasks with deadlines wait here. */
     TIMERS_EVERY = 16,
     YIELD_RESUME_BELOW = 64,
@@ -19,8 +18,9 @@ enum {
 
 __thread struct worker *filch__worker __attribute__((tls_model("initial-exec")));
 
-/* What a thread outside of every pool has: its end is NULL, so every fork is slow. */
-static struct filch__fork_stack no_forks;
+/* What a thread outside of every pool has: its end is NULL, so every fork is slow, and its guard is
+ * above everything, so every sync is slow too, which then names the misuse. */
+static struct filch__fork_stack no_forks = {.split = (struct filch__slot *)UINTPTR_MAX};
 __thread struct filch__fork_stack *filch__forks __attribute__((tls_model("initial-exec"))) =
     &no_forks;
 
@@ -51,7 +51,11 @@ int filch__worker_init(struct worker *w, struct filch_pool *pool, size_t index, 
 
 void filch__worker_destroy(struct worker *w)
 {
-    FILCH_DCHECK(w->suspended == 0);
+    /* No task is lost, and nothing is due to anybody. */
+    FILCH_DCHECK(w->suspended == 0 && w->yielded == NULL && w->leaving == NULL);
+    FILCH_DCHECK(w->ready == NULL && FILCH_LOAD_RELAXED(&w->woken) == NULL); /* it has ended */
+    FILCH_DCHECK(filch__deque_size(&w->deque) == 0 && w->credits.held == 0);
+    FILCH_DCHECK(w->timers.first == NULL && !filch__forks_have_any(&w->base->forks));
     while (w->made != NULL) {
         struct strand *s = w->made;
         w->made = s->made;
@@ -66,6 +70,7 @@ void filch__worker_enter(struct worker *w)
 {
     filch__fiber_adopt_thread(&w->base->own_stack);
     filch__worker = w;
+    w->outside_forks = filch__forks;
     filch__forks = &w->base->forks.owner;
     filch__waiter_kind = (struct waiter_kind){&filch__waiter_task_ops, w->base};
 }
@@ -73,8 +78,8 @@ void filch__worker_enter(struct worker *w)
 void filch__worker_exit(struct worker *w)
 {
     FILCH_DCHECK(filch__worker == w && w->strand == w->base);
-    (void)w;
     filch__worker_forget();
+    filch__forks = w->outside_forks;
 }
 
 void filch__worker_forget(void)
@@ -84,24 +89,20 @@ void filch__worker_forget(void)
     filch__waiter_kind = (struct waiter_kind){&filch__waiter_thread_ops, NULL};
 }
 
-void filch__slot_execute(struct filch__slot *slot)
-{
-    /* The claim has acquired the slot; if its owner waits by now, this acquires where it put the
-     * function instead. */
-    uintptr_t run = FILCH_LOAD(&slot->run, FK_run_look, acquire);
-    if ((run & FILCH__SLOT_AWAITED) != 0)
-        run = ((struct slot_waiter *)(run - FILCH__SLOT_AWAITED))->run;
-    ((filch__slot_run *)run)(slot);
-    /* The slot may be gone after this, unless its owner waits. */
-    uintptr_t before = FILCH_EXCHANGE(&slot->run, FILCH__SLOT_DONE, FK_done, acq_rel);
-    if ((before & FILCH__SLOT_AWAITED) != 0)
-        filch__unpark(&((struct slot_waiter *)(before - FILCH__SLOT_AWAITED))->waiter);
-}
-
 void filch__worker_set_region(struct worker *w, struct worker *region)
 {
     FILCH_STORE_RELAXED(&w->strand->region, region); /* handed over with each fork */
     FILCH_STORE_RELAXED(&w->region, region);         /* a hint */
+}
+
+static void task_ended(struct worker *w, struct tally *tally)
+{
+    /* Its loop would run the parent's tasks a second time, then sleep for ever. */
+    FILCH_CHECK(w->pool->process == filch__process_generation(),
+                "a task returned in a forked child; it has to exec or _exit");
+    FILCH_DCHECK(filch__worker == w); /* a started task stays on its worker */
+    if (tally != NULL)
+        filch__tally_ended(&w->credits, tally);
 }
 
 void filch__worker_run(struct worker *w, const struct task_item *item)
@@ -117,15 +118,32 @@ void filch__worker_run(struct worker *w, const struct task_item *item)
     w->tick++;
     filch__count(&w->stats.tasks);
     if (FILCH_UNLIKELY(item->drop != NULL) && filch__pool_state(w->pool) == POOL_CANCELLED)
-        item->drop(item->arg);
+        filch__worker_drop(item->drop, item->arg);
     else
         item->fn(item->arg);
-    /* Its loop would run the parent's tasks a second time, then sleep for ever. */
-    FILCH_CHECK(w->pool->process == filch__process_generation(),
-                "a task returned in a forked child; it has to exec or _exit");
-    FILCH_DCHECK(filch__worker == w); /* a started task stays on its worker */
-    if (tally != NULL)
-        filch__tally_ended(&w->credits, tally);
+    task_ended(w, tally);
+}
+
+/* A task has panicked. Whoever waits for it is told; where nobody does, the report has been all. */
+static void task_panicked(struct task_run *run, struct filch_panic *panic)
+{
+    struct worker *w = run->w;
+    struct tally *tally = run->item.tally;
+    if (tally == NULL || !filch__tally_keep(tally, panic))
+        filch_panic_free(panic);
+    task_ended(w, tally);
+}
+
+void filch__worker_run_loop(void (*loop)(void *run), struct task_run *run)
+{
+    struct filch_panic *panic;
+    while (filch__try_task(loop, run, &panic, filch__forks->tail) != 0)
+        task_panicked(run, panic);
+}
+
+void filch__worker_drop(void (*drop)(void *), void *arg)
+{
+    filch__try_nothing(drop, arg, "a drop function panicked");
 }
 
 /* Looks before it takes: a task that is taken and put back is missed by a worker that goes to sleep
@@ -198,8 +216,12 @@ static bool resume(struct worker *w)
 {
     if (FILCH_UNLIKELY(w->timers.first != NULL) && w->tick % TIMERS_EVERY == 0)
         filch__worker_fire_timers(w);
-    struct strand *s = may_resume(w) ? next_strand(w) : NULL;
-    if (FILCH_LIKELY(s == NULL))
+    if (FILCH_LIKELY(!may_resume(w)))
+        return false;
+    if (++w->tick % OTHERS_EVERY == 0 && filch__strand_has_ready(w))
+        return false; /* tasks that wake each other all the time let others begin */
+    struct strand *s = next_strand(w);
+    if (s == NULL)
         return false;
     filch__idle_search_end(w);
     filch__tally_flush(&w->credits); /* it may run for long: see filch__worker_run */
@@ -216,17 +238,16 @@ __attribute__((unused)) static bool is_at_base(struct worker *w)
            FILCH_LOAD_RELAXED(&s->forks.owner.tail) /* owner */ == s->forks.base;
 }
 
-static bool run_own(struct worker *w)
+static bool run_own(struct worker *w, struct task_item *item)
 {
-    struct task_item item;
     bool from_outside =
-        FILCH_UNLIKELY(w->tick % INJECTOR_EVERY == 0) && filch__search_injector(w, &item);
-    if (!from_outside && !filch__deque_pop(&w->deque, &item))
+        FILCH_UNLIKELY(w->tick % OTHERS_EVERY == 0) && filch__search_injector(w, item);
+    if (!from_outside && !filch__deque_pop(&w->deque, item))
         return false;
     if (FILCH_UNLIKELY(w->is_searching))
         filch__idle_search_end(w); /* woken, it has counted as searching until now */
     FILCH_DCHECK(is_at_base(w));
-    filch__worker_run(w, &item);
+    filch__worker_run(w, item);
     return true;
 }
 
@@ -247,7 +268,7 @@ static void go_to_base(struct worker *w)
     FILCH_CHECK(false, "a worker that had stopped was resumed");
 }
 
-static void look_for_work(struct worker *w)
+static void look_for_work(struct worker *w, struct task_item *item)
 {
     struct found found;
     filch__tally_flush(&w->credits);
@@ -259,7 +280,8 @@ static void look_for_work(struct worker *w)
             w->tick++; /* halves count too, or timers and the injector would wait as long as there are any */
             filch__slot_execute(found.slot);
         } else {
-            filch__worker_run(w, &found.item);
+            *item = found.item;
+            filch__worker_run(w, item);
         }
         return;
     }
@@ -269,16 +291,24 @@ static void look_for_work(struct worker *w)
         filch__idle_sleep(w);
 }
 
-void filch__work(struct worker *w)
+static void work(void *argument)
 {
+    struct task_run *run = argument;
+    struct worker *w = run->w;
     for (;;) {
-        if (resume(w) || run_own(w))
+        if (resume(w) || run_own(w, &run->item))
             continue;
         if (w->yielded != NULL)
             continue; /* thieves emptied the deque between the two: the spawner goes on */
         if (filch__pool_state(w->pool) == POOL_STOPPED && !w->is_guest)
             break;
-        look_for_work(w);
+        look_for_work(w, &run->item);
     }
+}
+
+void filch__work(struct worker *w)
+{
+    struct task_run run = {.w = w};
+    filch__worker_run_loop(work, &run);
     go_to_base(w);
 }

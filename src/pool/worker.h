@@ -34,13 +34,15 @@ struct worker;
  * shared side of `forks`, which thieves may look at as long as the pool lives. */
 struct strand {
     struct forks forks;
-    struct worker *worker; /* const */
-    struct fiber *fiber;   /* const */
-    struct strand *next;   /* in one of the worker's lists */
-    struct strand *made;   /* const: the worker's list of all it has made */
+    struct filch__fork_stack *top; /* of a strand that was left: its filch__forks */
+    struct worker *worker;         /* const */
+    struct fiber *fiber;           /* const */
+    struct strand *next;           /* in one of the worker's lists */
+    struct strand *made;           /* const: the worker's list of all it has made */
     /* The guest from whose own halves, through halves alone, what runs here has come; NULL: none. Set
      * at the base of the strand, when it has no forks, so it holds for all its forks; owner writes. */
     FILCH_SHARED(struct worker *) region;
+    uint64_t self;             /* its identity while it does not run; 0: none yet */
     struct filch_task *task;   /* the one with a handle that runs here; NULL: none */
     struct fiber own_stack;    /* of the strand that is a thread's own stack */
     struct filch__slot *slots; /* const; of forks */
@@ -59,12 +61,6 @@ struct worker_stats {
     FILCH_SHARED(uint64_t) bind_failures;
 };
 
-/* What the owner of a claimed slot waits with, in its frame. */
-struct slot_waiter {
-    struct waiter waiter;
-    uintptr_t run; /* of the slot: the claimer may not have read it yet */
-};
-
 /* What loops know about their bodies from earlier runs; see src/scope/for.c. Owner only. */
 enum { LOOP_MEMORY_ENTRIES = 32 };
 struct loop_memory {
@@ -74,6 +70,7 @@ struct loop_memory {
     const void *ctx;  /* of the last loop that was timed */
     size_t count;     /* its iterations */
     uint32_t untimed; /* short loops since the last that was timed */
+    int64_t tick_ns;  /* on the coarse clock, at the latest look in an untimed one */
 };
 
 struct worker {
@@ -101,7 +98,8 @@ struct worker {
     struct strand *yielded;                             /* stopped spawners, newest first */
     struct strand *leaving; /* a guest's base, when only its suspended strands keep it */
     struct strand *made;    /* all strands but the base */
-    struct waiter *ready;   /* taken from `woken`, oldest first */
+    struct filch__fork_stack *outside_forks; /* filch__forks of the thread, as it came */
+    struct waiter *ready;                    /* taken from `woken`, oldest first */
     struct tally_credits credits;
     struct timer_list timers;
     struct stack_cache stacks;
@@ -150,8 +148,21 @@ void filch__worker_forget(void);
 /* The loop: runs tasks until the pool stops. Returns on the base strand only. */
 void filch__work(struct worker *w);
 
-/* Runs a task that was taken from a queue, and counts its end. */
+/* Runs a task that was taken from a queue, and counts its end. Within filch__worker_run_loop. */
 void filch__worker_run(struct worker *w, const struct task_item *item);
+
+/* What a loop of tasks runs now: kept outside the boundary, so that it is known which one panicked. */
+struct task_run {
+    struct worker *w;
+    struct task_item item;
+};
+
+/* Calls loop(run), which runs tasks from run->item, until it returns; a task that panics is ended, and
+ * the loop called again. One boundary serves all of them, so a task costs none. */
+void filch__worker_run_loop(void (*loop)(void *run), struct task_run *run);
+
+/* Calls the drop function of a task, which must not panic. */
+void filch__worker_drop(void (*drop)(void *), void *arg);
 
 /* Pushes a task on the worker's deque and sees to it that somebody is awake. Returns 0; ENOMEM. */
 FILCH_NODISCARD static inline int filch__worker_push(struct worker *w, const struct task_item *item)
@@ -174,9 +185,6 @@ bool filch__worker_pop_of(struct worker *w, const struct tally *tally, struct ta
 
 /* Pops the newest task of the own deque if it is this exported slot. */
 bool filch__worker_pop_slot(struct worker *w, const struct filch__slot *slot);
-
-/* Runs a slot that the caller has claimed, and tells its owner. */
-void filch__slot_execute(struct filch__slot *slot);
 
 /* Timers that are due make their waiters go on, unless those have been woken. */
 void filch__worker_fire_timers(struct worker *w);
@@ -209,6 +217,14 @@ struct strand *filch__strand_other(struct worker *w);
 void filch__strand_yield(struct worker *w);
 
 enum {
+    /* Every so many tasks the injector is looked at first, so that work from outside is not kept
+     * waiting by work that breeds work; and tasks that begin come before tasks that go on, so that
+     * those that wake each other do not keep the rest waiting. A prime, lest it beats in time with the
+     * program's own loops. */
+    OTHERS_EVERY = 61,
+};
+
+enum {
     /* More tasks than this in its deque, and a spawner has to let some of them run: 16 KiB, half of
      * a level-1 cache. */
     SPAWNED_MAX = 512,
@@ -235,6 +251,10 @@ void filch__strand_execute_exported(void *slot);
 
 /* Sets a guest's base strand aside until none of its other strands waits. */
 void filch__strand_wait_for_others(struct worker *w);
+
+/* From now on, a panic ends the open halves of the frames that it leaves which have no cleanup handler.
+ * Called before anybody forks. */
+void filch__fork_watch_panics(void);
 
 /* The waiter that is a task. */
 extern const struct waiter_ops filch__waiter_task_ops;

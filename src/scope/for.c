@@ -6,6 +6,7 @@
  * largest half that is left, only when they are hungry. */
 #include <filch/parallel.h>
 
+#include "idle.h"
 #include "pool.h"
 
 #include "base/check.h"
@@ -22,9 +23,9 @@ enum {
     GROWTH_MAX = 8,
     /* Of loops that are known to be much shorter than a leaf, one in so many is timed: a look at the
      * clock takes as long as many of them. A power of two. */
-    TIMED_EVERY = 16,
+    TIMED_EVERY = 64,
     SHORT_PART = 4,
-    /* The part of a range that is tried first where what is remembered may not hold. */
+    /* The part of a range that is tried first: what is remembered may not hold. */
     TRIED_PART = 8,
 };
 
@@ -54,6 +55,13 @@ static size_t grain_after(size_t iterations, int64_t took_ns)
     return grain < 1.0 ? 1 : (size_t)grain;
 }
 
+/* A loop that was to wake nobody has turned out to be long. */
+static FILCH_COLD void speak_up(struct worker *w)
+{
+    w->keeps_quiet = false;
+    filch__idle_wake_one(w->pool);
+}
+
 static void run_leaf(struct loop *loop, size_t begin, size_t end)
 {
     if (!loop->is_timed) {
@@ -64,6 +72,9 @@ static void run_leaf(struct loop *loop, size_t begin, size_t end)
     loop->body(begin, end, loop->ctx);
     int64_t took_ns = filch__os->now_ns() - before_ns;
     FILCH_STORE_RELAXED(&loop->grain, grain_after(end - begin, took_ns)); /* a hint to the others */
+    struct worker *w = filch__worker;
+    if (FILCH_UNLIKELY(took_ns > WAKE_NS) && w != NULL && w->keeps_quiet)
+        speak_up(w);
 }
 
 static void run_range(struct loop *loop, size_t begin, size_t end)
@@ -75,9 +86,9 @@ static void run_range(struct loop *loop, size_t begin, size_t end)
         return;
     }
     size_t middle = begin + (end - begin) / 2;
-    FILCH_FORK(upper, run_range, loop, middle, end);
+    FILCH__FORK_GUARDED(upper, run_range, loop, middle, end);
     run_range(loop, begin, middle);
-    FILCH_SYNC(upper, run_range);
+    FILCH__SYNC_GUARDED(upper, run_range);
 }
 
 /* --- what is remembered of a body --- */
@@ -110,31 +121,63 @@ static bool is_like_last(const struct loop_memory *memory, const struct loop *lo
     return memory->ctx == loop->ctx && count <= memory->count;
 }
 
+/* The part of a range that is tried first. */
+static size_t tried_part(size_t count)
+{
+    return count < TRIED_PART ? 1 : count / TRIED_PART;
+}
+
+/* Runs a loop that is known to be short without timing it; but the body may have become dear since. A
+ * tick of the coarse clock, which is due every few milliseconds in any case, ends the trust. Returns
+ * where to go on: `end`, or after the part that was tried. */
+static size_t run_untimed(struct loop_memory *memory, const struct loop *loop, size_t begin,
+                          size_t end)
+{
+    size_t middle = begin + tried_part(end - begin);
+    loop->body(begin, middle, loop->ctx);
+    int64_t tick_ns = filch__os->coarse_now_ns();
+    if (FILCH_UNLIKELY(tick_ns != memory->tick_ns)) {
+        memory->tick_ns = tick_ns;
+        return middle;
+    }
+    if (middle < end)
+        loop->body(middle, end, loop->ctx);
+    return end;
+}
+
+/* What a loop that is too short for a wake-up changes, however it is left. */
+struct quiet {
+    struct worker *w;
+    bool before;
+};
+
+static inline void quiet_end(struct quiet *quiet)
+{
+    quiet->w->keeps_quiet = quiet->before;
+}
+
 static void run_timed(struct worker *w, struct loop *loop, size_t begin, size_t end)
 {
     struct loop_memory *memory = memory_of(w, loop->body);
     size_t count = end - begin;
     double expected_ns = (double)WAKE_NS;
     if (memory->body == loop->body) {
-        bool is_known = is_like_last(memory, loop, count);
-        if (is_known && count <= memory->grain / SHORT_PART &&
+        if (is_like_last(memory, loop, count) && count <= memory->grain / SHORT_PART &&
             ++memory->untimed % TIMED_EVERY != 0) {
-            loop->body(begin, end, loop->ctx);
-            return;
+            begin = run_untimed(memory, loop, begin, end);
+            if (FILCH_LIKELY(begin == end))
+                return;
         }
-        if (!is_known && count <= memory->grain && count > 1) {
-            size_t tried = count < TRIED_PART ? 1 : count / TRIED_PART;
-            run_leaf(loop, begin, begin + tried);
-            begin += tried;
-        } else {
-            loop->grain = memory->grain;
-        }
-        expected_ns = (double)LEAF_NS / (double)loop->grain * (double)(end - begin);
+        /* What was true of the last loop may not be of this one: the first leaf is a part of it only. */
+        size_t tried = tried_part(end - begin);
+        loop->grain = memory->grain < tried ? memory->grain : tried;
+        expected_ns = (double)LEAF_NS / (double)memory->grain * (double)(end - begin);
     }
-    bool was_quiet = w->keeps_quiet;
-    w->keeps_quiet = expected_ns < (double)WAKE_NS;
-    run_range(loop, begin, end);
-    w->keeps_quiet = was_quiet;
+    {
+        struct quiet quiet __attribute__((cleanup(quiet_end), unused)) = {w, w->keeps_quiet};
+        w->keeps_quiet = expected_ns < (double)WAKE_NS;
+        run_range(loop, begin, end);
+    }
     memory->ctx = loop->ctx;
     memory->count = count;
     remember(w, loop);
@@ -150,6 +193,13 @@ static void run_loop(struct loop *loop, size_t begin, size_t end)
         run_range(loop, begin, end);
 }
 
+/* The end of a guest's call, however it is left. */
+static inline void leave(struct worker **guest)
+{
+    if (*guest != NULL)
+        filch__guest_leave(*guest);
+}
+
 void filch_for(size_t begin, size_t end, filch_for_body *body, void *ctx)
 {
     FILCH_CHECK(body != NULL, "filch_for: the body is NULL");
@@ -157,15 +207,13 @@ void filch_for(size_t begin, size_t end, filch_for_body *body, void *ctx)
         return;
     struct loop loop = {.body = body, .ctx = ctx, .grain = 1, .is_timed = true};
     struct filch_pool *pool = NULL;
-    struct worker *guest = NULL;
+    struct worker *guest __attribute__((cleanup(leave), unused)) = NULL;
     if (filch__worker == NULL && filch__pool_resolve(&pool) == 0)
         guest = filch__guest_enter(pool);
     if (filch__worker != NULL)
         run_loop(&loop, begin, end);
     else
         body(begin, end, ctx);
-    if (guest != NULL)
-        filch__guest_leave(guest);
 }
 
 /* --- with options --- */
@@ -202,9 +250,9 @@ static void run_members(struct shared_loop *s, size_t members)
         run_shared(s);
         return;
     }
-    FILCH_FORK(others, run_members, s, members / 2);
+    FILCH__FORK_GUARDED(others, run_members, s, members / 2);
     run_members(s, members - members / 2);
-    FILCH_SYNC(others, run_members);
+    FILCH__SYNC_GUARDED(others, run_members);
 }
 
 struct for_call {
@@ -254,11 +302,10 @@ int filch_for_with(const struct filch_for_options *options, size_t begin, size_t
         body(begin, end, ctx);
         return 0;
     }
-    struct worker *guest = filch__worker == NULL ? filch__guest_enter(pool) : NULL;
+    struct worker *guest __attribute__((cleanup(leave), unused)) =
+        filch__worker == NULL ? filch__guest_enter(pool) : NULL;
     if (filch__worker == NULL || filch__worker->pool != pool)
         return filch_pool_install(pool, run_call, &call);
     run_call(&call);
-    if (guest != NULL)
-        filch__guest_leave(guest);
     return 0;
 }

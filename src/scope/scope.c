@@ -6,6 +6,7 @@
 #include "process.h"
 
 #include "base/check.h"
+#include "panic/panic.h"
 
 struct filch_scope {
     struct tally tally; /* its tasks, and one for its body */
@@ -13,6 +14,7 @@ struct filch_scope {
     struct worker
         *guest;       /* the place that the body's thread took for it; NULL: had one, or got none */
     uint64_t process; /* that opened it */
+    struct filch_panic *opened_in; /* the panic that was under way when it was opened */
 };
 
 _Static_assert(sizeof(struct filch_scope) <= sizeof(((struct filch__scope_frame *)0)->room),
@@ -39,16 +41,46 @@ int filch__scope_open(struct filch_scope *s, struct filch_pool *pool)
     s->pool = pool;
     s->guest = guest;
     s->process = filch__process_generation();
+    s->tally.keeps_panics = true;
+    s->opened_in = filch__panic_current;
     return 0;
 }
 
+struct own_run {
+    struct task_run run; /* first */
+    const struct tally *tally;
+};
+
 /* Runs the tasks of the scope that lie newest in our own deque, here: the frames below are those of
  * the scope that waits for them. */
+static void run_own_tasks(void *argument)
+{
+    struct own_run *own = argument;
+    while (filch__worker_pop_of(own->run.w, own->tally, &own->run.item))
+        filch__worker_run(own->run.w, &own->run.item);
+}
+
+/* They are not unwound, even if the frames below are. */
 static void run_own(struct filch_scope *s, struct worker *w)
 {
-    struct task_item item;
-    while (filch__worker_pop_of(w, &s->tally, &item))
-        filch__worker_run(w, &item);
+    struct own_run own = {.run.w = w, .tally = &s->tally};
+    struct filch_panic *panic = filch__panic_set_aside();
+    filch__worker_run_loop(run_own_tasks, &own.run);
+    filch__panic_give_back(panic);
+}
+
+/* Goes on with what the tasks have panicked with; behind the panic that leaves the scope, if there is
+ * one. */
+static void pass_on(struct filch_scope *s)
+{
+    struct filch_panic *first = FILCH_LOAD_RELAXED(&s->tally.panic); /* all tasks have ended */
+    if (FILCH_LIKELY(first == NULL))
+        return;
+    first->others += FILCH_LOAD_RELAXED(&s->tally.other_panics); /* the same */
+    struct filch_panic *leaving = filch__panic_current;
+    if (leaving == s->opened_in)
+        filch_resume_unwind(first);
+    filch__panic_join(leaving, first);
 }
 
 void filch__scope_close(struct filch_scope *s)
@@ -64,6 +96,7 @@ void filch__scope_close(struct filch_scope *s)
     FILCH_CHECK(error == 0, "a scope without a deadline ran out of time");
     if (s->guest != NULL)
         filch__guest_leave(s->guest);
+    pass_on(s);
 }
 
 struct filch_scope *filch__scope_enter(struct filch__scope_frame *frame)
@@ -85,12 +118,12 @@ int filch_scope_run(void (*body)(struct filch_scope *s, void *ctx), void *ctx)
 {
     if (body == NULL)
         return EINVAL;
-    struct filch_scope s;
-    int error = filch__scope_open(&s, NULL);
+    struct filch__scope_frame frame __attribute__((cleanup(filch__scope_leave))) = {.is_open = 0};
+    int error = filch__scope_open(filch__scope_of(&frame), NULL);
     if (error != 0)
         return error;
-    body(&s, ctx);
-    filch__scope_close(&s);
+    frame.is_open = 1;
+    body(filch__scope_of(&frame), ctx);
     return 0;
 }
 

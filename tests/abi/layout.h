@@ -23,10 +23,18 @@ extern "C" {
     {                                                                                              \
 #type, sizeof(type), LAYOUT_ALIGN_OF(type)                                                 \
     }
+#define LAYOUTS_OF_LOCKS                                                                           \
+    LAYOUT_OF(struct filch_barrier), LAYOUT_OF(struct filch_latch), LAYOUT_OF(struct filch_lazy),  \
+        LAYOUT_OF(struct filch_once), LAYOUT_OF(struct filch_once_cell),                           \
+        LAYOUT_OF(struct filch_semaphore), LAYOUT_OF(struct filch_condvar),                        \
+        LAYOUT_OF(struct filch_mutex), LAYOUT_OF(struct filch_rwlock)
 #define LAYOUTS                                                                                    \
-    LAYOUT_OF(struct filch_for_options), LAYOUT_OF(struct filch_pool_config),                      \
+    LAYOUTS_OF_LOCKS, LAYOUT_OF(struct filch_channel_config), LAYOUT_OF(struct filch_select_case), \
+        LAYOUT_OF(struct filch_for_options), LAYOUT_OF(struct filch_pool_config),                  \
         LAYOUT_OF(struct filch_task_attr), LAYOUT_OF(struct filch_thread_attr),                    \
-        LAYOUT_OF(struct filch_pool_stats), LAYOUT_OF(struct filch__scope_frame)
+        LAYOUT_OF(struct filch_pool_stats), LAYOUT_OF(struct filch__scope_frame),                  \
+        LAYOUT_OF(struct filch__thread_scope_frame), LAYOUT_OF(struct filch__local),               \
+        LAYOUT_OF(struct filch__arc)
 
 /* As C sees it. */
 extern const struct layout layouts_in_c[];

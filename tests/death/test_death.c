@@ -6,8 +6,13 @@
 #include "fiber/stack.h"
 
 #include <filch/filch.h>
+#include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 static void nothing(void *argument)
 {
@@ -110,15 +115,19 @@ static void *sleep_for_ever(void *argument)
     return argument;
 }
 
+static void *return_at_once(void *argument)
+{
+    return argument;
+}
+
 static void detach_and_join(void *unused)
 {
     struct filch_thread *thread;
     (void)unused;
-    /* The thread holds the other reference, so the handle is still readable. */
     if (filch_thread_spawn(&thread, NULL, sleep_for_ever, NULL) != 0 ||
         filch_thread_detach(thread) != 0)
         return;
-    ignore(filch_thread_join(thread, NULL));
+    ignore(filch_thread_join(thread, NULL, NULL));
 }
 
 static void detach_twice(void *unused)
@@ -129,6 +138,50 @@ static void detach_twice(void *unused)
         filch_thread_detach(thread) != 0)
         return;
     ignore(filch_thread_detach(thread));
+}
+
+/* Long after the thread has gone, with others started in its place. */
+static void use_old_handle(void *use)
+{
+    struct filch_thread *thread;
+    if (filch_thread_spawn(&thread, NULL, return_at_once, NULL) != 0 ||
+        filch_thread_join(thread, NULL, NULL) != 0)
+        return;
+    for (int i = 0; i < 200; i++) {
+        struct filch_thread *other;
+        if (filch_thread_spawn(&other, NULL, return_at_once, NULL) != 0 ||
+            filch_thread_join(other, NULL, NULL) != 0)
+            return;
+    }
+    (*(void (**)(struct filch_thread *))use)(thread);
+}
+
+static void join_it(struct filch_thread *thread)
+{
+    ignore(filch_thread_join(thread, NULL, NULL));
+}
+
+static void join_it_in_time(struct filch_thread *thread)
+{
+    ignore(filch_thread_join_until(thread, 0, NULL, NULL));
+}
+
+static void detach_it(struct filch_thread *thread)
+{
+    ignore(filch_thread_detach(thread));
+}
+
+static void name_it(struct filch_thread *thread)
+{
+    (void)filch_thread_name(thread);
+}
+
+static void drop_handle(void *unused)
+{
+    struct filch_thread *thread;
+    (void)unused;
+    if (filch_thread_spawn(&thread, NULL, return_at_once, NULL) == 0)
+        filch_thread_drop(thread);
 }
 
 static void join_task_twice(void *unused)
@@ -170,11 +223,20 @@ xt_define(a_task_that_has_been_given_up)
 
 xt_define(a_thread_that_has_been_given_up)
 {
+    static void (*joins[])(struct filch_thread *) = {join_it, join_it_in_time};
+    static void (*detaches[])(struct filch_thread *) = {detach_it};
+    static void (*uses[])(struct filch_thread *) = {name_it, filch_thread_unpark};
     xt_skip_if_emulated();
-    if (XT_TSAN || XT_ASAN)
-        skip(); /* they report it first, in words of their own */
     expect_abort(detach_and_join, NULL, "filch: a thread was joined twice, or joined after");
     expect_abort(detach_twice, NULL, "filch: a thread was detached twice, or detached after");
+    for (size_t i = 0; i < 2; i++) {
+        expect_abort(use_old_handle, &joins[i],
+                     "filch: a thread was joined twice, or joined after");
+        expect_abort(use_old_handle, &uses[i], "filch: the handle of a thread was used after");
+    }
+    expect_abort(use_old_handle, &detaches[0],
+                 "filch: a thread was detached twice, or detached after");
+    expect_abort(drop_handle, NULL, "filch: the handle of a thread was dropped");
 }
 
 /* --- stacks --- */
@@ -221,14 +283,91 @@ static void overflow_task_stack(void *unused)
         ignore(filch_pool_install(pool, wait_then_overflow, unused == NULL ? &config : NULL));
 }
 
-xt_define(a_stack_that_overflows)
+static void *overflow_in_thread(void *unused)
+{
+    overflow(unused);
+    return NULL;
+}
+
+static void overflow_thread_stack(void *stack_size_bytes)
+{
+    const struct filch_thread_attr attr = {.name = "a thread with a long name",
+                                           .stack_size_bytes = *(size_t *)stack_size_bytes};
+    struct filch_thread *thread;
+    if (filch_thread_spawn(&thread, &attr, overflow_in_thread, NULL) == 0)
+        ignore(filch_thread_join(thread, NULL, NULL));
+}
+
+static void overflow_named_task(void *unused)
+{
+    const struct filch_task_attr attr = {.name = "deep"};
+    struct filch_task *task;
+    if (filch_pool_spawn(NULL, &task, &attr, overflow, unused) == 0)
+        ignore(filch_task_join(task));
+}
+
+/* The sanitizers have handlers of their own, and ours gives way. */
+static void expect_overflow(void (*body)(void *), void *argument, const char *message)
+{
+    struct xt_child child;
+    xt_run_child(&child, body, argument);
+    assert_true(xt_child_faulted(&child));
+    if (XT_ASAN || XT_TSAN)
+        return;
+    if (strstr(child.output, message) == NULL)
+        fprintf(stderr, "status %#x: %s\n", (unsigned)child.status, child.output);
+    assert_non_null(strstr(child.output, message));
+}
+
+xt_define(a_stack_that_overflows_is_named)
+{
+    xt_skip_if_emulated();
+    size_t small = 1, large = 16 * 1024 * 1024;
+    expect_overflow(overflow_worker_stack, NULL, "filch: a task on 'filch-");
+    expect_overflow(overflow_named_task, NULL, "filch: task 'deep' on 'filch-");
+    expect_overflow(overflow_task_stack, NULL, "' has overflowed its stack\n");
+    expect_overflow(overflow_thread_stack, &small,
+                    "filch: thread 'a thread with a long name' has overflowed its stack\n");
+    expect_overflow(overflow_thread_stack, &large,
+                    "filch: thread 'a thread with a long name' has overflowed its stack\n");
+}
+
+static void handle_fault(int number)
+{
+    static const char text[] = "the program's own handler\n";
+    (void)number;
+    _exit(write(STDOUT_FILENO, text, sizeof text - 1) > 0 ? 7 : 8);
+}
+
+static void *write_to_null(void *unused)
+{
+    volatile uintptr_t address = 16; /* NULL is what UndefinedBehaviorSanitizer looks for */
+    *(volatile int *)address = 1;
+    return unused;
+}
+
+static void fault_in_thread(void *handler)
+{
+    struct sigaction action = {.sa_handler = handle_fault};
+    if (handler != NULL)
+        (void)sigaction(SIGSEGV, &action, NULL);
+    struct filch_thread *thread;
+    if (filch_thread_spawn(&thread, NULL, write_to_null, NULL) == 0)
+        ignore(filch_thread_join(thread, NULL, NULL));
+}
+
+xt_define(other_faults_are_left_alone)
 {
     xt_skip_if_emulated();
     struct xt_child child;
-    xt_run_child(&child, overflow_worker_stack, NULL);
+    int with_handler;
+    xt_run_child(&child, fault_in_thread, NULL);
     assert_true(xt_child_faulted(&child));
-    xt_run_child(&child, overflow_task_stack, NULL);
-    assert_true(xt_child_faulted(&child));
+    assert_null(strstr(child.output, "overflowed"));
+    xt_run_child(&child, fault_in_thread, &with_handler);
+    assert_true(WIFEXITED(child.status));
+    assert_int_equal(WEXITSTATUS(child.status), 7);
+    assert_non_null(strstr(child.output, "the program's own handler"));
 }
 
 static void lose_stack(void *unused)
@@ -283,13 +422,10 @@ xt_define(exit_does_not_wait_for_detached_tasks)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        xt_test(functions_that_are_null),
-        xt_test(a_scope_without_a_pool),
-        xt_test(a_thread_that_has_been_given_up),
-        xt_test(a_task_that_has_been_given_up),
-        xt_test(a_stack_that_overflows),
-        xt_test(a_stack_that_is_pulled_away),
-        xt_test(exit_does_not_wait_for_detached_tasks),
+        xt_test(functions_that_are_null),         xt_test(a_scope_without_a_pool),
+        xt_test(a_thread_that_has_been_given_up), xt_test(a_task_that_has_been_given_up),
+        xt_test(a_stack_that_overflows_is_named), xt_test(other_faults_are_left_alone),
+        xt_test(a_stack_that_is_pulled_away),     xt_test(exit_does_not_wait_for_detached_tasks),
     };
     return xt_run(tests);
 }

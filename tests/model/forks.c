@@ -3,12 +3,12 @@
  * the owner's fast path never takes what a thief may have. */
 #include "model.h"
 
-#include "../../src/pool/forks.c"
+#include "pool/forks.c"
 
 enum { SLOTS = 3, HALVES_MAX = 6 };
 
 static struct forks f;
-static struct filch__slot slots[SLOTS + 1];
+static struct filch__slot slots[SLOTS];
 static int payload[HALVES_MAX]; /* plain, as what a half reads of its owner's frame is */
 static int runs[HALVES_MAX];
 static int forked;

@@ -26,10 +26,18 @@ static _Thread_local int model_errno;
 #define __thread
 #define tls_model(model) unused
 
+static void model_fence_light(void);
+#define FILCH_FENCE_LIGHT() model_fence_light()
+
 #include "base/check.h"
 #include "os/os.h"
 
 #include <filch/time.h>
+
+/* The threads of a scenario have numbers; see model_run. */
+#define MODEL_THREADS_MAX 4
+static _Thread_local int model_self;
+static int model_count;
 
 /* A retry loop that waits for another thread is followed this far and no further: the checker takes
  * an endless one for a thread that waits in vain. */
@@ -78,7 +86,14 @@ static void *model_alloc(size_t size_bytes, size_t align_bytes)
 
 static void model_free(void *memory)
 {
-    free(memory);
+    if (memory != NULL)
+        free(memory);
+}
+
+static void *model_map(size_t size_bytes)
+{
+    (void)size_bytes;
+    return NULL;
 }
 
 void *filch__os_alloc_zeroed(size_t count, size_t size_bytes, size_t align_bytes)
@@ -105,6 +120,10 @@ static int model_late;
 
 static int model_futex_wait(uint32_t *word, uint32_t expected, int64_t deadline_ns)
 {
+#ifdef MODEL_POLLS /* deadlines are those of somebody who looks now and then */
+    if (deadline_ns != FILCH_FOREVER)
+        return ETIMEDOUT;
+#endif
     pthread_mutex_lock(&model_futex_lock);
     if (__atomic_load_n(word, __ATOMIC_RELAXED) != expected) {
         pthread_mutex_unlock(&model_futex_lock);
@@ -139,48 +158,78 @@ static void model_futex_wake(uint32_t *word, int count)
 
 /* --- the rest --- */
 
-/* The light side is a sequentially consistent fence in a model, and so is this one: what they have to
- * do together, two such fences do. */
+/* An asymmetric fence: each barrier falls somewhere between the light fences of each other thread.
+ * What the thread did before it comes before what follows the barrier, and what came before the barrier
+ * comes before what the thread does after it. Two light fences order nothing between their threads. */
+static uint32_t
+    model_fences[MODEL_THREADS_MAX]; /* one per thread: an order of fences and barriers */
+
+static void model_fence_light(void)
+{
+    (void)__atomic_fetch_add(&model_fences[model_self], 1, __ATOMIC_ACQ_REL);
+}
+
 static int model_barrier(void)
 {
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    for (int i = 0; i < model_count; i++) {
+        if (i != model_self)
+            (void)__atomic_fetch_add(&model_fences[i], 1, __ATOMIC_ACQ_REL);
+    }
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     return 0;
 }
 
 static int64_t model_now_ns(void)
 {
-    return 0;
+    return __atomic_load_n(&model_late, __ATOMIC_RELAXED);
+}
+
+static void model_yield(void)
+{
 }
 
 static const struct os_table model_os = {
     .alloc = model_alloc,
     .free = model_free,
+    .map = model_map,
     .futex_wait = model_futex_wait,
     .futex_wake = model_futex_wake,
     .now_ns = model_now_ns,
+    .coarse_now_ns = model_now_ns,
+    .yield = model_yield,
     .barrier = model_barrier,
 };
 const struct os_table *filch__os = &model_os;
 
 /* --- threads --- */
 
-#define MODEL_THREADS_MAX 4
+static void *(*const *model_bodies)(void *);
 
-/* Runs the bodies as threads, numbered from 0, beside body(count - 1), which the caller runs. */
+static void *model_thread(void *number)
+{
+    model_self = (int)(intptr_t)number;
+    return model_bodies[model_self](NULL);
+}
+
+/* Runs the bodies as threads, numbered from 0, beside the last, which the caller runs. */
 static void model_run(void *(*const *bodies)(void *), int count)
 {
     pthread_t threads[MODEL_THREADS_MAX];
+    assert(count <= MODEL_THREADS_MAX);
+    model_bodies = bodies;
+    model_count = count;
     for (int i = 0; i < count - 1; i++)
-        pthread_create(&threads[i], NULL, bodies[i], NULL);
-    (void)bodies[count - 1](NULL);
+        pthread_create(&threads[i], NULL, model_thread, (void *)(intptr_t)i);
+    (void)model_thread((void *)(intptr_t)(count - 1));
     for (int i = 0; i < count - 1; i++)
         pthread_join(threads[i], NULL);
 }
 
 #define MODEL_RUN(...)                                                                             \
     do {                                                                                           \
-        static void *(*const model_bodies[])(void *) = {__VA_ARGS__};                              \
-        model_run(model_bodies, sizeof model_bodies / sizeof model_bodies[0]);                     \
+        static void *(*const bodies[])(void *) = {__VA_ARGS__};                                    \
+        model_run(bodies, sizeof bodies / sizeof bodies[0]);                                       \
     } while (0)
 
 #endif

@@ -12,13 +12,13 @@
 /* clang-format off */
 #define while(condition) MODEL_BOUNDED(condition)
 /* clang-format on */
-#include "../../src/primitives/park/lock.c"
+#include "park/lock.c"
 #undef while
 #undef filch__cpu_relax
 
-#include "../../src/primitives/park/event.c"
-#include "../../src/primitives/park/park.c"
-#include "../../src/primitives/park/park_thread.c"
+#include "park/event.c"
+#include "park/park.c"
+#include "park/park_thread.c"
 
 static int data; /* plain */
 

@@ -2,9 +2,9 @@
 /* Tallies: the wait ends when every task has ended, not before, and what they did is seen then. */
 #include "model.h"
 
-#include "../../src/pool/tally.c"
-#include "../../src/primitives/park/park.c"
-#include "../../src/primitives/park/park_thread.c"
+#include "park/park.c"
+#include "park/park_thread.c"
+#include "pool/tally.c"
 
 static struct tally *t; /* in the frame of the waiter, and gone when it returns */
 static int work[3];     /* plain: written by tasks, read after the wait */

@@ -17,7 +17,7 @@ static void run_nothing(struct filch__slot *slot)
 
 struct stack {
     struct forks forks;
-    struct filch__slot slots[SLOTS + 1];
+    struct filch__slot slots[SLOTS];
 };
 
 static struct stack *stack_new(void)
@@ -28,12 +28,14 @@ static struct stack *stack_new(void)
     return s;
 }
 
-/* What the inline code does at a fork, where the stack belongs to no pool. */
+/* What the inline code does at a fork, but that nobody answers: the stack belongs to no worker. */
 static struct filch__slot *push(struct stack *s, uintptr_t number)
 {
     struct filch__slot *slot = FILCH_LOAD_RELAXED(&s->forks.owner.tail); /* owner */
     slot->args[0] = number;
-    filch__fork_push(&s->forks.owner, slot, run_nothing);
+    FILCH_STORE_RELAXED(&slot->run, (uintptr_t)run_nothing); /* published by FK_tail */
+    FILCH_STORE(&s->forks.owner.tail, slot + 1, FK_tail, release);
+    FILCH_FENCE_LIGHT();
     return slot;
 }
 

@@ -2,6 +2,8 @@
 /* A pool without work uses no processor time, and wakes up for every piece of work. */
 #include "test.h"
 
+#include "worker.h"
+
 #include <errno.h>
 #include <filch/filch.h>
 #include <stdlib.h>
@@ -264,6 +266,42 @@ xt_define(the_first_guest_wakes_a_worker)
     xt_expect_child(come_to_sleeping_pool, NULL, "the first guest");
 }
 
+static void count_run(struct filch__slot *slot)
+{
+    __atomic_fetch_add((uint32_t *)slot->args[0], 1, __ATOMIC_ACQ_REL);
+}
+
+/* Stops where an owner that loses its processor would: while it changes the public part of its forks, of
+ * which one is private. */
+static void stop_while_changing(void *argument)
+{
+    uint32_t *runs = argument;
+    struct forks *forks = &filch__worker->strand->forks;
+    struct filch__slot *slot = FILCH_LOAD_RELAXED(&forks->owner.tail); /* owner */
+    uint64_t owner = filch__forks_word(0, 0, FORKS_EXPOSER_OWNER);
+    __atomic_fetch_or(&forks->shared, owner, __ATOMIC_ACQ_REL);
+    slot->args[0] = (uintptr_t)runs;
+    FILCH_STORE_RELAXED(&slot->run, (uintptr_t)count_run); /* published by FK_tail */
+    FILCH_STORE(&forks->owner.tail, slot + 1, FK_tail, release);
+    filch__idle_wake_one(filch__worker->pool); /* it finds that, and cannot have it */
+    expect_idle();
+    xt_expect_equal(__atomic_load_n(runs, __ATOMIC_ACQUIRE), 0);
+    __atomic_fetch_and(&forks->shared, ~owner, __ATOMIC_ACQ_REL);
+    if (filch__fork_take(&forks->owner, slot))
+        count_run(slot);
+    else
+        (void)filch__sync_slow(&forks->owner, slot);
+}
+
+xt_define(nobody_spins_for_an_owner_that_was_preempted)
+{
+    struct filch_pool *pool = create(3);
+    uint32_t runs = 0;
+    assert_int_equal(filch_pool_install(pool, stop_while_changing, &runs), 0);
+    assert_int_equal(runs, 1);
+    destroy(pool);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -275,6 +313,7 @@ int main(void)
         xt_test(sleeping_workers_wake_up_on_one_cpu),
         xt_test(waking_one_wakes_the_next),
         xt_test(a_worker_that_spawns_wakes_the_others),
+        xt_test(nobody_spins_for_an_owner_that_was_preempted),
     };
     return xt_run(tests);
 }

@@ -2,7 +2,7 @@
 /* What is found out about machines that are described: synthetic ones, files, a caller's tree. */
 #define _GNU_SOURCE 1 /* mkdtemp */
 
-#include "cgroup.h"
+#include "os/cgroup.h"
 #include "os/os.h"
 #include "topology.h"
 

@@ -16,7 +16,7 @@ static void *return_argument(void *argument)
 
 static int do_join(struct filch_thread *thread)
 {
-    return filch_thread_join(thread, NULL);
+    return filch_thread_join(thread, NULL, NULL);
 }
 
 xt_define(bad_arguments_are_refused)
@@ -24,7 +24,7 @@ xt_define(bad_arguments_are_refused)
     struct filch_thread *thread = (void *)&thread;
     assert_int_equal(filch_thread_spawn(NULL, NULL, return_argument, NULL), EINVAL);
     assert_int_equal(filch_thread_spawn(&thread, NULL, NULL, NULL), EINVAL);
-    assert_int_equal(filch_thread_join(NULL, NULL), EINVAL);
+    assert_int_equal(filch_thread_join(NULL, NULL, NULL), EINVAL);
     assert_int_equal(filch_thread_detach(NULL), EINVAL);
     assert_null(filch_thread_name(NULL));
     struct filch_thread_attr attr = {.stack_size_bytes = SIZE_MAX};
@@ -42,10 +42,10 @@ xt_define(a_join_takes_the_result)
     void *result = NULL;
     assert_int_equal(filch_thread_spawn(&thread, NULL, return_argument, &here), 0);
     assert_null(filch_thread_name(thread));
-    assert_int_equal(filch_thread_join(thread, &result), 0);
+    assert_int_equal(filch_thread_join(thread, &result, NULL), 0);
     assert_ptr_equal(result, &here);
     assert_int_equal(filch_thread_spawn(&thread, NULL, return_argument, NULL), 0);
-    assert_int_equal(filch_thread_join(thread, NULL), 0);
+    assert_int_equal(filch_thread_join(thread, NULL, NULL), 0);
 }
 
 static uint32_t detached_ran;
@@ -79,7 +79,7 @@ static void *join_self(void *argument)
     struct self *self = argument;
     while (!__atomic_load_n(&self->is_known, __ATOMIC_ACQUIRE))
         xt_sleep_ns(10000);
-    self->result = filch_thread_join(self->thread, NULL);
+    self->result = filch_thread_join(self->thread, NULL, NULL);
     return NULL;
 }
 
@@ -197,8 +197,14 @@ static void try_size_setting(void *argument)
     struct filch_thread_attr attr = {.stack_size_bytes = 1 << 20};
     xt_expect_equal(filch_thread_spawn(&thread, &attr, return_argument, NULL), 0);
     xt_expect_equal(do_join(thread), 0);
+    if (setting->error != 0)
+        return;
+    setenv("FILCH_STACK_SIZE", "nonsense", 1); /* too late: it has been read */
+    xt_expect_equal(filch_thread_spawn(&thread, NULL, return_argument, NULL), 0);
+    xt_expect_equal(do_join(thread), 0);
 }
 
+/* In children of a process that has not read it. */
 xt_define(the_environment_sets_the_default_size)
 {
     xt_skip_if_emulated();
@@ -235,14 +241,385 @@ xt_define(errno_is_preserved)
     struct filch_thread_attr attr = {.name = "errno"};
     errno = ENOTTY;
     assert_int_equal(filch_thread_spawn(&thread, &attr, return_argument, NULL), 0);
-    assert_int_equal(filch_thread_join(thread, NULL), 0);
+    assert_int_equal(filch_thread_join(thread, NULL, NULL), 0);
     assert_int_equal(errno, ENOTTY);
+}
+
+static void *measure_stack(void *argument)
+{
+    pthread_attr_t attributes;
+    void *lowest;
+    size_t *sizes = argument;
+    xt_expect_equal(pthread_getattr_np(pthread_self(), &attributes), 0);
+    xt_expect_equal(pthread_attr_getstack(&attributes, &lowest, &sizes[0]), 0);
+    xt_expect_equal(pthread_attr_getguardsize(&attributes, &sizes[1]), 0);
+    (void)pthread_attr_destroy(&attributes);
+    return NULL;
+}
+
+xt_define(a_default_stack_has_two_mebibytes)
+{
+    struct filch_thread *thread;
+    size_t sizes[2] = {0, 0};
+    assert_int_equal(filch_thread_spawn(&thread, NULL, measure_stack, sizes), 0);
+    assert_int_equal(do_join(thread), 0);
+    assert_true(sizes[0] >= (2 << 20));
+    assert_true(sizes[0] < (2 << 20) + (1 << 18));
+    assert_true(sizes[1] >= 4096);
+}
+
+static void *overflow(void *argument)
+{
+    volatile char memory[4096];
+    memory[0] = 1;
+    void *(*volatile again)(void *) = overflow;
+    void *result = again(argument);
+    return memory[0] != 0 ? result : NULL;
+}
+
+static void spawn_overflow(void *unused)
+{
+    struct filch_thread *thread;
+    (void)unused;
+    if (filch_thread_spawn(&thread, NULL, overflow, NULL) == 0)
+        xt_expect_equal(do_join(thread), 0);
+}
+
+xt_define(a_stack_has_a_guard)
+{
+    xt_skip_if_emulated();
+    struct xt_child child;
+    xt_run_child(&child, spawn_overflow, NULL);
+    assert_true(xt_child_faulted(&child));
+}
+
+/* Plain accesses on both sides: ThreadSanitizer sees whether something orders them. */
+static void *add_to_plain(void *argument)
+{
+    *(int *)argument += 1;
+    return NULL;
+}
+
+xt_define(the_spawn_happens_before_and_the_end_too)
+{
+    int plain = 0;
+    for (int i = 0; i < 200; i++) {
+        struct filch_thread *thread;
+        plain++;
+        assert_int_equal(filch_thread_spawn(&thread, NULL, add_to_plain, &plain), 0);
+        if (i % 2 == 0)
+            assert_int_equal(do_join(thread), 0);
+        else
+            assert_int_equal(
+                filch_thread_join_until(thread, filch_deadline_in(60 * FILCH_S), NULL, NULL), 0);
+        plain++;
+    }
+    assert_int_equal(plain, 600);
+}
+
+static void *leave(void *argument)
+{
+    pthread_exit(argument);
+}
+
+static unsigned drops;
+
+static void count_drop(void *object)
+{
+    xt_expect(object != NULL);
+    __atomic_fetch_add(&drops, 1, __ATOMIC_ACQ_REL);
+}
+
+static unsigned take_drops(void)
+{
+    return __atomic_exchange_n(&drops, 0, __ATOMIC_ACQ_REL);
+}
+
+xt_define(a_thread_may_leave_by_pthread_exit)
+{
+    struct filch_thread *thread;
+    struct filch_thread_attr attr = {.arg_drop = count_drop};
+    void *result = NULL;
+    assert_int_equal(filch_thread_spawn(&thread, &attr, leave, &attr), 0);
+    assert_int_equal(filch_thread_join(thread, &result, NULL), 0);
+    assert_ptr_equal(result, &attr);
+    assert_int_equal(take_drops(), 1);
+}
+
+/* --- a gate that threads wait at --- */
+
+static void *wait_at(void *gate)
+{
+    while (!__atomic_load_n((uint32_t *)gate, __ATOMIC_ACQUIRE))
+        xt_sleep_ns(20000);
+    return gate;
+}
+
+static void open_gate(uint32_t *gate)
+{
+    __atomic_store_n(gate, 1, __ATOMIC_RELEASE);
+}
+
+xt_define(a_join_may_have_a_deadline)
+{
+    uint32_t gate = 0;
+    struct filch_thread *thread;
+    void *result = NULL;
+    assert_int_equal(filch_thread_spawn(&thread, NULL, wait_at, &gate), 0);
+    assert_int_equal(filch_thread_join_until(thread, 0, &result, NULL), ETIMEDOUT);
+    int64_t deadline = filch_deadline_in(2 * FILCH_MS);
+    assert_int_equal(filch_thread_join_until(thread, deadline, &result, NULL), ETIMEDOUT);
+    assert_true(filch_now_ns() >= deadline);
+    assert_null(result);
+    assert_int_equal(filch_thread_is_finished(thread), 0);
+    open_gate(&gate);
+    assert_int_equal(filch_thread_join_until(thread, FILCH_FOREVER, &result, NULL), 0);
+    assert_ptr_equal(result, &gate);
+    assert_int_equal(filch_thread_join_until(NULL, 0, NULL, NULL), EINVAL);
+}
+
+static void finish(struct filch_thread *thread)
+{
+    while (!filch_thread_is_finished(thread))
+        xt_sleep_ns(20000);
+}
+
+static pthread_key_t slow_key;
+static uint32_t slow_is_done;
+
+static void end_slowly(void *value)
+{
+    (void)value;
+    xt_sleep_ns(3 * FILCH_MS);
+    __atomic_store_n(&slow_is_done, 1, __ATOMIC_RELEASE);
+}
+
+static void *have_slow_destructor(void *argument)
+{
+    xt_expect_equal(pthread_setspecific(slow_key, argument), 0);
+    return NULL;
+}
+
+xt_define(a_join_waits_for_the_destructors_of_others)
+{
+    assert_int_equal(pthread_key_create(&slow_key, end_slowly), 0);
+    for (int i = 0; i < 2; i++) {
+        struct filch_thread *thread;
+        slow_is_done = 0;
+        assert_int_equal(filch_thread_spawn(&thread, NULL, have_slow_destructor, &slow_key), 0);
+        int64_t deadline = i == 0 ? FILCH_FOREVER : filch_deadline_in(60 * FILCH_S);
+        assert_int_equal(filch_thread_join_until(thread, deadline, NULL, NULL), 0);
+        assert_true(__atomic_load_n(&slow_is_done, __ATOMIC_ACQUIRE));
+    }
+    (void)pthread_key_delete(slow_key);
+}
+
+static void end_at_gate(void *gate)
+{
+    (void)wait_at(gate);
+}
+
+static void *have_gate(void *gate)
+{
+    xt_expect_equal(pthread_setspecific(slow_key, gate), 0);
+    return NULL;
+}
+
+xt_define(a_deadline_counts_for_the_destructors_of_others_too)
+{
+    uint32_t gate = 0;
+    struct filch_thread *thread;
+    assert_int_equal(pthread_key_create(&slow_key, end_at_gate), 0);
+    assert_int_equal(filch_thread_spawn(&thread, NULL, have_gate, &gate), 0);
+    finish(thread);
+    int64_t deadline = filch_deadline_in(2 * FILCH_MS);
+    assert_int_equal(filch_thread_join_until(thread, deadline, NULL, NULL), ETIMEDOUT);
+    open_gate(&gate);
+    assert_int_equal(filch_thread_join_until(thread, FILCH_FOREVER, NULL, NULL), 0);
+    (void)pthread_key_delete(slow_key);
+}
+
+xt_define(it_is_known_whether_a_thread_has_finished)
+{
+    uint32_t gate = 0;
+    struct filch_thread *thread;
+    assert_int_equal(filch_thread_is_finished(NULL), 0);
+    assert_int_equal(filch_thread_spawn(&thread, NULL, wait_at, &gate), 0);
+    assert_int_equal(filch_thread_is_finished(thread), 0);
+    struct filch_thread *reference = filch_thread_clone(thread);
+    assert_int_equal(filch_thread_is_finished(reference), 0);
+    open_gate(&gate);
+    while (!filch_thread_is_finished(thread))
+        xt_sleep_ns(20000);
+    assert_int_equal(do_join(thread), 0);
+    assert_int_equal(filch_thread_is_finished(reference), 1);
+    filch_thread_drop(reference);
+    /* Detached, and running. */
+    gate = 0;
+    assert_int_equal(filch_thread_spawn(&thread, NULL, wait_at, &gate), 0);
+    reference = filch_thread_clone(thread);
+    assert_int_equal(filch_thread_detach(thread), 0);
+    assert_int_equal(filch_thread_is_finished(reference), 0);
+    open_gate(&gate);
+    while (!filch_thread_is_finished(reference))
+        xt_sleep_ns(20000);
+    filch_thread_drop(reference);
+}
+
+xt_define(a_reference_is_no_handle)
+{
+    struct filch_thread *thread;
+    assert_int_equal(do_join(filch_thread_current()), EDEADLK);
+    assert_int_equal(filch_thread_detach(filch_thread_current()), EINVAL);
+    assert_int_equal(filch_thread_spawn(&thread, NULL, return_argument, NULL), 0);
+    struct filch_thread *reference = filch_thread_clone(thread);
+    assert_int_equal(do_join(reference), EINVAL);
+    assert_int_equal(filch_thread_detach(reference), EINVAL);
+    filch_thread_drop(reference);
+    assert_int_equal(do_join(thread), 0);
+}
+
+static void wait_for_drops(unsigned count)
+{
+    while (__atomic_load_n(&drops, __ATOMIC_ACQUIRE) < count)
+        xt_sleep_ns(20000);
+}
+
+xt_define(results_that_nobody_takes_are_dropped)
+{
+    uint32_t gate = 0;
+    struct filch_thread *thread;
+    struct filch_thread_attr attr = {.result_drop = count_drop};
+    void *result = NULL;
+    (void)take_drops();
+    /* Taken. */
+    assert_int_equal(filch_thread_spawn(&thread, &attr, return_argument, &attr), 0);
+    assert_int_equal(filch_thread_join(thread, &result, NULL), 0);
+    assert_ptr_equal(result, &attr);
+    assert_int_equal(take_drops(), 0);
+    /* Not wanted. */
+    assert_int_equal(filch_thread_spawn(&thread, &attr, return_argument, &attr), 0);
+    assert_int_equal(do_join(thread), 0);
+    assert_int_equal(take_drops(), 1);
+    /* Nothing there. */
+    assert_int_equal(filch_thread_spawn(&thread, &attr, return_argument, NULL), 0);
+    assert_int_equal(do_join(thread), 0);
+    assert_int_equal(take_drops(), 0);
+    /* Detached before the end; after it. */
+    assert_int_equal(filch_thread_spawn(&thread, &attr, wait_at, &gate), 0);
+    assert_int_equal(filch_thread_detach(thread), 0);
+    assert_int_equal(__atomic_load_n(&drops, __ATOMIC_ACQUIRE), 0);
+    open_gate(&gate);
+    wait_for_drops(1);
+    assert_int_equal(filch_thread_spawn(&thread, &attr, return_argument, &attr), 0);
+    finish(thread);
+    assert_int_equal(take_drops(), 1);
+    assert_int_equal(filch_thread_detach(thread), 0);
+    assert_int_equal(take_drops(), 1);
+    /* Somewhere in between. */
+    for (int i = 0; i < 200; i++) {
+        assert_int_equal(filch_thread_spawn(&thread, &attr, return_argument, &attr), 0);
+        assert_int_equal(filch_thread_detach(thread), 0);
+    }
+    wait_for_drops(200);
+    xt_sleep_ns(FILCH_MS);
+    assert_int_equal(take_drops(), 200);
+}
+
+xt_define(arguments_are_dropped_once)
+{
+    struct filch_thread *thread;
+    struct filch_thread_attr attr = {.arg_drop = count_drop};
+    (void)take_drops();
+    assert_int_equal(filch_thread_spawn(&thread, &attr, return_argument, &attr), 0);
+    assert_int_equal(do_join(thread), 0);
+    assert_int_equal(take_drops(), 1);
+    assert_int_equal(filch_thread_spawn(&thread, &attr, return_argument, &attr), 0);
+    assert_int_equal(filch_thread_detach(thread), 0);
+    wait_for_drops(1);
+    assert_int_equal(take_drops(), 1);
+}
+
+xt_define(arguments_are_dropped_where_the_spawn_fails)
+{
+    struct filch_thread *thread = NULL;
+    struct filch_thread_attr attr = {.arg_drop = count_drop};
+    (void)take_drops();
+    assert_int_equal(filch_thread_spawn(NULL, &attr, return_argument, &attr), EINVAL);
+    assert_int_equal(take_drops(), 1);
+    assert_int_equal(filch_thread_spawn(&thread, &attr, NULL, &attr), EINVAL);
+    assert_int_equal(take_drops(), 1);
+    for (uint64_t k = 1; k < 100; k++) {
+        xt_faults_install();
+        xt_faults_arm(XT_ALL_FAULTS, k, XT_FAULT_ONCE);
+        int error = filch_thread_spawn(&thread, &attr, return_argument, &attr);
+        bool has_failed = xt_faults_disarm() > 0;
+        if (error == 0)
+            assert_int_equal(do_join(thread), 0);
+        xt_faults_remove();
+        assert_int_equal(take_drops(), 1);
+        if (!has_failed)
+            return;
+    }
+    fail();
+}
+
+static void try_to_join(void *argument)
+{
+    xt_expect_equal(do_join(argument), EPERM);
+    xt_expect_equal(filch_thread_detach(argument), EPERM);
+    if (XT_TSAN)
+        return; /* it takes the new thread for the parent's */
+    struct filch_thread *thread;
+    xt_expect_equal(filch_thread_spawn(&thread, NULL, return_argument, NULL), 0);
+    xt_expect_equal(do_join(thread), 0);
+}
+
+xt_define(a_child_cannot_join_threads_of_its_parent)
+{
+    xt_skip_if_emulated();
+    uint32_t gate = 0;
+    struct filch_thread *thread;
+    assert_int_equal(filch_thread_spawn(&thread, NULL, wait_at, &gate), 0);
+    xt_expect_child(try_to_join, thread, "a forked child");
+    open_gate(&gate);
+    assert_int_equal(do_join(thread), 0);
+}
+
+static void end_with_threads(void *unused)
+{
+    static uint32_t gate; /* never opened */
+    (void)unused;
+    for (int i = 0; i < 10; i++) {
+        struct filch_thread *thread;
+        xt_expect_equal(filch_thread_spawn(&thread, NULL, wait_at, &gate), 0);
+        if (i % 2 == 0)
+            xt_expect_equal(filch_thread_detach(thread), 0);
+    }
+    exit(42); /* as main does when it returns */
+}
+
+xt_define(the_end_of_main_ends_the_threads)
+{
+    xt_skip_if_emulated();
+    struct xt_child child;
+    xt_run_child(&child, end_with_threads, NULL);
+    if (!XT_TSAN) /* which reports threads that are still there */
+        assert_int_equal(child.status, 42 << 8);
+#if defined(FILCH_DEBUG) && FILCH_DEBUG
+    assert_non_null(strstr(child.output, "was neither joined nor detached"));
+#else
+    assert_null(strstr(child.output, "filch:"));
+#endif
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        xt_test(failures_leave_nothing_behind), /* first: it wants no other thread in the library */
+        /* First: the process has not read its environment, and no other thread is in the library. */
+        xt_test(the_environment_sets_the_default_size),
+        xt_test(failures_leave_nothing_behind),
+        xt_test(arguments_are_dropped_where_the_spawn_fails),
         xt_test(bad_arguments_are_refused),
         xt_test(a_join_takes_the_result),
         xt_test(detached_threads_run),
@@ -250,8 +627,20 @@ int main(void)
         xt_test(threads_have_names),
         xt_test(a_stack_is_as_large_as_asked_for),
         xt_test(a_thread_is_bound),
-        xt_test(the_environment_sets_the_default_size),
         xt_test(errno_is_preserved),
+        xt_test(a_default_stack_has_two_mebibytes),
+        xt_test(a_stack_has_a_guard),
+        xt_test(the_spawn_happens_before_and_the_end_too),
+        xt_test(a_thread_may_leave_by_pthread_exit),
+        xt_test(a_join_may_have_a_deadline),
+        xt_test(a_join_waits_for_the_destructors_of_others),
+        xt_test(a_deadline_counts_for_the_destructors_of_others_too),
+        xt_test(it_is_known_whether_a_thread_has_finished),
+        xt_test(a_reference_is_no_handle),
+        xt_test(results_that_nobody_takes_are_dropped),
+        xt_test(arguments_are_dropped_once),
+        xt_test(a_child_cannot_join_threads_of_its_parent),
+        xt_test(the_end_of_main_ends_the_threads),
     };
     return xt_run(tests);
 }

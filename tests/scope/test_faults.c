@@ -322,13 +322,68 @@ xt_define(the_default_pool)
     }
 }
 
+/* --- channels --- */
+
+enum { CHANNEL_MESSAGES = 1500 }; /* several blocks */
+
+static void use_channel(size_t capacity)
+{
+    struct filch_sender *tx = NULL;
+    struct filch_receiver *rx = NULL;
+    int error = filch_channel_create(&tx, &rx, sizeof(uint64_t), capacity);
+    xt_expect(error == 0 || error == ENOMEM);
+    if (error != 0) {
+        xt_expect(tx == NULL && rx == NULL);
+        return;
+    }
+    uint64_t sent = 0, received = 0, message;
+    for (uint64_t i = 0; i < CHANNEL_MESSAGES; i++) {
+        error = filch_try_send(tx, &i);
+        xt_expect(error == 0 || error == ENOMEM || error == EAGAIN);
+        sent += error == 0;
+    }
+    struct filch_select_case cases[20] = {{.rx = rx, .value = &message}};
+    size_t index = 77;
+    error = filch_try_select(cases, 20, &index);
+    xt_expect(error == 0 || error == ENOMEM || (error == EAGAIN && sent == 0));
+    xt_expect_equal(index, error == 0 ? 0 : 77);
+    received += error == 0;
+    filch_sender_drop(tx);
+    FILCH_RECV_EACH(rx, &message)
+    received++;
+    xt_expect_equal(received, sent);
+    filch_receiver_drop(rx);
+}
+
+static void use_channels(struct run *run)
+{
+    (void)run;
+    struct filch_receiver *tick = NULL;
+    use_channel(0);
+    use_channel(3);
+    use_channel(FILCH_UNBOUNDED);
+    int error = filch_tick(&tick, FILCH_S);
+    xt_expect(error == 0 || error == ENOMEM);
+    filch_receiver_drop(tick);
+}
+
+xt_define(channels)
+{
+    sweep(use_channels, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        xt_test(the_default_pool),      xt_test(creating_a_pool),
-        xt_test(spawning_from_outside), xt_test(spawning_batches),
-        xt_test(spawning_inside),       xt_test(scopes_joins_and_loops_inside),
-        xt_test(loops_from_outside),    xt_test(waiting_inside),
+        xt_test(the_default_pool),
+        xt_test(creating_a_pool),
+        xt_test(spawning_from_outside),
+        xt_test(spawning_batches),
+        xt_test(spawning_inside),
+        xt_test(scopes_joins_and_loops_inside),
+        xt_test(loops_from_outside),
+        xt_test(waiting_inside),
+        xt_test(channels),
     };
     return xt_run(tests);
 }

@@ -252,6 +252,46 @@ xt_define(costs_may_rise_along_the_range)
     everywhere(loop_unevenly);
 }
 
+/* A body that is cheap until it is not. */
+struct turning {
+    bool is_dear;
+    uint64_t sum;
+    size_t largest; /* range of dear iterations */
+};
+
+static void turn_dear(size_t begin, size_t end, void *ctx)
+{
+    struct turning *t = ctx;
+    if (t->is_dear)
+        xt_sleep_ns((int64_t)(end - begin) * 100 * FILCH_US);
+    size_t largest = __atomic_load_n(&t->largest, __ATOMIC_RELAXED);
+    while (t->is_dear && end - begin > largest &&
+           !__atomic_compare_exchange_n(&t->largest, &largest, end - begin, false, __ATOMIC_RELAXED,
+                                        __ATOMIC_RELAXED))
+        ;
+    __atomic_fetch_add(&t->sum, end - begin, __ATOMIC_RELAXED);
+}
+
+static void turn(void *unused)
+{
+    (void)unused;
+    for (int round = 0; round < 3; round++) {
+        struct turning t = {.is_dear = false};
+        for (int i = 0; i < 1000; i++)
+            filch_for(0, 2000, turn_dear, &t);
+        xt_expect_equal(t.sum, 2000 * 1000);
+        t.is_dear = true;
+        filch_for(0, 2000, turn_dear, &t);
+        xt_expect_equal(t.sum, 2000 * 1001);
+        xt_expect(t.largest <= 2000 / 8); /* 25 ms, which is several ticks; not 200 ms */
+    }
+}
+
+xt_define(a_body_that_becomes_dear_is_found_out)
+{
+    everywhere(turn);
+}
+
 struct plain {
     uint64_t *values;
     size_t count;
@@ -434,6 +474,7 @@ int main(void)
         xt_test(no_more_take_part_than_allowed),
         xt_test(a_loop_runs_on_the_pool_that_is_asked_for),
         xt_test(costs_may_rise_along_the_range),
+        xt_test(a_body_that_becomes_dear_is_found_out),
         xt_test(a_loop_sees_what_the_one_before_wrote),
         xt_test(loops_in_loops),
         xt_test(loops_in_tasks_of_scopes),

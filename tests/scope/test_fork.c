@@ -3,6 +3,7 @@
 #include "test.h"
 
 #include <filch/filch.h>
+#include <stdlib.h>
 
 static void everywhere(void (*test)(void *))
 {
@@ -219,6 +220,37 @@ xt_define(more_open_forks_than_slots)
     everywhere(open_many_in_task);
 }
 
+static void open_many_without_pool(void *unused)
+{
+    (void)unused;
+    (void)setenv("FILCH_WORKERS", "none", 1);
+    struct filch_pool *pool = NULL;
+    xt_expect_equal(filch_pool_default(&pool), EINVAL);
+    open_many(NULL);
+    xt_expect_equal(fib(20), 6765);
+}
+
+xt_define(forks_without_a_pool_run_one_after_the_other)
+{
+    xt_expect_child(open_many_without_pool, NULL, "no pool");
+}
+
+static void sync_too_often(void *unused)
+{
+    (void)unused;
+    FILCH_FORK(f, one_of_many, 1);
+    (void)FILCH_SYNC(f, one_of_many);
+    (void)FILCH_SYNC(f, one_of_many);
+}
+
+xt_define(a_fork_that_is_synced_twice_is_named)
+{
+    xt_skip_if_emulated();
+    struct xt_child child;
+    xt_run_child(&child, sync_too_often, NULL);
+    assert_true(xt_child_aborted(&child, "synced twice"));
+}
+
 /* --- mixed --- */
 
 static void add_range(size_t begin, size_t end, void *ctx)
@@ -284,6 +316,8 @@ int main(void)
         xt_test(every_shape_of_function),
         xt_test(recursion_gives_the_right_result),
         xt_test(more_open_forks_than_slots),
+        xt_test(forks_without_a_pool_run_one_after_the_other),
+        xt_test(a_fork_that_is_synced_twice_is_named),
         xt_test(forks_loops_and_scopes_nested_in_each_other),
         xt_test(more_threads_than_places_for_guests),
     };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "schedule.h"
 
+#include "simulate.h"
 #include "support.h"
 
 #include <errno.h>
@@ -60,12 +61,18 @@ static void perturb(int mode)
         nap(more % STALL_NS_MAX);
 }
 
-void filch__sched_point(void)
+void filch__sched_point(const char *file, int line)
 {
-    int mode = __atomic_load_n(&schedule.mode, __ATOMIC_ACQUIRE);
-    if (mode == SCHEDULE_OFF)
-        return;
     int saved_errno = errno;
-    perturb(mode);
+    int mode = __atomic_load_n(&schedule.mode, __ATOMIC_ACQUIRE);
+    if (!simulate_point(file, line) && mode != SCHEDULE_OFF)
+        perturb(mode);
+    errno = saved_errno;
+}
+
+void filch__sched_relax(void)
+{
+    int saved_errno = errno;
+    (void)simulate_relax();
     errno = saved_errno;
 }

@@ -22,7 +22,9 @@ void schedule_perturb(enum schedule_mode mode, uint64_t seed);
 
 const char *schedule_name(enum schedule_mode mode);
 
-/* What the library calls. */
-void filch__sched_point(void);
+/* What the library calls, before an atomic access and where it spins. A thread of a simulated schedule
+ * (simulate.h) is handed on there. */
+void filch__sched_point(const char *file, int line);
+void filch__sched_relax(void);
 
 #endif

@@ -115,11 +115,13 @@ size_t xt_rss_bytes(void)
 static struct {
     const char *what;
     int64_t deadline_ns; /* 0: no watchdog yet */
+    bool is_watching;
 } watch;
 
 static void *watchdog(void *unused)
 {
     (void)unused;
+    __atomic_store_n(&watch.is_watching, true, __ATOMIC_RELEASE);
     for (;;) {
         xt_sleep_ns(NS_PER_S);
         if (xt_now_ns() < __atomic_load_n(&watch.deadline_ns, __ATOMIC_ACQUIRE))
@@ -140,8 +142,13 @@ void xt_watch(const char *what, unsigned seconds)
     if (before != 0)
         return;
     pthread_t thread;
-    if (pthread_create(&thread, NULL, watchdog, NULL) == 0)
-        (void)pthread_detach(thread);
+    if (pthread_create(&thread, NULL, watchdog, NULL) != 0)
+        return;
+    (void)pthread_detach(thread);
+    /* A thread that is starting holds locks of the sanitizer's: a child forked now would wait for them
+     * for ever. From here on the watchdog only sleeps. */
+    while (!__atomic_load_n(&watch.is_watching, __ATOMIC_ACQUIRE))
+        xt_sleep_ns(NS_PER_S / 1000);
 }
 
 /* --- randomness --- */

@@ -23,4 +23,8 @@ void openmp_spmv(void *data);
 void openmp_pagerank(void *data);
 void openmp_components(void *data);
 
+/* growth.c */
+void openmp_grain(void *data);
+void openmp_iterations(void *data);
+
 #endif

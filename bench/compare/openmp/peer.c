@@ -16,6 +16,8 @@
 #define STATIC ACTIVE " OMP_SCHEDULE=static"
 #define DYNAMIC ACTIVE " OMP_SCHEDULE=dynamic"
 #define DYNAMIC_64 ACTIVE " OMP_SCHEDULE=dynamic,64"
+#define DYNAMIC_65536 ACTIVE " OMP_SCHEDULE=dynamic,65536"
+#define STATIC_PASSIVE PASSIVE " OMP_SCHEDULE=static"
 #define GUIDED ACTIVE " OMP_SCHEDULE=guided"
 
 /* A thread that is not the submitter has to run the task: that is how long the pool takes to wake.
@@ -65,35 +67,50 @@ static void start(unsigned workers, const char *case_name)
 static const struct bench_impl impls[] = {
     /* Each spawn costs tens of times what it costs elsewhere: a smaller n, same time per spawn. */
     {"fib", "", ACTIVE, openmp_fib, 28},
+    {"fib", "passive", PASSIVE, openmp_fib, 26},
     {"nqueens", "", ACTIVE, openmp_nqueens, 0},
     {"uts-flat", "", ACTIVE, openmp_uts, 0},
     {"uts-deep", "", ACTIVE, openmp_uts, 0},
     {"msort", "", ACTIVE, openmp_msort, 0},
+    {"msort", "passive", PASSIVE, openmp_msort, 0},
     {"stuck", "", ACTIVE, openmp_stuck, 0},
+    {"stuck", "passive", PASSIVE, openmp_stuck, 0},
     {"flat", "", ACTIVE, openmp_flat, 0},
+    {"flat", "passive", PASSIVE, openmp_flat, 0},
     {"dispatch", "", ACTIVE, openmp_dispatch, 0},
     {"dispatch", "passive", PASSIVE, openmp_dispatch, 3000},
     {"saxpy", "", STATIC, openmp_saxpy, 0},
     {"saxpy", "guided", GUIDED, openmp_saxpy, 0},
+    {"saxpy", "dynamic", DYNAMIC_65536, openmp_saxpy, 0},
+    {"saxpy", "passive", STATIC_PASSIVE, openmp_saxpy, 0},
     {"dot", "", STATIC, openmp_dot, 0},
     {"dot", "guided", GUIDED, openmp_dot, 0},
+    {"dot", "dynamic", DYNAMIC_65536, openmp_dot, 0},
+    {"dot", "passive", STATIC_PASSIVE, openmp_dot, 0},
     {"stencil", "", STATIC, openmp_stencil, 0},
     {"stencil", "dynamic", DYNAMIC, openmp_stencil, 0},
     {"stencil", "guided", GUIDED, openmp_stencil, 0},
+    {"stencil", "passive", STATIC_PASSIVE, openmp_stencil, 0},
     {"mandelbrot", "", STATIC, openmp_mandelbrot, 0},
     {"mandelbrot", "dynamic", DYNAMIC, openmp_mandelbrot, 0},
     {"mandelbrot", "guided", GUIDED, openmp_mandelbrot, 0},
+    {"mandelbrot", "passive", STATIC_PASSIVE, openmp_mandelbrot, 0},
     {"spmv", "", STATIC, openmp_spmv, 0},
     {"spmv", "dynamic64", DYNAMIC_64, openmp_spmv, 0},
     {"spmv", "guided", GUIDED, openmp_spmv, 0},
+    {"spmv", "passive", STATIC_PASSIVE, openmp_spmv, 0},
     {"spmv-mesh", "", STATIC, openmp_spmv, 0},
     {"spmv-mesh", "guided", GUIDED, openmp_spmv, 0},
+    {"spmv-mesh", "dynamic64", DYNAMIC_64, openmp_spmv, 0},
+    {"spmv-mesh", "passive", STATIC_PASSIVE, openmp_spmv, 0},
     {"pagerank", "", STATIC, openmp_pagerank, 0},
     {"pagerank", "dynamic64", DYNAMIC_64, openmp_pagerank, 0},
     {"pagerank", "guided", GUIDED, openmp_pagerank, 0},
+    {"pagerank", "passive", STATIC_PASSIVE, openmp_pagerank, 0},
     {"components", "", STATIC, openmp_components, 0},
     {"components", "dynamic64", DYNAMIC_64, openmp_components, 0},
     {"components", "guided", GUIDED, openmp_components, 0},
+    {"components", "passive", STATIC_PASSIVE, openmp_components, 0},
     {"wake", "", PASSIVE, wake, 0},
     {"wake", "active", ACTIVE, wake, 0},
     {"wake-result", "", PASSIVE, wake, 0},
@@ -101,6 +118,8 @@ static const struct bench_impl impls[] = {
     {"idle", "", "", idle, 0}, /* with the runtime's own default */
     {"idle", "passive", PASSIVE, idle, 0},
     {"cold-start", "", "", cold_start_measure, 0},
+    {"grain", "", ACTIVE, openmp_grain, 0},
+    {"iterations", "", ACTIVE, openmp_iterations, 0},
 };
 
 const struct bench_peer bench_peer = {

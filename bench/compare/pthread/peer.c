@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "peer/peer.h"
+#include "compare/pthread/locks.h"
 #include "compare/pthread/pool.h"
+#include "compare/pthread/threads.h"
 #include "forkjoin/stuck.h"
+#include "growth/growth.h"
 #include "latency/latency.h"
 #include "tasks/flat.h"
 
@@ -43,6 +46,21 @@ static void flat_job(void *data)
 static void flat(void *data)
 {
     pool_submit(flat_job, &data, 1);
+    pool_wait();
+}
+
+static void grain_job(void *data)
+{
+    struct grain_data *grain = data;
+    for (size_t i = 0; i < grain->count; i++) {
+        void *argument = &grain->values[i];
+        pool_submit(grain_task, &argument, 1);
+    }
+}
+
+static void grain(void *data)
+{
+    pool_submit(grain_job, &data, 1);
     pool_wait();
 }
 
@@ -127,7 +145,27 @@ static const struct bench_impl impls[] = {
     {"wake", "", "", wake, 0},
     {"wake-result", "", "", wake, 0},
     {"idle", "", "", idle, 0},
+    {"thread-spawn", "", "", pthread_case_thread_spawn, 0},
+    {"mutex", "", "", pthread_case_mutex, 0},
+    {"mutex-2-short", "", "", pthread_case_mutex_threads, 0},
+    {"mutex-4-short", "", "", pthread_case_mutex_threads, 0},
+    {"mutex-16-short", "", "", pthread_case_mutex_threads, 0},
+    {"mutex-2-long", "", "", pthread_case_mutex_threads, 0},
+    {"mutex-4-long", "", "", pthread_case_mutex_threads, 0},
+    {"mutex-16-long", "", "", pthread_case_mutex_threads, 0},
+    {"mutex-16-short-fair", "", "", pthread_case_mutex_threads, 0},
+    {"mutex-16-long-fair", "", "", pthread_case_mutex_threads, 0},
+    {"rwlock-read", "", "", pthread_case_rwlock_read, 0},
+    {"rwlock-write", "", "", pthread_case_rwlock_write, 0},
+    {"rwlock-90-short", "", "", pthread_case_rwlock_threads, 0},
+    {"rwlock-90-long", "", "", pthread_case_rwlock_threads, 0},
+    {"rwlock-99-short", "", "", pthread_case_rwlock_threads, 0},
+    {"rwlock-99-long", "", "", pthread_case_rwlock_threads, 0},
+    {"condvar-threads", "", "", pthread_case_condvar, 0},
+    {"barrier-2", "", "", pthread_case_barrier, 0},
+    {"barrier-8", "", "", pthread_case_barrier, 0},
     {"cold-start", "", "", cold_start_measure, 0},
+    {"grain", "", "", grain, 0},
 };
 
 const struct bench_peer bench_peer = {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The C side of the Rayon peer: the table, and what the Rust side leaves to C. */
 #include "peer/peer.h"
+#include "growth/growth.h"
 #include "latency/latency.h"
 #include "tasks/flat.h"
 
@@ -12,14 +13,19 @@ void rayon_uts(void *data);
 void rayon_msort(void *data);
 void rayon_stuck(void *data);
 void rayon_flat(void *data, size_t count);
+void rayon_grain(void *data, size_t count);
 void rayon_submit(void *data, size_t count);
 void rayon_dispatch(void *data);
 void rayon_dispatch_chunks(void *data);
 void rayon_saxpy(void *data);
+void rayon_saxpy_chunks(void *data);
 void rayon_dot(void *data);
+void rayon_dot_chunks(void *data);
 void rayon_stencil(void *data);
+void rayon_stencil_chunks(void *data);
 void rayon_mandelbrot(void *data);
 void rayon_spmv(void *data);
+void rayon_spmv_chunks(void *data);
 void rayon_pagerank(void *data);
 void rayon_components(void *data);
 void rayon_wake_install(struct wake_data *wake);
@@ -30,6 +36,7 @@ void rayon_first_task(void);
 /* Called from Rust. */
 void rayon_flat_run(struct flat_data *flat, size_t index);
 void rayon_submit_run(struct flat_data *flat, size_t index);
+void rayon_grain_run(struct grain_data *grain, size_t index);
 void rayon_wake_run(struct wake_data *wake);
 void rayon_idle_run(struct idle_data *idle);
 
@@ -42,6 +49,11 @@ void rayon_submit_run(struct flat_data *flat, size_t index)
 {
     flat_task(&flat->ran[index]);
     flat_left_down(flat);
+}
+
+void rayon_grain_run(struct grain_data *grain, size_t index)
+{
+    grain_task(&grain->values[index]);
 }
 
 void rayon_wake_run(struct wake_data *wake)
@@ -57,6 +69,11 @@ void rayon_idle_run(struct idle_data *idle)
 static void flat(void *data)
 {
     rayon_flat(data, ((struct flat_data *)data)->count);
+}
+
+static void grain(void *data)
+{
+    rayon_grain(data, ((struct grain_data *)data)->count);
 }
 
 static void submit(void *data)
@@ -105,11 +122,16 @@ static const struct bench_impl impls[] = {
     {"dispatch", "", "", rayon_dispatch, 0},
     {"dispatch", "chunks", "", rayon_dispatch_chunks, 0},
     {"saxpy", "", "", rayon_saxpy, 0},
+    {"saxpy", "chunks", "", rayon_saxpy_chunks, 0},
     {"dot", "", "", rayon_dot, 0},
+    {"dot", "chunks", "", rayon_dot_chunks, 0},
     {"stencil", "", "", rayon_stencil, 0},
+    {"stencil", "chunks", "", rayon_stencil_chunks, 0},
     {"mandelbrot", "", "", rayon_mandelbrot, 0},
     {"spmv", "", "", rayon_spmv, 0},
+    {"spmv", "chunks", "", rayon_spmv_chunks, 0},
     {"spmv-mesh", "", "", rayon_spmv, 0},
+    {"spmv-mesh", "chunks", "", rayon_spmv_chunks, 0},
     {"pagerank", "", "", rayon_pagerank, 0},
     {"components", "", "", rayon_components, 0},
     {"wake", "", "", wake_install, 0},
@@ -118,6 +140,7 @@ static const struct bench_impl impls[] = {
     {"wake-result", "spawn", "", wake_spawn, 0},
     {"idle", "", "", idle, 0},
     {"cold-start", "", "", cold_start_measure, 0},
+    {"grain", "", "", grain, 0},
 };
 
 const struct bench_peer bench_peer = {

@@ -5,6 +5,7 @@
 #include "forkjoin/nqueens.h"
 #include "forkjoin/stuck.h"
 #include "forkjoin/uts.h"
+#include "growth/growth.h"
 #include "latency/latency.h"
 #include "numeric/components.h"
 #include "numeric/mandelbrot.h"
@@ -105,6 +106,37 @@ static void components(void *data)
         components_serial(components);
 }
 
+static void grain(void *data)
+{
+    struct grain_data *grain_data = data;
+    void (*volatile task)(void *) = grain_task;
+    for (size_t i = 0; i < grain_data->count; i++)
+        task(&grain_data->values[i]);
+}
+
+static __attribute__((noinline)) uint64_t deep(unsigned level)
+{
+    if (level == 0)
+        return 0;
+    const uint64_t below = deep(level - 1);
+    __asm__ volatile(""); /* after the call, which is then none that could be left out */
+    return below + 1;
+}
+
+static void depth(void *data)
+{
+    struct depth_data *depth_data = data;
+    for (unsigned i = 0; i < depth_data->repeats; i++)
+        depth_data->forks += deep(depth_data->depth);
+}
+
+static void iterations(void *data)
+{
+    struct iterations_data *loop = data;
+    for (size_t i = 0; i < loop->repeats; i++)
+        iterations_range(loop, 0, loop->iterations);
+}
+
 static void start(unsigned workers, const char *case_name)
 {
     (void)workers;
@@ -131,6 +163,9 @@ static const struct bench_impl impls[] = {
     {"components", "", "", components, 0},
     /* A process that runs its "task" at once: what starting a process costs here. */
     {"cold-start", "", "", cold_start_measure, 0},
+    {"grain", "", "", grain, 0},
+    {"depth", "", "", depth, 0},
+    {"iterations", "", "", iterations, 0},
 };
 
 #ifndef BENCH_PEER_NAME

@@ -7,6 +7,7 @@ extern "C" {
 #include "forkjoin/nqueens.h"
 #include "forkjoin/stuck.h"
 #include "forkjoin/uts.h"
+#include "growth/growth.h"
 #include "latency/latency.h"
 #include "numeric/components.h"
 #include "numeric/mandelbrot.h"
@@ -21,6 +22,7 @@ extern "C" {
 #include <functional>
 #include <optional>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include <oneapi/tbb/blocked_range.h>
@@ -162,6 +164,17 @@ void run_flat(void *data)
     });
 }
 
+void run_grain(void *data)
+{
+    auto *grain = static_cast<struct grain_data *>(data);
+    inside([=] {
+        tbb::task_group group;
+        for (size_t i = 0; i < grain->count; i++)
+            group.run([value = &grain->values[i]] { grain_task(value); });
+        group.wait();
+    });
+}
+
 void run_submit(void *data)
 {
     auto *flat = static_cast<struct flat_data *>(data);
@@ -175,38 +188,46 @@ void run_submit(void *data)
     flat_left_wait(flat);
 }
 
-// One loop with the partitioner that the type names; affinity keeps its state between loops.
-template <typename Partitioner> struct loop {
-    template <typename Body> static void run(size_t begin, size_t end, const Body &body)
+// Pieces per worker for simple_partitioner, which cuts down to a grain that has to be given: one
+// where the loop is tiny, a few where all iterations cost the same, more where they do not.
+enum pieces { TINY = 1, EVEN = 8, UNEVEN = 32 };
+
+template <typename P> range range_of(pieces p, size_t begin, size_t end)
+{
+    if (!std::is_same_v<P, tbb::simple_partitioner>)
+        return range(begin, end);
+    const size_t all = size_t(p) * bench_workers();
+    const size_t grain = (end - begin + all - 1) / all;
+    return range(begin, end, grain ? grain : 1);
+}
+
+// Loops with the partitioner that the type names. One that remembers who did what is kept between
+// loops; where a body holds several loops over the same data, they share it.
+template <typename P> struct loop {
+    static P partitioner;
+
+    template <typename Body> static void run(pieces p, size_t begin, size_t end, const Body &body)
     {
-        tbb::parallel_for(range(begin, end), body, Partitioner());
+        tbb::parallel_for(range_of<P>(p, begin, end), body, partitioner);
+    }
+
+    template <typename Body> static double sum(pieces p, size_t begin, size_t end, const Body &body)
+    {
+        return tbb::parallel_reduce(
+            range_of<P>(p, begin, end), 0.0,
+            [&](const range &r, double before) { return before + body(r); }, std::plus<double>(),
+            partitioner);
     }
 };
 
-// simple_partitioner cuts down to the grain, which has to be given: an eighth of a worker's share.
-template <> struct loop<tbb::simple_partitioner> {
-    template <typename Body> static void run(size_t begin, size_t end, const Body &body)
-    {
-        const size_t pieces = 8 * bench_workers();
-        const size_t grain = (end - begin + pieces - 1) / pieces;
-        tbb::parallel_for(range(begin, end, grain ? grain : 1), body, tbb::simple_partitioner());
-    }
-};
-
-template <> struct loop<tbb::affinity_partitioner> {
-    template <typename Body> static void run(size_t begin, size_t end, const Body &body)
-    {
-        static tbb::affinity_partitioner partitioner;
-        tbb::parallel_for(range(begin, end), body, partitioner);
-    }
-};
+template <typename P> P loop<P>::partitioner;
 
 template <typename P> void run_dispatch(void *data)
 {
     auto *dispatch = static_cast<struct dispatch_data *>(data);
     inside([=] {
         for (size_t i = 0; i < dispatch->loops; i++) {
-            loop<P>::run(0, DISPATCH_ELEMENTS, [x = dispatch->x](const range &r) {
+            loop<P>::run(TINY, 0, DISPATCH_ELEMENTS, [x = dispatch->x](const range &r) {
                 dispatch_range(x, r.begin(), r.end());
             });
             dispatch_next();
@@ -218,19 +239,18 @@ template <typename P> void run_saxpy(void *data)
 {
     auto *saxpy = static_cast<struct saxpy_data *>(data);
     inside([=] {
-        loop<P>::run(0, saxpy->count,
+        loop<P>::run(EVEN, 0, saxpy->count,
                      [=](const range &r) { saxpy_range(saxpy, r.begin(), r.end()); });
     });
 }
 
-void run_dot(void *data)
+template <typename P> void run_dot(void *data)
 {
     auto *dot = static_cast<struct dot_data *>(data);
     inside([=] {
-        dot->result = tbb::parallel_reduce(
-            range(0, dot->count), 0.0,
-            [=](const range &r, double sum) { return sum + dot_range(dot, r.begin(), r.end()); },
-            std::plus<double>());
+        dot->result = loop<P>::sum(EVEN, 0, dot->count, [=](const range &r) {
+            return dot_range(dot, r.begin(), r.end());
+        });
     });
 }
 
@@ -239,7 +259,7 @@ template <typename P> void run_stencil(void *data)
     auto *stencil = static_cast<struct stencil_data *>(data);
     inside([=] {
         for (unsigned sweep = 0; sweep < stencil->sweeps; sweep++) {
-            loop<P>::run(1, stencil->side - 1,
+            loop<P>::run(EVEN, 1, stencil->side - 1,
                          [=](const range &r) { stencil_rows(stencil, sweep, r.begin(), r.end()); });
         }
     });
@@ -249,7 +269,7 @@ template <typename P> void run_mandelbrot(void *data)
 {
     auto *mandelbrot = static_cast<struct mandelbrot_data *>(data);
     inside([=] {
-        loop<P>::run(0, mandelbrot->height,
+        loop<P>::run(UNEVEN, 0, mandelbrot->height,
                      [=](const range &r) { mandelbrot_rows(mandelbrot, r.begin(), r.end()); });
     });
 }
@@ -258,41 +278,53 @@ template <typename P> void run_spmv(void *data)
 {
     auto *spmv = static_cast<struct spmv_data *>(data);
     inside([=] {
-        loop<P>::run(0, spmv->rows, [=](const range &r) { spmv_rows(spmv, r.begin(), r.end()); });
+        loop<P>::run(UNEVEN, 0, spmv->rows,
+                     [=](const range &r) { spmv_rows(spmv, r.begin(), r.end()); });
     });
 }
 
-void run_pagerank(void *data)
+template <typename P> void run_pagerank(void *data)
 {
     auto *pagerank = static_cast<struct pagerank_data *>(data);
-    const range all(0, pagerank->out.vertices);
+    const size_t vertices = pagerank->out.vertices;
     inside([=] {
         for (unsigned round = 0; round < pagerank->rounds; round++) {
-            const double dangling = tbb::parallel_reduce(
-                all, 0.0,
-                [=](const range &r, double sum) {
-                    return sum + pagerank_share(pagerank, r.begin(), r.end());
-                },
-                std::plus<double>());
+            const double dangling = loop<P>::sum(UNEVEN, 0, vertices, [=](const range &r) {
+                return pagerank_share(pagerank, r.begin(), r.end());
+            });
             const double base = pagerank_base(pagerank, dangling);
-            tbb::parallel_for(
-                all, [=](const range &r) { pagerank_gather(pagerank, base, r.begin(), r.end()); });
+            loop<P>::run(UNEVEN, 0, vertices, [=](const range &r) {
+                pagerank_gather(pagerank, base, r.begin(), r.end());
+            });
         }
     });
 }
 
-void run_components(void *data)
+template <typename P> void run_components(void *data)
 {
     auto *components = static_cast<struct components_data *>(data);
-    const range all(0, components->graph.vertices);
+    const size_t vertices = components->graph.vertices;
     inside([=] {
         for (unsigned repeat = 0; repeat < components->repeats; repeat++) {
-            tbb::parallel_for(
-                all, [=](const range &r) { components_start(components, r.begin(), r.end()); });
-            tbb::parallel_for(
-                all, [=](const range &r) { components_hook(components, r.begin(), r.end()); });
-            tbb::parallel_for(
-                all, [=](const range &r) { components_flatten(components, r.begin(), r.end()); });
+            loop<P>::run(UNEVEN, 0, vertices,
+                         [=](const range &r) { components_start(components, r.begin(), r.end()); });
+            loop<P>::run(UNEVEN, 0, vertices,
+                         [=](const range &r) { components_hook(components, r.begin(), r.end()); });
+            loop<P>::run(UNEVEN, 0, vertices, [=](const range &r) {
+                components_flatten(components, r.begin(), r.end());
+            });
+        }
+    });
+}
+
+void run_iterations(void *data)
+{
+    auto *all = static_cast<struct iterations_data *>(data);
+    inside([=] {
+        for (size_t i = 0; i < all->repeats; i++) {
+            loop<tbb::auto_partitioner>::run(EVEN, 0, all->iterations, [=](const range &r) {
+                iterations_range(all, r.begin(), r.end());
+            });
         }
     });
 }
@@ -349,6 +381,13 @@ using simple = tbb::simple_partitioner;
 using fixed = tbb::static_partitioner;
 using affinity = tbb::affinity_partitioner;
 
+#define WITH_EACH_PARTITIONER(name, run, size)                                                     \
+    {name, "", "", run<automatic>, size}, {name, "simple", "", run<simple>, size},                 \
+        {name, "static", "", run<fixed>, size},                                                    \
+    {                                                                                              \
+        name, "affinity", "", run<affinity>, size                                                  \
+    }
+
 const bench_impl impls[] = {
     {"fib", "", "", run_fib, 30},
     {"nqueens", "", "", run_nqueens, 0},
@@ -358,29 +397,21 @@ const bench_impl impls[] = {
     {"stuck", "", "", run_stuck, 0},
     {"flat", "", "", run_flat, 0},
     {"submit", "", "", run_submit, 0},
-    {"dispatch", "", "", run_dispatch<automatic>, 20000},
-    {"dispatch", "simple", "", run_dispatch<simple>, 20000},
-    {"dispatch", "static", "", run_dispatch<fixed>, 20000},
-    {"dispatch", "affinity", "", run_dispatch<affinity>, 20000},
-    {"saxpy", "", "", run_saxpy<automatic>, 0},
-    {"saxpy", "simple", "", run_saxpy<simple>, 0},
-    {"saxpy", "static", "", run_saxpy<fixed>, 0},
-    {"dot", "", "", run_dot, 0},
-    {"stencil", "", "", run_stencil<automatic>, 0},
-    {"stencil", "static", "", run_stencil<fixed>, 0},
-    {"stencil", "affinity", "", run_stencil<affinity>, 0},
-    {"mandelbrot", "", "", run_mandelbrot<automatic>, 0},
-    {"mandelbrot", "simple", "", run_mandelbrot<simple>, 0},
-    {"spmv", "", "", run_spmv<automatic>, 0},
-    {"spmv", "simple", "", run_spmv<simple>, 0},
-    {"spmv", "static", "", run_spmv<fixed>, 0},
-    {"spmv-mesh", "", "", run_spmv<automatic>, 0},
-    {"pagerank", "", "", run_pagerank, 0},
-    {"components", "", "", run_components, 0},
+    WITH_EACH_PARTITIONER("dispatch", run_dispatch, 20000),
+    WITH_EACH_PARTITIONER("saxpy", run_saxpy, 0),
+    WITH_EACH_PARTITIONER("dot", run_dot, 0),
+    WITH_EACH_PARTITIONER("stencil", run_stencil, 0),
+    WITH_EACH_PARTITIONER("mandelbrot", run_mandelbrot, 0),
+    WITH_EACH_PARTITIONER("spmv", run_spmv, 0),
+    WITH_EACH_PARTITIONER("spmv-mesh", run_spmv, 0),
+    WITH_EACH_PARTITIONER("pagerank", run_pagerank, 0),
+    WITH_EACH_PARTITIONER("components", run_components, 0),
     {"wake", "", "", run_wake, 0},
     {"wake-result", "", "", run_wake, 0},
     {"idle", "", "", run_idle, 0},
     {"cold-start", "", "", cold_start_measure, 0},
+    {"grain", "", "", run_grain, 0},
+    {"iterations", "", "", run_iterations, 0},
 };
 
 } // namespace

@@ -27,8 +27,8 @@
 extern "C"
 #endif
     void
-    filch__sched_point(void);
-#define FILCH_SCHED_POINT() filch__sched_point()
+    filch__sched_point(const char *file, int line);
+#define FILCH_SCHED_POINT() filch__sched_point(__FILE__, __LINE__)
 #else
 #define FILCH_SCHED_POINT() ((void)0)
 #endif
@@ -78,11 +78,9 @@ extern "C"
     (FILCH_SCHED_POINT(), __atomic_fetch_add((p), (v), __ATOMIC_RELAXED))
 
 /* The cheap side of an asymmetric fence: the compiler keeps the order, and the other side makes the
- * processor keep it with filch__os->barrier(). Where that call is not to be had, and in models, the
- * owner takes the slow path instead (see src/pool/README.md). */
-#ifdef FILCH_MODEL
-#define FILCH_FENCE_LIGHT() __atomic_thread_fence(__ATOMIC_SEQ_CST)
-#else
+ * processor keep it with filch__os->barrier(). Where that call is not to be had the owner takes the
+ * slow path instead (see src/pool/README.md). A model has its own. */
+#ifndef FILCH_FENCE_LIGHT
 #define FILCH_FENCE_LIGHT() __asm__ volatile("" ::: "memory")
 #endif
 

@@ -32,6 +32,13 @@ struct filch__slot {
 #define FILCH__SLOT_DONE ((uintptr_t)1)
 #define FILCH__SLOT_AWAITED ((uintptr_t)2)
 
+/* DONE, too: the half has panicked, and args[0] is the panic. */
+#define FILCH__SLOT_FAILED ((uintptr_t)5)
+
+/* In the function of a half whose frame has a cleanup handler for it (filch__half_leave), and then in
+ * DONE and FAILED. The half of a filch_join has one without this: its function says so. */
+#define FILCH__SLOT_GUARDED ((uintptr_t)8)
+
 /* For the functions in `run`, so that those bits are 0 in their addresses. */
 #define FILCH__SLOT_RUN __attribute__((aligned(16)))
 
@@ -46,28 +53,67 @@ struct filch__fork_stack {
 };
 
 /* The fork stack of the frames that run on this thread now. Outside of every pool: one whose end
- * is NULL, so that the first fork takes the slow path. Changes only when a stack is left. */
+ * is NULL, so that the first fork takes the slow path. Between a fork and its sync it is the same. */
 extern FILCH_API __thread struct filch__fork_stack *filch__forks
     __attribute__((tls_model("initial-exec")));
 
-/* The slow path before a push: enters the pool, or makes do without a slot of its own. Returns the
- * fork stack to push on, at its tail; never NULL. */
-FILCH_API struct filch__fork_stack *filch__fork_slow(struct filch__fork_stack *q);
+/* Reads filch__forks. Both compilers would rather keep its address, or itself, in a register across the
+ * forked calls: a register that every call then saves and restores, which costs more than this. */
+#if defined(__x86_64__) && !defined(__ILP32__) && !defined(FILCH_MODEL)
+static FILCH_ALWAYS_INLINE struct filch__fork_stack *filch__forks_here(void)
+{
+    struct filch__fork_stack *q;
+    __asm__ volatile("movq filch__forks@gottpoff(%%rip), %0\n\tmovq %%fs:(%0), %0"
+                     : "=r"(q)
+                     :
+                     : "memory");
+    return q;
+}
+#else
+static FILCH_ALWAYS_INLINE struct filch__fork_stack *filch__forks_here(void)
+{
+    return filch__forks;
+}
+#endif
+
+/* The slow path before a push, where there is no slot: enters the pool, or makes room. Returns the fork
+ * stack to push on, which is filch__forks now. */
+FILCH_API FILCH_COLD struct filch__fork_stack *filch__fork_slow(struct filch__fork_stack *q);
 
 /* The slow path after a push: answers a call for work. */
-FILCH_API void filch__fork_answer(struct filch__fork_stack *q);
+FILCH_API FILCH_COLD void filch__fork_answer(struct filch__fork_stack *q);
 
-/* The slow path of a sync: waits until the half in `slot` has been run, by whomever. Returns the
- * slot that holds its result, until the next push of this thread. */
-FILCH_API struct filch__slot *filch__sync_slow(struct filch__fork_stack *q,
-                                               struct filch__slot *slot);
+/* The slow path of a sync: runs the half in `slot`, or waits until somebody has. Returns the slot that
+ * holds its result, until the next push of this thread. */
+FILCH_API FILCH_COLD struct filch__slot *filch__sync_slow(struct filch__fork_stack *q,
+                                                          struct filch__slot *slot);
 
-static FILCH_ALWAYS_INLINE struct filch__fork_stack *filch__fork_begin(void)
+/* The frame of the newest half that has a cleanup handler is left without a sync: takes the half back, or
+ * waits for it. */
+FILCH_API FILCH_COLD void filch__half_left(void);
+
+/* The cleanup handler. Where the half is known to be synced, it is nothing. */
+static FILCH_ALWAYS_INLINE void filch__half_leave(const int *is_open)
 {
-    struct filch__fork_stack *q = filch__forks;
-    if (FILCH_UNLIKELY(FILCH_LOAD_RELAXED(&q->tail) /* owner only */ >= q->end))
-        q = filch__fork_slow(q);
-    return q;
+    if (FILCH_UNLIKELY(*is_open))
+        filch__half_left();
+}
+
+/* The slot for the next half. */
+static FILCH_ALWAYS_INLINE struct filch__slot *filch__fork_slot(struct filch__fork_stack **q)
+{
+    struct filch__slot *slot = FILCH_LOAD_RELAXED(&(*q)->tail); /* owner only */
+    if (FILCH_UNLIKELY(slot >= (*q)->end)) {
+        *q = filch__fork_slow(*q);
+        slot = FILCH_LOAD_RELAXED(&(*q)->tail); /* owner only */
+    }
+    return slot;
+}
+
+/* The slot that was pushed last. */
+static FILCH_ALWAYS_INLINE struct filch__slot *filch__fork_newest(struct filch__fork_stack *q)
+{
+    return FILCH_LOAD_RELAXED(&q->tail) /* owner only */ - 1;
 }
 
 /* Makes the slot at the tail, whose arguments are in place, takeable. */
@@ -105,14 +151,21 @@ static FILCH_ALWAYS_INLINE void filch__join(void (*a)(void *), void *x, void (*b
 {
     if (FILCH_UNLIKELY(a == 0 || b == 0))
         filch__join_misuse();
-    struct filch__fork_stack *q = filch__fork_begin();
-    struct filch__slot *slot = FILCH_LOAD_RELAXED(&q->tail); /* owner only */
+    struct filch__fork_stack *q = filch__forks_here();
+    struct filch__slot *slot = filch__fork_slot(&q);
     slot->args[0] = (uintptr_t)b;
     slot->args[1] = (uintptr_t)y;
     filch__fork_push(q, slot, filch__run_call);
-    a(x);
+    {
+        int is_open __attribute__((cleanup(filch__half_leave))) = 1;
+        a(x);
+        is_open = 0;
+    }
+    /* Nothing but `b` is kept across the call: the stack is where it was, its newest slot is ours. */
+    q = filch__forks_here();
+    slot = filch__fork_newest(q);
     if (FILCH_LIKELY(filch__fork_take(q, slot)))
-        b(y);
+        b((void *)slot->args[1]);
     else
         (void)filch__sync_slow(q, slot);
 }

@@ -45,7 +45,9 @@
 #include "park/lock.h"
 
 #include <filch/attr.h>
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 enum {
     FILCH_STACK_SIZE_DEFAULT_BYTES = 1024 * 1024,
@@ -150,6 +152,15 @@ void filch__stack_cache_init(struct stack_cache *cache, struct stack_store *stor
  *   cache   empty afterwards, and still usable                                            [in,out]
  * Blocks: briefly, on the store's lock. Panics: never. Callable from: the owner. */
 void filch__stack_cache_drain(struct stack_cache *cache);
+
+/* Whether an address lies in the guard of a stack. */
+static inline bool filch__stack_is_guard(const struct stack_cache *cache, const struct stack *stack,
+                                         const void *address)
+{
+    uintptr_t low = (uintptr_t)stack->low;
+    return (uintptr_t)address < low &&
+           (uintptr_t)address >= low - cache->store->geometry.guard_bytes;
+}
 
 /* Gets a guarded stack, from the cache if it can.
  *   cache   the caller's                                                                  [in,out]

@@ -32,9 +32,10 @@ struct os_table {
      * ENOSYS, EINVAL or EPERM: the kernel does not do it; nothing can be said about the ranges. */
     int (*advise_batch)(const struct iovec *ranges, size_t count, int advice);
 
-    /* pthread_create(3). */
+    /* pthread_create(3) and pthread_join(3). */
     int (*thread_create)(pthread_t *thread, const pthread_attr_t *attributes,
                          void *(*entry)(void *), void *argument);
+    int (*thread_join)(pthread_t thread, void **result);
 
     /* Sleeps while *word == expected, until woken or until deadline_ns on CLOCK_MONOTONIC (INT64_MAX:
      * none). 0 woken, perhaps without reason; EAGAIN the word differs; EINTR; ETIMEDOUT. */
@@ -44,6 +45,15 @@ struct os_table {
 
     /* Nanoseconds on CLOCK_MONOTONIC. */
     int64_t (*now_ns)(void);
+    /* The same clock as of the kernel's last tick, some milliseconds ago: four times as cheap. */
+    int64_t (*coarse_now_ns)(void);
+
+    /* sched_yield(2). */
+    void (*yield)(void);
+
+    /* write(2): writes at least one byte of size_bytes > 0. Returns how many in *written; 0, or what
+     * went wrong with nothing written. */
+    int (*write)(int file, const void *data, size_t size_bytes, size_t *written);
 
     /* The dear side of an asymmetric fence: when it returns, every running thread of this process
      * has executed a full memory barrier. ENOSYS: not to be had; barrier_ready says so beforehand. */

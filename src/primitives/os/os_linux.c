@@ -4,6 +4,7 @@
 #include "os/syscalls.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -64,11 +65,36 @@ static int linux_protect(void *pages, size_t size_bytes, int protection)
     return result_of(mprotect(pages, size_bytes, protection), saved_errno);
 }
 
-static int64_t linux_now_ns(void)
+static int64_t read_clock(clockid_t clock)
 {
     struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
+    clock_gettime(clock, &now);
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+static int64_t linux_now_ns(void)
+{
+    return read_clock(CLOCK_MONOTONIC);
+}
+
+static int64_t linux_coarse_now_ns(void)
+{
+    return read_clock(CLOCK_MONOTONIC_COARSE);
+}
+
+static void linux_yield(void)
+{
+    (void)sched_yield(); /* it cannot fail */
+}
+
+static int linux_write(int file, const void *data, size_t size_bytes, size_t *written)
+{
+    int saved_errno = errno;
+    ssize_t count = write(file, data, size_bytes);
+    int error = result_of(count, saved_errno);
+    if (error == 0)
+        *written = (size_t)count;
+    return error;
 }
 
 const struct os_table filch__os_linux = {
@@ -80,9 +106,13 @@ const struct os_table filch__os_linux = {
     .protect = linux_protect,
     .advise_batch = filch__syscall_advise_batch,
     .thread_create = pthread_create,
+    .thread_join = pthread_join,
     .futex_wait = filch__syscall_futex_wait,
     .futex_wake = filch__syscall_futex_wake,
     .now_ns = linux_now_ns,
+    .coarse_now_ns = linux_coarse_now_ns,
+    .yield = linux_yield,
+    .write = linux_write,
     .barrier = filch__syscall_barrier,
     .barrier_ready = filch__syscall_barrier_ready,
 };

@@ -2,6 +2,7 @@
 #include "park/park.h"
 
 #include "base/check.h"
+#include "os/os.h"
 
 #include <errno.h>
 #include <stddef.h>
@@ -21,14 +22,24 @@ int filch__park(struct waiter *w, int64_t deadline_ns)
 {
     int saved_errno = errno;
     int error = 0;
+    FILCH_DCHECK(w->sleeper == NULL ||
+                 w->sleeper == filch__waiter_kind.sleeper); /* its own waiter */
     while (FILCH_LOAD(&w->state, PK_woken, acquire) != WAITER_WOKEN && error == 0)
         error = w->ops->suspend(w, deadline_ns);
     errno = saved_errno;
     /* A wake-up that came with the deadline counts: an event is never reported as lost. */
-    return FILCH_LOAD(&w->state, PK_woken, acquire) == WAITER_WOKEN ? 0 : error;
+    if (FILCH_LOAD(&w->state, PK_woken, acquire) != WAITER_WOKEN) {
+        FILCH_DCHECK(filch__os->now_ns() >= deadline_ns); /* never early */
+        return error;
+    }
+#if FILCH_DEBUG
+    w->ops = NULL; /* for a waker that comes again, or touches it after its last touch */
+#endif
+    return 0;
 }
 
 void filch__unpark(struct waiter *w)
 {
+    FILCH_DCHECK(w->ops != NULL); /* it waits, or will: once for each waiter */
     w->ops->wake(w);
 }

@@ -3,10 +3,23 @@
 #include "park/waiter.h"
 
 #include "os/os.h"
+#include "park/spin.h"
 
 #include <errno.h>
+#include <stdbool.h>
 
-static int thread_suspend(struct waiter *w, int64_t deadline_ns)
+/* Whether the wake-up comes while we look for it. */
+static bool is_woken_soon(struct waiter *w)
+{
+    struct spin spin = {0};
+    do {
+        if (FILCH_LOAD(&w->state, PK_woken, acquire) == WAITER_WOKEN)
+            return true;
+    } while (filch__spin(&spin));
+    return false;
+}
+
+static int thread_sleep(struct waiter *w, int64_t deadline_ns)
 {
     uint32_t seen = WAITER_EMPTY;
     if (!FILCH_CAS(&w->state, &seen, WAITER_PARKED, PK_park, release) && seen == WAITER_WOKEN)
@@ -17,6 +30,11 @@ static int thread_suspend(struct waiter *w, int64_t deadline_ns)
     seen = WAITER_PARKED;
     (void)FILCH_CAS(&w->state, &seen, WAITER_EMPTY, PK_park, release); /* fails: woken meanwhile */
     return ETIMEDOUT;
+}
+
+static int thread_suspend(struct waiter *w, int64_t deadline_ns)
+{
+    return is_woken_soon(w) ? 0 : thread_sleep(w, deadline_ns);
 }
 
 static void thread_wake(struct waiter *w)
@@ -31,5 +49,10 @@ static void thread_wake(struct waiter *w)
 
 const struct waiter_ops filch__waiter_thread_ops = {
     .suspend = thread_suspend,
+    .wake = thread_wake,
+};
+
+const struct waiter_ops filch__waiter_worker_ops = {
+    .suspend = thread_sleep,
     .wake = thread_wake,
 };

@@ -16,6 +16,7 @@
 
 #include "base/atomic.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct waiter;
@@ -30,6 +31,11 @@ struct waiter_ops {
     /* Called by filch__unpark instead of touching the waiter itself: sets WOKEN and makes the sleeper
      * run. The waiter may be gone as soon as WOKEN is set. */
     void (*wake)(struct waiter *w);
+    /* The name of the running task, for reports. Returns NULL for none; may be NULL itself. */
+    const char *(*task_name)(void);
+    /* Whether an address that could not be accessed lies below the stack of the running task. Called in
+     * a signal handler. May be NULL. */
+    bool (*is_guard)(const void *address);
 };
 
 enum waiter_state { WAITER_EMPTY, WAITER_PARKED, WAITER_WOKEN };
@@ -52,5 +58,8 @@ extern __thread struct waiter_kind filch__waiter_kind __attribute__((tls_model("
 
 /* An OS thread, asleep on the state word of the waiter. */
 extern const struct waiter_ops filch__waiter_thread_ops;
+
+/* The same for one that has looked for long enough already: it sleeps at once. */
+extern const struct waiter_ops filch__waiter_worker_ops;
 
 #endif

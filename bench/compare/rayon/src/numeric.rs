@@ -9,6 +9,16 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 const DISPATCH_ELEMENTS: usize = 1000;
 
+/// Pieces per worker where their length is set by hand: a few where all elements cost the same, more
+/// where they do not.
+const EVEN: usize = 8;
+const UNEVEN: usize = 32;
+
+fn chunk(count: usize, pieces: usize) -> usize {
+    let all = pieces * pool().current_num_threads();
+    ((count + all - 1) / all).max(1)
+}
+
 #[repr(C)]
 pub struct DispatchData {
     loops: usize,
@@ -32,7 +42,7 @@ pub unsafe extern "C" fn rayon_dispatch_chunks(data: *const DispatchData) {
     let loops = (*data).loops;
     pool().install(|| {
         for _ in 0..loops {
-            x.par_chunks_mut(DISPATCH_ELEMENTS / 2).for_each(|part| {
+            x.par_chunks_mut(chunk(DISPATCH_ELEMENTS, 1)).for_each(|part| {
                 for v in part {
                     *v = *v * 0.75 + 1.0;
                 }
@@ -57,6 +67,18 @@ pub unsafe extern "C" fn rayon_saxpy(data: *const SaxpyData) {
     pool().install(|| y.par_iter_mut().zip(x).for_each(|(y, x)| *y += a * x));
 }
 
+#[no_mangle]
+pub unsafe extern "C" fn rayon_saxpy_chunks(data: *const SaxpyData) {
+    let (count, a) = ((*data).count, (*data).a);
+    let x = from_raw_parts((*data).x, count);
+    let y = from_raw_parts_mut((*data).y, count);
+    let length = chunk(count, EVEN);
+    pool().install(|| {
+        let pieces = y.par_chunks_mut(length).zip(x.par_chunks(length));
+        pieces.for_each(|(y, x)| y.iter_mut().zip(x).for_each(|(y, x)| *y += a * x));
+    });
+}
+
 #[repr(C)]
 pub struct DotData {
     count: usize,
@@ -72,6 +94,17 @@ pub unsafe extern "C" fn rayon_dot(data: *mut DotData) {
     (*data).result = pool().install(|| x.par_iter().zip(y).map(|(x, y)| x * y).sum());
 }
 
+#[no_mangle]
+pub unsafe extern "C" fn rayon_dot_chunks(data: *mut DotData) {
+    let x = from_raw_parts((*data).x, (*data).count);
+    let y = from_raw_parts((*data).y, (*data).count);
+    let length = chunk((*data).count, EVEN);
+    (*data).result = pool().install(|| {
+        let pieces = x.par_chunks(length).zip(y.par_chunks(length));
+        pieces.map(|(x, y)| x.iter().zip(y).map(|(x, y)| x * y).sum::<f64>()).sum()
+    });
+}
+
 #[repr(C)]
 pub struct StencilData {
     side: usize,
@@ -79,15 +112,16 @@ pub struct StencilData {
     grids: [*mut f64; 2],
 }
 
-#[no_mangle]
-pub unsafe extern "C" fn rayon_stencil(data: *const StencilData) {
-    let side = (*data).side;
-    for sweep in 0..(*data).sweeps as usize {
-        let from = from_raw_parts((*data).grids[sweep % 2], side * side);
-        let to = from_raw_parts_mut((*data).grids[(sweep + 1) % 2], side * side);
-        let inner = &mut to[side..side * (side - 1)];
-        pool().install(|| {
-            inner.par_chunks_mut(side).enumerate().for_each(|(row, to)| {
+/// All sweeps; no piece is shorter than so many rows.
+unsafe fn stencil(data: *const StencilData, rows: usize) {
+    let (side, sweeps) = ((*data).side, (*data).sweeps as usize);
+    let grids = (*data).grids.map(Shared);
+    pool().install(|| {
+        for sweep in 0..sweeps {
+            let from = unsafe { from_raw_parts(grids[sweep % 2].get(), side * side) };
+            let to = unsafe { from_raw_parts_mut(grids[(sweep + 1) % 2].get(), side * side) };
+            let inner = to[side..side * (side - 1)].par_chunks_mut(side);
+            inner.enumerate().with_min_len(rows).for_each(|(row, to)| {
                 let above = &from[row * side..][..side];
                 let here = &from[(row + 1) * side..][..side];
                 let below = &from[(row + 2) * side..][..side];
@@ -96,8 +130,18 @@ pub unsafe extern "C" fn rayon_stencil(data: *const StencilData) {
                     to[i] = 0.25 * (across + (above[i] + below[i]));
                 }
             });
-        });
-    }
+        }
+    });
+}
+
+#[no_mangle]
+pub unsafe extern "C" fn rayon_stencil(data: *const StencilData) {
+    stencil(data, 1);
+}
+
+#[no_mangle]
+pub unsafe extern "C" fn rayon_stencil_chunks(data: *const StencilData) {
+    stencil(data, chunk((*data).side, EVEN));
 }
 
 #[repr(C)]
@@ -133,8 +177,8 @@ pub struct SpmvData {
     y: *mut f64,
 }
 
-#[no_mangle]
-pub unsafe extern "C" fn rayon_spmv(data: *const SpmvData) {
+/// No piece is shorter than `least` rows.
+unsafe fn spmv(data: *const SpmvData, least: usize) {
     let rows = (*data).rows;
     let offsets = from_raw_parts((*data).offsets, rows + 1);
     let columns = from_raw_parts((*data).columns, offsets[rows]);
@@ -142,12 +186,22 @@ pub unsafe extern "C" fn rayon_spmv(data: *const SpmvData) {
     let x = from_raw_parts((*data).x, rows);
     let y = from_raw_parts_mut((*data).y, rows);
     pool().install(|| {
-        y.par_iter_mut().enumerate().for_each(|(row, y)| {
+        y.par_iter_mut().enumerate().with_min_len(least).for_each(|(row, y)| {
             let entries = offsets[row]..offsets[row + 1];
             let (columns, values) = (&columns[entries.clone()], &values[entries]);
             *y = columns.iter().zip(values).map(|(&c, v)| v * x[c as usize]).sum();
         });
     });
+}
+
+#[no_mangle]
+pub unsafe extern "C" fn rayon_spmv(data: *const SpmvData) {
+    spmv(data, 1);
+}
+
+#[no_mangle]
+pub unsafe extern "C" fn rayon_spmv_chunks(data: *const SpmvData) {
+    spmv(data, chunk((*data).rows, UNEVEN));
 }
 
 #[repr(C)]

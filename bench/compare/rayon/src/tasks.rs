@@ -8,6 +8,7 @@ use std::sync::mpsc;
 
 extern "C" {
     fn rayon_flat_run(data: *mut c_void, index: usize);
+    fn rayon_grain_run(data: *mut c_void, index: usize);
     fn rayon_submit_run(data: *mut c_void, index: usize);
     fn rayon_wake_run(data: *mut c_void);
     fn rayon_idle_run(data: *mut c_void);
@@ -21,6 +22,17 @@ pub unsafe extern "C" fn rayon_flat(data: *mut c_void, count: usize) {
     pool().scope(|scope| {
         for index in 0..count {
             scope.spawn(move |_| unsafe { rayon_flat_run(shared.get(), index) });
+        }
+    });
+}
+
+/// The same with tasks of some length.
+#[no_mangle]
+pub unsafe extern "C" fn rayon_grain(data: *mut c_void, count: usize) {
+    let shared = Shared(data);
+    pool().scope(|scope| {
+        for index in 0..count {
+            scope.spawn(move |_| unsafe { rayon_grain_run(shared.get(), index) });
         }
     });
 }

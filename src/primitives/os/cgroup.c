@@ -12,7 +12,7 @@
  * Lines and paths are held in one block from the library's allocator, because two paths and a line
  * buffer are too much for the stack of a task.
  */
-#include "cgroup.h"
+#include "os/cgroup.h"
 
 #include "os/os.h"
 

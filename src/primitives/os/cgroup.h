@@ -8,8 +8,8 @@
  *
  * Nothing here knows about pools. Two threads may ask at the same time.
  */
-#ifndef FILCH_POOL_CGROUP_H
-#define FILCH_POOL_CGROUP_H
+#ifndef FILCH_OS_CGROUP_H
+#define FILCH_OS_CGROUP_H
 
 #include <filch/attr.h>
 #include <stdint.h>

@@ -2,7 +2,7 @@
 /* The quota of control groups, read from trees of files that look like those of the kernel. */
 #define _GNU_SOURCE 1 /* nftw, asprintf */
 
-#include "cgroup.h"
+#include "os/cgroup.h"
 #include "os/os.h"
 
 #include <errno.h>

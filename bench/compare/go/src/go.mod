@@ -1,0 +1,3 @@
+module filch-bench-go
+
+go 1.19

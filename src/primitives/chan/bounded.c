@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "chan/bounded.h"
+
+#include "os/os.h"
+
+int filch__ring_init(struct ring *r, size_t size_bytes, size_t capacity)
+{
+    struct layout layout = filch__layout_for(size_bytes);
+    if (capacity > (SIZE_MAX / 4) / layout.stride_bytes)
+        return ENOMEM;
+    char *slots = filch__os->alloc(capacity * layout.stride_bytes, layout.align_bytes);
+    if (slots == NULL)
+        return ENOMEM;
+    uint64_t lap = 2;
+    while (lap <= capacity)
+        lap *= 2;
+    r->slots = slots;
+    r->capacity = capacity;
+    r->lap = lap;
+    r->has_barrier = filch__os->barrier_ready() == 0;
+    r->layout = layout;
+    for (uint64_t i = 0; i < capacity; i++)
+        filch__ring_slot(r, i)->stamp = i; /* nobody else knows it yet */
+    return 0;
+}
+
+void filch__ring_destroy(struct ring *r)
+{
+    filch__os->free(r->slots);
+}
+
+/* Whether the slot at *place has a stamp that makes it `good` for what is done at that place: the
+ * position there, plus `good`. `other` is the opposite end, which is `distance` away where nothing is
+ * claimed that might soon become good. */
+static bool is_good(struct ring *r, uint64_t *place, uint64_t good, uint64_t *other,
+                    uint64_t distance)
+{
+    while (true) {
+        uint64_t position = FILCH_LOAD(place, CB_look, seq_cst);
+        struct slot *slot = filch__ring_slot(r, position);
+        if (FILCH_LOAD(&slot->stamp, CB_look_stamp, seq_cst) == position + good)
+            return true;
+        if (FILCH_LOAD(other, CB_look_other, seq_cst) + distance == position)
+            return false;
+        if (FILCH_LOAD(place, CB_look, seq_cst) != position)
+            continue; /* it has moved on, and what we saw was not of one moment */
+        if (r->has_barrier)
+            (void)filch__os->barrier();
+        if (FILCH_LOAD(&slot->stamp, CB_look_stamp, seq_cst) == position + good)
+            return true;
+        if (FILCH_LOAD(place, CB_look, seq_cst) == position)
+            return false; /* whoever has claimed it sees us when it has stamped it */
+    }
+}
+
+bool filch__ring_has_message(struct ring *r)
+{
+    return is_good(r, &r->head, 1, &r->tail, 0);
+}
+
+bool filch__ring_has_room(struct ring *r)
+{
+    return is_good(r, &r->tail, 0, &r->head, r->lap);
+}
+
+size_t filch__ring_length(struct ring *r)
+{
+    while (true) {
+        uint64_t tail = FILCH_LOAD(&r->tail, CB_look, seq_cst);
+        uint64_t head = FILCH_LOAD(&r->head, CB_look, seq_cst);
+        if (FILCH_LOAD(&r->tail, CB_look, seq_cst) != tail)
+            continue;
+        size_t length = (size_t)((tail & (r->lap - 1)) - (head & (r->lap - 1)));
+        return (tail & ~(r->lap - 1)) == (head & ~(r->lap - 1)) ? length : length + r->capacity;
+    }
+}
+
+int filch__ring_drop(struct ring *r, void (*drop)(void *))
+{
+    uint64_t position;
+    if (!filch__ring_claim_message(r, &position))
+        return EAGAIN;
+    struct slot *slot = filch__ring_slot(r, position);
+    drop(filch__slot_value(slot, &r->layout));
+    filch__ring_stamp(r, slot, position + r->lap);
+    return 0;
+}

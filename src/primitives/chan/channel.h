@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A channel, as the files of this folder see it. Both handles are its address; what they are allowed is
+ * in their types. */
+#ifndef FILCH_CHAN_CHANNEL_H
+#define FILCH_CHAN_CHANNEL_H
+
+#include "chan/bounded.h"
+#include "chan/timed.h"
+#include "chan/unbounded.h"
+#include "chan/wait.h"
+
+#include <filch/channel.h>
+
+enum flavour { BOUNDED, UNBOUNDED, HANDOFF, TIMED };
+
+struct channel {
+    enum flavour flavour;         /* const after creation, as the two below */
+    size_t size_bytes;            /* of a message */
+    void (*drop)(void *);         /* NULL: messages are forgotten */
+    FILCH_SHARED(uint32_t) sides; /* of which there are handles; the last one frees it */
+    FILCH_SHARED(uint32_t) handles[2] __attribute__((aligned(FILCH_CACHE_LINE))); /* by side */
+    struct waits waits __attribute__((aligned(FILCH_CACHE_LINE)));
+    union {
+        struct ring ring;
+        struct list list;
+        struct timed timed;
+    };
+};
+
+/* What one end does with a channel. */
+struct op {
+    struct channel *channel;
+    enum side side;
+    void *value; /* to be sent, which does not change it, or where to receive */
+};
+
+/* Tries it. Returns 0; EAGAIN; EPIPE; ENOMEM. */
+int filch__op_try(const struct op *op);
+
+/* Whether filch__op_try would do something else than return EAGAIN. Where it would not, whoever changes
+ * that from now on sees what the caller has shown before. In a hand-over the caller has shown nothing. */
+bool filch__op_is_ready(const struct op *op);
+
+/* Shows the entry to the channel.
+ * Returns whether the operation is ready now, as above. */
+bool filch__op_show(const struct op *op, struct entry *entry);
+
+/* The operation has been done by one that was woken for it: others may have been waiting for what it has
+ * left, and nobody is woken twice for the same. */
+void filch__op_pass_on(const struct op *op);
+
+/* What is to be done with several operations, of which one is done. */
+struct choice {
+    const struct op *ops;
+    size_t count;
+    bool in_order;   /* of those that are ready the first; else any */
+    bool only_looks; /* nothing is done: it is enough that one is ready */
+};
+
+/* Tries all. Returns what the one at *index has returned; EAGAIN: none can be done. */
+int filch__choice_try(const struct choice *choice, size_t *index);
+
+/* Waits until one is done, which filch__choice_try has not.
+ *   entries  as many as there are operations; the caller's frame                         [in,out]
+ * Returns what the one at *index has returned, never EAGAIN; ETIMEDOUT. */
+int filch__choice_wait(const struct choice *choice, struct entry *entries, int64_t deadline_ns,
+                       size_t *index);
+
+/* Makes a channel. Returns 0; EINVAL, ENOMEM. */
+FILCH_NODISCARD int filch__channel_new(struct channel **channel,
+                                       const struct filch_channel_config *config);
+
+struct filch_sender *filch__channel_sender(struct channel *c);
+struct filch_receiver *filch__channel_receiver(struct channel *c);
+
+static FILCH_ALWAYS_INLINE struct channel *filch__sender_channel(const struct filch_sender *tx)
+{
+    return (struct channel *)(uintptr_t)tx;
+}
+
+static FILCH_ALWAYS_INLINE struct channel *filch__receiver_channel(const struct filch_receiver *rx)
+{
+    return (struct channel *)(uintptr_t)rx;
+}
+
+#endif

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Waiting for one of several operations; a lone one is the case of one. */
+#include "chan/channel.h"
+
+#include "park/spin.h"
+
+/* A party's number for chance: cheap, and no two threads alike. */
+static uint32_t chance(void)
+{
+    static __thread uint32_t state __attribute__((tls_model("initial-exec")));
+    uint32_t x = state;
+    if (x == 0)
+        x = (uint32_t)((uintptr_t)&state >> 4) | 1;
+    x ^= x << 13;
+    x ^= x >> 17;
+    x ^= x << 5;
+    state = x;
+    return x;
+}
+
+/* --- trying --- */
+
+static int try_one(const struct choice *choice, size_t i)
+{
+    const struct op *op = &choice->ops[i];
+    if (op->channel == NULL)
+        return EAGAIN;
+    if (!choice->only_looks)
+        return filch__op_try(op);
+    return filch__op_is_ready(op) ? 0 : EAGAIN;
+}
+
+/* Beginning anywhere and going either way, so that of two that are ready neither is always first. */
+int filch__choice_try(const struct choice *choice, size_t *index)
+{
+    size_t count = choice->count;
+    size_t i = 0;
+    size_t step = 1;
+    if (!choice->in_order && count > 1) {
+        uint32_t random = chance();
+        i = (size_t)(((uint64_t)random * count) >> 32);
+        step = (random & 1) != 0 ? 1 : count - 1;
+    }
+    for (size_t k = 0; k < count; k++) {
+        int error = try_one(choice, i);
+        if (error != EAGAIN) {
+            *index = i;
+            return error;
+        }
+        i += step;
+        if (i >= count)
+            i -= count;
+    }
+    return EAGAIN;
+}
+
+/* --- waiting --- */
+
+/* A thread tries for some microseconds before it shows itself: what it waits for is often under way on
+ * another processor. A task has better to do: its worker goes on with another one. */
+static int try_for_a_moment(const struct choice *choice, size_t *index)
+{
+    int error = EAGAIN;
+    /* Nor is there anything to be found where both sides have to show themselves. */
+    bool meets = choice->count == 1 && choice->ops[0].channel != NULL &&
+                 choice->ops[0].channel->flavour == HANDOFF;
+    if (filch__waiter_kind.ops != &filch__waiter_thread_ops || meets)
+        return error;
+    struct spin spin = {0};
+    while (error == EAGAIN && filch__spin(&spin))
+        error = filch__choice_try(choice, index);
+    return error;
+}
+
+/* The deadline, or an earlier moment at which one of the channels has a message. */
+static int64_t until(const struct choice *choice, int64_t deadline_ns)
+{
+    for (size_t i = 0; i < choice->count; i++) {
+        struct channel *c = choice->ops[i].channel;
+        if (c == NULL || c->flavour != TIMED)
+            continue;
+        int64_t due_ns = filch__timed_due(&c->timed);
+        if (due_ns < deadline_ns)
+            deadline_ns = due_ns;
+    }
+    return deadline_ns;
+}
+
+/* Shows the party to each channel, up to the first that is ready. Returns how many it was shown to. */
+static size_t show(const struct choice *choice, struct entry *entries, struct party *party,
+                   bool *is_ready)
+{
+    size_t i;
+    *is_ready = false;
+    for (i = 0; i < choice->count && !*is_ready; i++) {
+        const struct op *op = &choice->ops[i];
+        entries[i] = (struct entry){.party = party,
+                                    .value = op->value,
+                                    .index = (uint32_t)i,
+                                    .only_looks = choice->only_looks};
+        *is_ready = op->channel != NULL && filch__op_show(op, &entries[i]);
+    }
+    return i;
+}
+
+/* Takes back all entries but the one that a waker has taken out. */
+static void take_back(const struct choice *choice, struct entry *entries, size_t shown,
+                      uint32_t claim)
+{
+    for (size_t i = 0; i < shown; i++) {
+        const struct op *op = &choice->ops[i];
+        bool is_claimed = claim >= CLAIM_TRY && i == claim / 2 - 1;
+        if (op->channel != NULL && op->channel->flavour != TIMED && !is_claimed)
+            filch__waits_take_back(&op->channel->waits, op->side, &entries[i]);
+    }
+}
+
+/* Waits once. Returns 0: woken, and *claim says how; EAGAIN: one is ready; ETIMEDOUT. */
+static int wait_once(const struct choice *choice, struct entry *entries, int64_t until_ns,
+                     uint32_t *claim)
+{
+    struct party party;
+    bool is_ready;
+    filch__party_init(&party);
+    size_t shown = show(choice, entries, &party, &is_ready);
+    int error = is_ready ? EAGAIN : filch__park(&party.waiter, until_ns);
+    if (error != 0 && !filch__party_withdraw(&party)) {
+        (void)filch__park(&party.waiter, FILCH_FOREVER); /* somebody has it: its touch is due */
+        error = 0;
+    }
+    /* The party's own by now: it is withdrawn, or what claimed it has unparked it. */
+    *claim = FILCH_LOAD_RELAXED(&party.claim);
+    take_back(choice, entries, shown, *claim);
+    return error;
+}
+
+/* One that was woken does what it was woken for, if nobody was quicker. */
+static int try_claimed(const struct choice *choice, uint32_t claim, size_t *index)
+{
+    size_t i = claim / 2 - 1;
+    *index = i;
+    if ((claim & 1) != 0)
+        return 0; /* it was done for it */
+    int error = try_one(choice, i);
+    if (error == 0 && !choice->only_looks)
+        filch__op_pass_on(&choice->ops[i]);
+    return error;
+}
+
+int filch__choice_wait(const struct choice *choice, struct entry *entries, int64_t deadline_ns,
+                       size_t *index)
+{
+    int error = try_for_a_moment(choice, index);
+    while (error == EAGAIN) {
+        uint32_t claim;
+        int64_t until_ns = until(choice, deadline_ns);
+        int wait_error = wait_once(choice, entries, until_ns, &claim);
+        if (wait_error == 0)
+            error = try_claimed(choice, claim, index);
+        if (error == EAGAIN) /* after a deadline too: an event is never reported as lost */
+            error = filch__choice_try(choice, index);
+        bool is_over = wait_error != 0 && wait_error != EAGAIN && until_ns == deadline_ns;
+        if (error == EAGAIN && is_over)
+            return wait_error;
+    }
+    return error;
+}

@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "chan/unbounded.h"
+
+#include "base/check.h"
+#include "os/os.h"
+
+#include <sys/mman.h>
+
+_Static_assert(sizeof(struct block) <= BLOCK_HEADER_BYTES, "a block's header has its place");
+
+#ifndef FILCH_MODEL
+enum {
+    BLOCK_SLOTS_MIN = 8,        /* however large the messages are */
+    EXTENT_BLOCKS_FIRST = 4,    /* each extent has twice the blocks of the one before, */
+    EXTENT_BYTES_MAX = 1 << 18, /* within this limit */
+};
+#endif
+
+/* --- extents; under the lock --- */
+
+static void list_extent(struct list *l, struct extent *extent, bool first)
+{
+    struct extent **link = &l->available;
+    while (!first && *link != NULL)
+        link = &(*link)->next;
+    extent->next = *link;
+    extent->link = link;
+    if (extent->next != NULL)
+        extent->next->link = &extent->next;
+    *link = extent;
+    extent->is_listed = true;
+}
+
+static void unlist_extent(struct extent *extent)
+{
+    *extent->link = extent->next;
+    if (extent->next != NULL)
+        extent->next->link = extent->link;
+    extent->is_listed = false;
+}
+
+static uint64_t all_of(const struct extent *extent)
+{
+    return extent->count == EXTENT_BLOCKS_MAX ? ~UINT64_C(0) : (UINT64_C(1) << extent->count) - 1;
+}
+
+/* An unused block, for positions from `first` on; NULL: there is none. */
+static struct block *take_block(struct list *l, uint64_t first)
+{
+    struct extent *extent = l->available;
+    if (extent == NULL)
+        return NULL;
+    if (extent->unused == all_of(extent) && !extent->is_cold)
+        l->idle_extents--;
+    extent->is_cold = false;
+    size_t index = (size_t)__builtin_ctzll(extent->unused);
+    extent->unused &= extent->unused - 1;
+    if (extent->unused == 0)
+        unlist_extent(extent);
+    struct block *block = (struct block *)(void *)(extent->blocks + index * l->block_bytes);
+    *block = (struct block){.first = first, .extent = extent};
+    return block;
+}
+
+/* Takes a block back. One extent that is not used at all keeps its memory, for the next block; any
+ * other one returns it. */
+static void give_back(struct list *l, struct block *block)
+{
+    struct extent *extent = block->extent;
+    size_t index = (size_t)((char *)block - extent->blocks) / l->block_bytes;
+    extent->unused |= UINT64_C(1) << index;
+    if (!extent->is_listed)
+        list_extent(l, extent, true);
+    if (extent->unused != all_of(extent))
+        return;
+    if (l->idle_extents == 0) {
+        l->idle_extents = 1;
+        return;
+    }
+    /* A failure leaves the memory where it is, to be used again. */
+    (void)filch__os->advise(extent->blocks, extent->count * l->block_bytes, MADV_DONTNEED);
+    extent->is_cold = true;
+    unlist_extent(extent);
+    list_extent(l, extent, false);
+}
+
+/* How many blocks the next extent has. */
+static size_t next_count(const struct list *l)
+{
+    size_t count = l->extents == NULL ? EXTENT_BLOCKS_FIRST : 2 * l->extents->count;
+    if (count > EXTENT_BLOCKS_MAX)
+        count = EXTENT_BLOCKS_MAX;
+    while (count > 1 && count * l->block_bytes > EXTENT_BYTES_MAX)
+        count /= 2;
+    return count;
+}
+
+/* Without the lock: it calls the system. */
+static struct extent *extent_new(const struct list *l, size_t count)
+{
+    struct extent *extent = filch__os_alloc_zeroed(1, sizeof *extent, _Alignof(struct extent));
+    if (extent == NULL)
+        return NULL;
+    extent->blocks = filch__os->map(count * l->block_bytes);
+    if (extent->blocks == NULL) {
+        filch__os->free(extent);
+        return NULL;
+    }
+    extent->count = count;
+    extent->unused = all_of(extent);
+    extent->is_cold = true;
+    return extent;
+}
+
+static void extent_add(struct list *l, struct extent *extent)
+{
+    extent->older = l->extents;
+    l->extents = extent;
+    list_extent(l, extent, true);
+}
+
+/* --- the list --- */
+
+#ifndef FILCH_MODEL
+/* How many slots a block has, and its size in whole pages. */
+static void shape_blocks(struct list *l)
+{
+    size_t page = filch__page_size_bytes();
+    l->block_bytes = BLOCK_HEADER_BYTES + BLOCK_SLOTS_MIN * l->layout.stride_bytes;
+    l->block_bytes = (l->block_bytes + page - 1) / page * page;
+    l->block_slots = (l->block_bytes - BLOCK_HEADER_BYTES) / l->layout.stride_bytes;
+}
+#endif
+
+int filch__list_init(struct list *l, size_t size_bytes)
+{
+    l->layout = filch__layout_for(size_bytes);
+    l->has_barrier = filch__os->barrier_ready() == 0;
+    shape_blocks(l);
+    l->step = 2;
+    while (l->step <= l->block_slots)
+        l->step *= 2;
+    struct extent *extent = extent_new(l, next_count(l));
+    if (extent == NULL)
+        return ENOMEM;
+    extent_add(l, extent);
+    /* Not 0: no stamp is 0, so that memory that was never used looks like no message. */
+    struct block *block = take_block(l, l->step);
+    l->tail.position = l->head.position = l->step; /* nobody else knows it yet */
+    l->tail.block = l->head.block = block;
+    return 0;
+}
+
+void filch__list_destroy(struct list *l)
+{
+    while (l->extents != NULL) {
+        struct extent *extent = l->extents;
+        l->extents = extent->older;
+        (void)filch__os->unmap(extent->blocks, extent->count * l->block_bytes);
+        filch__os->free(extent);
+    }
+}
+
+int filch__list_grow(struct list *l, uint64_t position)
+{
+    struct block *block = NULL;
+    filch__lock(&l->lock);
+    /* Under the lock, since a block that is used up is left under the lock only. */
+    while (FILCH_LOAD_RELAXED(&l->tail.position) == position) {
+        uint64_t first = (position & ~(l->step - 1)) + l->step;
+        block = take_block(l, first);
+        if (block != NULL) {
+            FILCH_LOAD_RELAXED(&l->tail.block)->next = block;
+            FILCH_STORE_RELAXED(&l->tail.block, block); /* published by the position */
+            FILCH_STORE(&l->tail.position, first, CU_grow, release);
+            break;
+        }
+        size_t count = next_count(l);
+        filch__unlock(&l->lock);
+        struct extent *extent = extent_new(l, count);
+        if (extent == NULL)
+            return ENOMEM;
+        filch__lock(&l->lock);
+        extent_add(l, extent);
+    }
+    filch__unlock(&l->lock);
+    return 0;
+}
+
+/* Whether all messages of a block that is used up have been copied. */
+static bool is_received(const struct list *l, struct block *block)
+{
+    for (size_t i = 0; i < l->block_slots; i++) {
+        uint64_t stamp =
+            FILCH_LOAD(&filch__list_slot(l, block, i)->stamp, CU_all_received, acquire);
+        if (stamp != 2 * (block->first + i) + 2)
+            return false;
+    }
+    return true;
+}
+
+bool filch__list_advance(struct list *l, uint64_t position)
+{
+    filch__lock(&l->lock);
+    if (FILCH_LOAD_RELAXED(&l->head.position) != position) { /* under the lock, as in grow */
+        filch__unlock(&l->lock);
+        return true;
+    }
+    struct block *block = FILCH_LOAD_RELAXED(&l->head.block);
+    struct block *next = block->next;
+    if (next != NULL) {
+        FILCH_STORE_RELAXED(&l->head.block, next); /* published by the position */
+        FILCH_STORE(&l->head.position, next->first, CU_advance, release);
+        block->waiting = l->waiting;
+        l->waiting = block;
+        for (struct block **link = &l->waiting; *link != NULL;) {
+            block = *link;
+            if (is_received(l, block)) {
+                *link = block->waiting;
+                give_back(l, block);
+            } else {
+                link = &block->waiting;
+            }
+        }
+    }
+    filch__unlock(&l->lock);
+    return next != NULL;
+}
+
+/* Where the next message is, seen from a position: the end of a block is the beginning of the next. */
+static uint64_t onward(const struct list *l, uint64_t position)
+{
+    uint64_t index = position & (l->step - 1);
+    return index == l->block_slots ? position - index + l->step : position;
+}
+
+bool filch__list_has_message(struct list *l)
+{
+    while (true) {
+        uint64_t head = FILCH_LOAD(&l->head.position, CU_sleep_head, seq_cst);
+        uint64_t index = head & (l->step - 1);
+        uint64_t good = 2 * head + 1;
+        struct slot *slot = NULL;
+        if (index != l->block_slots) {
+            slot = filch__list_slot(l, FILCH_LOAD_RELAXED(&l->head.block), index);
+            if (FILCH_LOAD(&slot->stamp, CU_sleep_stamp, seq_cst) == good)
+                return true;
+        }
+        uint64_t tail = FILCH_LOAD(&l->tail.position, CU_sleep_tail, seq_cst);
+        if (onward(l, tail) == onward(l, head))
+            return false;
+        if (FILCH_LOAD(&l->head.position, CU_sleep_head, seq_cst) != head)
+            continue; /* it has moved on, and what we saw was not of one moment */
+        if (slot == NULL) {
+            (void)filch__list_advance(l, head);
+            continue;
+        }
+        if (l->has_barrier)
+            (void)filch__os->barrier();
+        if (FILCH_LOAD(&slot->stamp, CU_sleep_stamp, seq_cst) == good)
+            return true;
+        if (FILCH_LOAD(&l->head.position, CU_sleep_head, seq_cst) == head)
+            return false; /* whoever has claimed it sees us when it has stamped it */
+    }
+}
+
+/* How many slots lie before a position. */
+static uint64_t count_before(const struct list *l, uint64_t position)
+{
+    return position / l->step * l->block_slots + (position & (l->step - 1));
+}
+
+size_t filch__list_length(struct list *l)
+{
+    while (true) {
+        uint64_t tail = FILCH_LOAD(&l->tail.position, CU_sleep_tail, seq_cst);
+        uint64_t head = FILCH_LOAD(&l->head.position, CU_sleep_head, seq_cst);
+        if (FILCH_LOAD(&l->tail.position, CU_sleep_tail, seq_cst) == tail)
+            return (size_t)(count_before(l, tail) - count_before(l, head));
+    }
+}
+
+int filch__list_drop(struct list *l, void (*drop)(void *))
+{
+    uint64_t position;
+    struct slot *slot = filch__list_claim(l, &position);
+    if (slot == NULL)
+        return EAGAIN;
+    drop(filch__slot_value(slot, &l->layout));
+    filch__list_received(slot, position);
+    return 0;
+}

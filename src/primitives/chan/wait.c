@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "chan/wait.h"
+
+void filch__waits_init(struct waits *w)
+{
+    for (int side = SENDERS; side <= RECEIVERS; side++)
+        w->of[side].end = &w->of[side].first;
+}
+
+void filch__party_init(struct party *party)
+{
+    filch__waiter_init(&party->waiter);
+    party->claim = CLAIM_NOBODY; /* nobody else knows it yet */
+}
+
+bool filch__party_withdraw(struct party *party)
+{
+    uint32_t seen = CLAIM_NOBODY;
+    return FILCH_CAS(&party->claim, &seen, CLAIM_WITHDRAWN, CW_claim, acq_rel);
+}
+
+static bool claim(struct entry *entry, uint32_t how)
+{
+    uint32_t seen = CLAIM_NOBODY;
+    return FILCH_CAS(&entry->party->claim, &seen, how + 2 * entry->index, CW_claim, acq_rel);
+}
+
+/* Under the lock. */
+static void add(struct wait_list *list, struct entry *entry)
+{
+    entry->next = NULL;
+    entry->link = list->end;
+    *list->end = entry;
+    list->end = &entry->next;
+    list->lookers += entry->only_looks;
+    uint32_t word = FILCH_LOAD_RELAXED(&list->word); /* under the lock */
+    (void)FILCH_EXCHANGE(&list->word, word + WAITS_ONE, CW_show, seq_cst);
+}
+
+/* Under the lock. */
+static void take_out(struct wait_list *list, struct entry *entry)
+{
+    *entry->link = entry->next;
+    if (entry->next != NULL)
+        entry->next->link = entry->link;
+    else
+        list->end = entry->link;
+    entry->link = NULL;
+    list->lookers -= entry->only_looks;
+    /* Relaxed: too high a count costs a waker a look, and entries that come later count anew. */
+    FILCH_STORE_RELAXED(&list->word, FILCH_LOAD_RELAXED(&list->word) - WAITS_ONE);
+}
+
+/* Takes out and claims one that does not only look and all that do, or only those, or simply all.
+ * Returns them, in their order. Under the lock. */
+static struct entry *take_out_to_try(struct wait_list *list, bool only_lookers, bool all)
+{
+    struct entry *woken = NULL;
+    struct entry *last = NULL;
+    bool is_done = only_lookers;
+    struct entry *next;
+    for (struct entry *e = list->first; e != NULL && (all || !is_done || list->lookers > 0);
+         e = next) {
+        next = e->next;
+        if (is_done && !all && !e->only_looks)
+            continue;
+        take_out(list, e);
+        if (!claim(e, CLAIM_TRY))
+            continue; /* another channel has woken it, or it withdraws */
+        is_done = is_done || !e->only_looks;
+        e->next = NULL;
+        if (last == NULL)
+            woken = e;
+        else
+            last->next = e;
+        last = e;
+    }
+    return woken;
+}
+
+static void unpark_all(struct entry *woken)
+{
+    while (woken != NULL) {
+        struct entry *next = woken->next; /* the frame may be gone after the unpark */
+        filch__unpark(&woken->party->waiter);
+        woken = next;
+    }
+}
+
+/* Whether there is one to meet, of another party than that. Under the lock. */
+static bool has_partner(const struct wait_list *list, const struct party *party)
+{
+    for (const struct entry *e = list->first; e != NULL; e = e->next) {
+        if (!e->only_looks && e->party != party)
+            return true;
+    }
+    return false;
+}
+
+bool filch__waits_show(struct waits *w, enum side side, struct entry *entry, bool meets)
+{
+    struct wait_list *other = &w->of[1 - side];
+    struct entry *told = NULL;
+    filch__lock(&w->lock);
+    add(&w->of[side], entry);
+    if (meets && !entry->only_looks && other->lookers > 0)
+        told = take_out_to_try(other, true, false);
+    bool can_meet = meets && has_partner(other, entry->party);
+    filch__unlock(&w->lock);
+    unpark_all(told);
+    return can_meet;
+}
+
+void filch__waits_take_back(struct waits *w, enum side side, struct entry *entry)
+{
+    filch__lock(&w->lock);
+    if (entry->link != NULL)
+        take_out(&w->of[side], entry);
+    filch__unlock(&w->lock);
+}
+
+void filch__waits_wake(struct waits *w, enum side side)
+{
+    filch__lock(&w->lock);
+    struct entry *woken = take_out_to_try(&w->of[side], false, false);
+    filch__unlock(&w->lock);
+    unpark_all(woken);
+}
+
+void filch__waits_go(struct waits *w, enum side side)
+{
+    filch__lock(&w->lock);
+    uint32_t word = FILCH_LOAD_RELAXED(&w->of[side].word); /* under the lock */
+    (void)FILCH_EXCHANGE(&w->of[side].word, word | WAITS_GONE, CW_show, seq_cst);
+    struct entry *woken = take_out_to_try(&w->of[1 - side], false, true);
+    filch__unlock(&w->lock);
+    unpark_all(woken);
+}
+
+struct entry *filch__waits_meet(struct waits *w, enum side side)
+{
+    struct wait_list *list = &w->of[side];
+    struct entry *next;
+    struct entry *met = NULL;
+    filch__lock(&w->lock);
+    for (struct entry *e = list->first; e != NULL && met == NULL; e = next) {
+        next = e->next;
+        if (e->only_looks)
+            continue;
+        take_out(list, e);
+        if (claim(e, CLAIM_DONE))
+            met = e;
+    }
+    filch__unlock(&w->lock);
+    return met;
+}
+
+bool filch__waits_can_meet(struct waits *w, enum side side)
+{
+    filch__lock(&w->lock);
+    bool can_meet = has_partner(&w->of[side], NULL);
+    filch__unlock(&w->lock);
+    return can_meet;
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the assembly of boundaries and boundary.c know of each other. */
+#ifndef FILCH_PANIC_BOUNDARY_H
+#define FILCH_PANIC_BOUNDARY_H
+
+#ifndef FILCH_PORTABLE_CONTEXT
+#define FILCH_PORTABLE_CONTEXT 0
+#endif
+
+/* Which of the three files is more than an empty one. */
+#if defined(__x86_64__) && !FILCH_PORTABLE_CONTEXT
+#define FILCH_BOUNDARY_X86_64 1
+#define FILCH_BOUNDARY_AARCH64 0
+#define FILCH_BOUNDARY_PORTABLE 0
+#elif defined(__aarch64__) && !FILCH_PORTABLE_CONTEXT
+#define FILCH_BOUNDARY_X86_64 0
+#define FILCH_BOUNDARY_AARCH64 1
+#define FILCH_BOUNDARY_PORTABLE 0
+#else
+#define FILCH_BOUNDARY_X86_64 0
+#define FILCH_BOUNDARY_AARCH64 0
+#define FILCH_BOUNDARY_PORTABLE 1
+#endif
+
+#ifndef __ASSEMBLER__
+
+#include <unwind.h>
+
+struct filch_panic;
+
+/* The lowest part of a boundary's frame: where its stack pointer is while it calls. */
+struct boundary_frame {
+    union {
+        struct filch_panic **panic; /* of filch__try and filch__try_task */
+        const char *message;        /* of filch__try_nothing */
+    };
+    const void *mark;
+};
+
+/* Code addresses: of each boundary its ends, and where a panic lands. */
+extern const char filch__try_begin[], filch__try_landing[], filch__try_end[];
+extern const char filch__try_task_begin[], filch__try_task_landing[], filch__try_task_end[];
+
+_Unwind_Reason_Code filch__try_personality(int version, _Unwind_Action actions,
+                                           _Unwind_Exception_Class class,
+                                           struct _Unwind_Exception *exception,
+                                           struct _Unwind_Context *context);
+_Unwind_Reason_Code filch__try_task_personality(int version, _Unwind_Action actions,
+                                                _Unwind_Exception_Class class,
+                                                struct _Unwind_Exception *exception,
+                                                struct _Unwind_Context *context);
+_Unwind_Reason_Code filch__try_nothing_personality(int version, _Unwind_Action actions,
+                                                   _Unwind_Exception_Class class,
+                                                   struct _Unwind_Exception *exception,
+                                                   struct _Unwind_Context *context);
+
+#endif
+
+#endif

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#define _GNU_SOURCE /* registers of a signal's context */
+#include "panic/overflow.h"
+
+#include "base/atomic.h"
+#include "panic/panic.h"
+#include "park/waiter.h"
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+enum {
+    /* How far from its stack pointer a function touches its frame: below by a call or the probes of a
+     * large frame, above where such a frame has been skipped. */
+    NEAR_BELOW_BYTES = 128 * 1024,
+    NEAR_ABOVE_BYTES = 1024 * 1024,
+    LINE_BYTES = 512,
+    LEAST_BYTES = 4096, /* of the room, for the handler itself */
+};
+
+/* Where the calling thread's own stack is known to end upwards; NULL: it is not watched. */
+static __thread const char *watched __attribute__((tls_model("initial-exec")));
+
+static uintptr_t stack_pointer_of(const ucontext_t *context)
+{
+#if defined(__x86_64__)
+    return (uintptr_t)context->uc_mcontext.gregs[REG_RSP];
+#elif defined(__aarch64__)
+    return (uintptr_t)context->uc_mcontext.sp;
+#else
+    (void)context;
+    return 0;
+#endif
+}
+
+/* Whether the thread's own stack ends there: memory that is not there, at the end of what is in use. */
+static bool is_end_of_thread(uintptr_t address, const ucontext_t *context)
+{
+    uintptr_t pointer = stack_pointer_of(context);
+    return watched != NULL && address < (uintptr_t)watched &&
+           address + NEAR_BELOW_BYTES > pointer && address < pointer + NEAR_ABOVE_BYTES &&
+           pointer < (uintptr_t)watched;
+}
+
+struct line {
+    char text[LINE_BYTES];
+    size_t length;
+};
+
+static void append(struct line *line, const char *text)
+{
+    size_t count = strlen(text);
+    if (count > sizeof line->text - line->length)
+        count = sizeof line->text - line->length;
+    memcpy(line->text + line->length, text, count);
+    line->length += count;
+}
+
+/* Only what a signal handler may call. */
+static void say(bool is_task)
+{
+    const struct waiter_ops *ops = filch__waiter_kind.ops;
+    const char *thread = filch__panic_thread_name;
+    const char *task = ops->task_name != NULL ? ops->task_name() : NULL;
+    struct line line = {.length = 0};
+    append(&line, "filch: ");
+    if (task != NULL) {
+        append(&line, "task '");
+        append(&line, task);
+        append(&line, "' on '");
+    } else {
+        append(&line, is_task ? "a task on '" : "thread '");
+    }
+    append(&line, thread != NULL ? thread : "<unnamed>");
+    append(&line, "' has overflowed its stack\n");
+    ssize_t written = write(STDERR_FILENO, line.text, line.length);
+    (void)written; /* nothing is left to do where it fails */
+}
+
+static void handle(int number, siginfo_t *info, void *context)
+{
+    uintptr_t address = (uintptr_t)info->si_addr;
+    const struct waiter_ops *ops = filch__waiter_kind.ops;
+    bool is_task = ops->is_guard != NULL && ops->is_guard(info->si_addr);
+    if (is_task || is_end_of_thread(address, context))
+        say(ops->task_name != NULL);
+    /* The access is tried again, and ends the process as if nobody had looked. */
+    struct sigaction action = {.sa_handler = SIG_DFL};
+    (void)sigaction(number, &action, NULL);
+}
+
+static void install(void)
+{
+    static FILCH_SHARED(bool) is_installed;
+    struct sigaction action;
+    if (FILCH_LOAD_RELAXED(&is_installed) /* a look */ ||
+        FILCH_EXCHANGE(&is_installed, true, OV_install, relaxed))
+        return;
+    if (sigaction(SIGSEGV, NULL, &action) != 0 || (action.sa_flags & SA_SIGINFO) != 0 ||
+        action.sa_handler != SIG_DFL)
+        return; /* the program's own */
+    action = (struct sigaction){.sa_flags = SA_SIGINFO | SA_ONSTACK};
+    action.sa_sigaction = handle;
+    (void)sigaction(SIGSEGV, &action, NULL); /* a comfort, not a need */
+}
+
+void filch__overflow_watch(struct overflow_room *room)
+{
+    if (getauxval(AT_MINSIGSTKSZ) + LEAST_BYTES > sizeof room->bytes)
+        return;
+    const stack_t stack = {.ss_sp = room->bytes, .ss_size = sizeof room->bytes};
+    stack_t before;
+    if (sigaltstack(&stack, &before) != 0)
+        return;
+    if ((before.ss_flags & SS_DISABLE) == 0)
+        (void)sigaltstack(&before, NULL); /* there was one already, which serves as well */
+    watched = room->bytes;
+    install();
+}

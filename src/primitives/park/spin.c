@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "park/spin.h"
+
+#include "os/os.h"
+
+enum {
+    PAUSING_STEPS = 3,
+    SOON_NS = 10000, /* a wake-up through the kernel takes longer, and costs the waker a call */
+    YIELDING_STEPS = 32,
+    NAP_NS = 50000,
+};
+
+static void pause(int step)
+{
+    for (int i = 2 << step; i > 0; i--)
+        filch__cpu_relax();
+}
+
+bool filch__spin(struct spin *s)
+{
+    if (s->step < PAUSING_STEPS) {
+        pause(s->step++);
+        return true;
+    }
+    int64_t now_ns = filch__os->now_ns();
+    if (s->step == PAUSING_STEPS)
+        s->end_ns = now_ns + SOON_NS;
+    if (now_ns >= s->end_ns)
+        return false;
+    s->step++;
+    filch__os->yield();
+    return true;
+}
+
+void filch__spin_on(int step)
+{
+    uint32_t nobody_wakes_this = 0;
+    if (step < PAUSING_STEPS)
+        pause(step);
+    else if (step < YIELDING_STEPS)
+        filch__os->yield();
+    else
+        (void)filch__os->futex_wait(&nobody_wakes_this, 0, filch__os->now_ns() + NAP_NS);
+}

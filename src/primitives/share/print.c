@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <filch/print.h>
+
+#include "base/check.h"
+#include "os/os.h"
+#include "park/lock.h"
+#include "park/park.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum {
+    SHORT_BYTES = 512,     /* lines up to here are formatted on the stack */
+    RETRY_NS = 1000 * 1000 /* until a file that does not block is looked at again */
+};
+
+/* Who writes: a thread, or a task on it. */
+struct writer {
+    const void *thread;
+    const void *task; /* NULL: none */
+};
+
+struct queued {
+    struct waiter waiter;
+    struct writer writer;
+    struct queued *next;
+};
+
+struct stream {
+    int file;
+    struct lock lock;     /* of what follows */
+    struct writer writer; /* where depth > 0 */
+    unsigned depth;       /* how often the writer has locked it; 0: free */
+    struct queued *first; /* of those that wait for it */
+    struct queued **end;
+};
+
+static struct stream out = {.file = STDOUT_FILENO, .end = &out.first};
+static struct stream err = {.file = STDERR_FILENO, .end = &err.first};
+
+static struct writer self(void)
+{
+    /* Any thread-local variable tells one thread from another. */
+    return (struct writer){&filch__waiter_kind, filch__waiter_kind.sleeper};
+}
+
+/* What a thread has taken outside of a pool, it has in every call within, and so do the tasks that it
+ * helps with there: all of them are the call's own. */
+static bool is_writer(const struct stream *s, const struct writer *w)
+{
+    return s->depth > 0 && s->writer.thread == w->thread &&
+           (s->writer.task == NULL || s->writer.task == w->task);
+}
+
+static void take(struct stream *s)
+{
+    struct queued q = {.writer = self()};
+    filch__lock(&s->lock);
+    bool must_wait = s->depth > 0 && !is_writer(s, &q.writer);
+    if (must_wait) {
+        filch__waiter_init(&q.waiter);
+        *s->end = &q;
+        s->end = &q.next;
+    } else {
+        if (s->depth++ == 0)
+            s->writer = q.writer;
+    }
+    filch__unlock(&s->lock);
+    if (must_wait) {
+        int error = filch__park(&q.waiter, FILCH_FOREVER);
+        FILCH_CHECK(error == 0, "a wait without a deadline ran out of time");
+    }
+}
+
+static void give(struct stream *s)
+{
+    struct writer w = self();
+    filch__lock(&s->lock);
+    FILCH_CHECK(is_writer(s, &w), "standard output was unlocked by somebody who had not locked it");
+    struct queued *next = NULL;
+    if (--s->depth == 0 && s->first != NULL) {
+        next = s->first;
+        s->first = next->next;
+        if (s->first == NULL)
+            s->end = &s->first;
+        s->writer = next->writer;
+        s->depth = 1;
+    }
+    filch__unlock(&s->lock);
+    if (next != NULL)
+        filch__unpark(&next->waiter);
+}
+
+/* --- fork(2) --- */
+
+static void lock_both(void)
+{
+    filch__lock(&out.lock);
+    filch__lock(&err.lock);
+}
+
+static void unlock_both(void)
+{
+    filch__unlock(&err.lock);
+    filch__unlock(&out.lock);
+}
+
+/* Others that wrote or waited are not in this process. */
+static void forget_others(struct stream *s)
+{
+    if (s->depth > 0 && s->writer.thread != self().thread)
+        s->depth = 0;
+    s->first = NULL;
+    s->end = &s->first;
+}
+
+static void after_fork_in_child(void)
+{
+    forget_others(&out);
+    forget_others(&err);
+    unlock_both();
+}
+
+/* Without memory for the handlers, only a forked child could be the worse for it. */
+static void watch_forks(void)
+{
+    static struct lock lock;
+    static FILCH_SHARED(uint32_t) is_watching; /* written under the lock */
+    if (FILCH_LOAD(&is_watching, PT_watch, acquire) != 0)
+        return;
+    filch__lock(&lock);
+    if (FILCH_LOAD_RELAXED(&is_watching) == 0 /* under the lock */ &&
+        pthread_atfork(lock_both, unlock_both, after_fork_in_child) == 0)
+        FILCH_STORE(&is_watching, 1, PT_watch, release);
+    filch__unlock(&lock);
+}
+
+/* --- lines --- */
+
+static void wait_a_little(void)
+{
+    struct waiter nobody_wakes;
+    filch__waiter_init(&nobody_wakes);
+    (void)filch__park(&nobody_wakes, filch_deadline_in(RETRY_NS));
+}
+
+/* The stream is ours. */
+static int write_all(int file, const char *text, size_t size_bytes)
+{
+    while (size_bytes > 0) {
+        size_t written = 0;
+        int error = filch__os->write(file, text, size_bytes, &written);
+        if (error == EAGAIN)
+            wait_a_little();
+        else if (error != 0 && error != EINTR)
+            return error;
+        text += written;
+        size_bytes -= written;
+    }
+    return 0;
+}
+
+/*   line  of `length` bytes, and room for one more */
+static int write_line(struct stream *s, char *line, size_t length)
+{
+    if (length == 0 || line[length - 1] != '\n')
+        line[length++] = '\n';
+    watch_forks();
+    take(s);
+    int error = write_all(s->file, line, length);
+    give(s);
+    return error;
+}
+
+static int print_to(struct stream *s, const char *format, va_list arguments)
+{
+    char text[SHORT_BYTES];
+    char *line = text;
+    int saved_errno = errno;
+    va_list again;
+    va_copy(again, arguments);
+    int length = vsnprintf(text, sizeof text, format, arguments);
+    int error = length < 0 ? EINVAL : 0;
+    if (error == 0 && (size_t)length + 1 >= sizeof text) { /* no room for a newline */
+        line = filch__os->alloc((size_t)length + 2, 1);
+        if (line == NULL)
+            error = ENOMEM;
+        else if (vsnprintf(line, (size_t)length + 1, format, again) != length)
+            error = EINVAL; /* an argument has changed meanwhile */
+    }
+    va_end(again);
+    if (error == 0)
+        error = write_line(s, line, (size_t)length);
+    if (line != text)
+        filch__os->free(line);
+    errno = saved_errno;
+    return error;
+}
+
+int filch_print(const char *format, ...)
+{
+    if (format == NULL)
+        return EINVAL;
+    va_list arguments;
+    va_start(arguments, format);
+    int error = print_to(&out, format, arguments);
+    va_end(arguments);
+    return error;
+}
+
+int filch_eprint(const char *format, ...)
+{
+    if (format == NULL)
+        return EINVAL;
+    va_list arguments;
+    va_start(arguments, format);
+    int error = print_to(&err, format, arguments);
+    va_end(arguments);
+    return error;
+}
+
+void filch_stdout_lock(void)
+{
+    watch_forks();
+    take(&out);
+}
+
+void filch_stdout_unlock(void)
+{
+    give(&out);
+}

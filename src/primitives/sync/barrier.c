@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The barrier. The word counts those that wait, in units of FILCH__LOCK_READER. */
+#include "sync/queue.h"
+
+#include <errno.h>
+#include <filch/barrier.h>
+
+static uint64_t one_less(uint64_t word)
+{
+    return word - FILCH__LOCK_READER;
+}
+
+int filch_barrier_wait_until(struct filch_barrier *b, int *is_leader, int64_t deadline)
+{
+    if (b == NULL)
+        return EINVAL;
+    filch__queue_enter(&b->filch__word, 0);
+    uint64_t word =
+        FILCH_LOAD_RELAXED(&b->filch__word) + FILCH__LOCK_READER; /* only we change it */
+    bool is_last = word / FILCH__LOCK_READER >= b->filch__parties;
+    int error = 0;
+    if (is_last) {
+        void *waiters = filch__queue_take_all(&b->filch__queue);
+        filch__queue_leave(&b->filch__word, &b->filch__queue, 0);
+        filch__queue_wake_all(waiters);
+    } else {
+        struct lock_waiter w = {.is_handed = false};
+        FILCH_STORE_RELAXED(&b->filch__word, word); /* under the queue */
+        error = filch__queue_wait(&b->filch__word, &b->filch__queue, &w, deadline, one_less);
+    }
+    if (error == 0 && is_leader != NULL)
+        *is_leader = is_last;
+    return error;
+}
+
+int filch_barrier_wait(struct filch_barrier *b, int *is_leader)
+{
+    return filch_barrier_wait_until(b, is_leader, FILCH_FOREVER);
+}

@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The mutex. The shape of its word, and of the dance between unlock and the woken, is that of nsync's
+ * mu (one waiter under way at a time) and of parking_lot (spin, overtake, hand over in the end). */
+#include "sync/mutex.h"
+
+#include "base/check.h"
+#include "park/self.h"
+#include "park/spin.h"
+
+#include <errno.h>
+
+#undef filch_mutex_lock
+#undef filch_mutex_try_lock
+#undef filch_mutex_unlock
+
+static int result_of(uint64_t word)
+{
+    return (word & FILCH__LOCK_POISONED) != 0 ? EOWNERDEAD : 0;
+}
+
+/* Takes the lock if nobody has it, and clears the bits `done`. *seen: the word; on success, before. */
+static bool take_free(struct filch_mutex *m, uint64_t *seen, uint64_t self, uint64_t done)
+{
+    while ((*seen & LOCK_OWNER) == 0) {
+        if (FILCH_CAS(&m->filch__word, seen, (*seen & ~done) | self, MX_lock_slow, acquire))
+            return true;
+    }
+    return false;
+}
+
+/* Gives the queue back, and with `drops` the lock. Where the lock is free then and nobody is under way
+ * for it, the first waiter is woken, or gets it. Nothing of *m is touched after the swap. */
+static void leave_queue(struct filch_mutex *m, bool drops)
+{
+    uint64_t seen = FILCH_LOAD_RELAXED(&m->filch__word); /* the swap decides */
+    while (true) {
+        uint64_t word = seen & ~(FILCH__LOCK_QUEUE | FILCH__LOCK_WAITERS);
+        if (drops)
+            word &= ~(LOCK_OWNER | FILCH__SELF_BITS);
+        struct lock_waiter *first = NULL;
+        if ((word & (LOCK_OWNER | FILCH__LOCK_WAKING)) == 0 && m->filch__queue != NULL) {
+            first = m->filch__queue;
+            filch__queue_remove(&m->filch__queue, first);
+            FILCH_STORE_RELAXED(&first->home, NULL); /* under the queue */
+            first->is_handed = filch__wants_handing(first);
+            if (first->is_handed)
+                word |= first->self;
+            else if (first->is_thread)
+                word |= FILCH__LOCK_WAKING;
+        }
+        if (m->filch__queue != NULL)
+            word |= FILCH__LOCK_WAITERS;
+        if (FILCH_CAS(&m->filch__word, &seen, word, MX_leave, acq_rel)) {
+            if (first != NULL)
+                filch__unpark(&first->waiter);
+            return;
+        }
+        if (first != NULL) { /* somebody has taken the lock meanwhile, or cleared the poison */
+            FILCH_STORE_RELAXED(&first->home, &m->filch__word); /* under the queue */
+            filch__queue_prepend(&m->filch__queue, first);
+        }
+    }
+}
+
+/* Takes the lock if it becomes free soon. A task goes on with other work instead, and whoever waits for
+ * a task would wait in vain where that one is set aside. */
+static bool spin(struct filch_mutex *m, uint64_t *seen, const struct lock_waiter *w, uint64_t done)
+{
+    struct spin state = {0};
+    for (;;) {
+        *seen = FILCH_LOAD_RELAXED(&m->filch__word); /* the swap decides */
+        if (take_free(m, seen, w->self, done))
+            return true;
+        if (!w->is_thread || (*seen & FILCH__SELF_TASK) != 0 || !filch__spin(&state))
+            return false;
+    }
+}
+
+/* Puts w into the queue; those that were woken in vain first. Returns false: it has taken the lock. */
+static bool enter_queue(struct filch_mutex *m, struct lock_waiter *w, uint64_t *seen, uint64_t done)
+{
+    while (true) {
+        *seen = filch__queue_is_free(&m->filch__word);
+        if (take_free(m, seen, w->self, done))
+            return false;
+        uint64_t word = (*seen & ~done) | FILCH__LOCK_QUEUE | FILCH__LOCK_WAITERS;
+        if ((*seen & FILCH__LOCK_QUEUE) == 0 &&
+            FILCH_CAS(&m->filch__word, seen, word, SY_queue, acquire))
+            break;
+    }
+    FILCH_STORE_RELAXED(&w->home, &m->filch__word); /* under the queue */
+    if (w->attempts > 0)
+        filch__queue_prepend(&m->filch__queue, w);
+    else
+        filch__queue_append(&m->filch__queue, w);
+    leave_queue(m, false);
+    return true;
+}
+
+/* Takes the waiter out again. Returns false where somebody has it already, to wake it. */
+static bool take_back(struct filch_mutex *m, struct lock_waiter *w)
+{
+    filch__queue_enter(&m->filch__word, 0);
+    bool was_queued = FILCH_LOAD_RELAXED(&w->home) != NULL; /* under the queue */
+    if (was_queued)
+        filch__queue_remove(&m->filch__queue, w);
+    leave_queue(m, false);
+    return was_queued;
+}
+
+/* Waits in the queue. Returns 0: woken; what park returns: it is in no queue any more. */
+static int wait(struct filch_mutex *m, struct lock_waiter *w, int64_t deadline)
+{
+    int error = filch__park(&w->waiter, deadline);
+    if (error != 0 && take_back(m, w))
+        return error;
+    return error == 0 ? 0 : filch__park(&w->waiter, FILCH_FOREVER); /* its wake-up is due */
+}
+
+/* What a waiter that was woken has to clear in the word, as soon as it has the lock or waits again. */
+static uint64_t after_wake(const struct lock_waiter *w)
+{
+    return w->is_thread ? FILCH__LOCK_WAKING : 0;
+}
+
+static int lock_with(struct filch_mutex *m, struct lock_waiter *w, uint64_t done, int64_t deadline)
+{
+    while (true) {
+        uint64_t seen;
+        if (spin(m, &seen, w, done) || !enter_queue(m, w, &seen, done))
+            return result_of(seen);
+        int error = wait(m, w, deadline);
+        if (error != 0)
+            return error;
+        if (w->is_handed)
+            return result_of(FILCH_LOAD_RELAXED(&m->filch__word)); /* the owner's */
+        done = after_wake(w);
+        w->attempts++;
+        filch__lock_waiter_renew(w);
+    }
+}
+
+int filch__mutex_lock_slow(struct filch_mutex *m, int64_t deadline)
+{
+    if (m == NULL)
+        return EINVAL;
+    struct lock_waiter w = {.self = filch__self_get()};
+    uint64_t seen = FILCH_LOAD_RELAXED(&m->filch__word); /* is it ours? */
+    if ((seen & LOCK_OWNER) == (w.self & LOCK_OWNER))
+        return EDEADLK;
+    filch__lock_waiter_renew(&w);
+    return lock_with(m, &w, 0, deadline);
+}
+
+int filch__mutex_try_lock_slow(struct filch_mutex *m)
+{
+    if (m == NULL)
+        return EINVAL;
+    uint64_t seen = FILCH_LOAD_RELAXED(&m->filch__word); /* the swap decides */
+    return take_free(m, &seen, filch__self_get(), 0) ? result_of(seen) : EBUSY;
+}
+
+/* Gives the lock back, with the bits `more`. */
+static void unlock(struct filch_mutex *m, uint64_t more)
+{
+    uint64_t seen = FILCH_LOAD_RELAXED(&m->filch__word); /* the swap decides */
+    while (true) {
+        /* Whoever has the queue wakes, and so does the one that is under way, in the end. */
+        bool wakes = (seen & FILCH__LOCK_WAITERS) != 0 &&
+                     (seen & (FILCH__LOCK_QUEUE | FILCH__LOCK_WAKING)) == 0;
+        if (wakes) {
+            if (FILCH_CAS(&m->filch__word, &seen, seen | FILCH__LOCK_QUEUE | more, SY_queue,
+                          acquire)) {
+                leave_queue(m, true);
+                return;
+            }
+        } else {
+            uint64_t word = (seen & ~(LOCK_OWNER | FILCH__SELF_BITS)) | more;
+            if (FILCH_CAS(&m->filch__word, &seen, word, MX_unlock_slow, release))
+                return;
+        }
+    }
+}
+
+void filch__mutex_unlock_slow(struct filch_mutex *m)
+{
+    FILCH_CHECK(m != NULL, "filch_mutex_unlock: the mutex is NULL");
+    uint64_t self = filch__self_get();
+    uint64_t seen = FILCH_LOAD_RELAXED(&m->filch__word); /* the owner's */
+    FILCH_CHECK((seen & LOCK_OWNER) == (self & LOCK_OWNER),
+                "filch_mutex_unlock: the caller does not hold the mutex");
+    bool poisons = (self & ~seen & FILCH__SELF_PANICKING) != 0;
+    unlock(m, poisons ? FILCH__LOCK_POISONED : 0);
+}
+
+/* --- for condition variables --- */
+
+uint64_t filch__mutex_owner_word(struct filch_mutex *m)
+{
+    uint64_t seen = FILCH_LOAD_RELAXED(&m->filch__word); /* is it ours? */
+    return (seen & LOCK_OWNER) == (filch__self_get() & LOCK_OWNER)
+               ? seen & (LOCK_OWNER | FILCH__SELF_BITS)
+               : 0;
+}
+
+void filch__mutex_release(struct filch_mutex *m, uint64_t self)
+{
+    if (!FILCH_CAS(&m->filch__word, &self, 0, MX_unlock, release))
+        unlock(m, 0);
+}
+
+void filch__mutex_enqueue(struct filch_mutex *m, struct lock_waiter *w)
+{
+    filch__queue_enter(&m->filch__word, FILCH__LOCK_WAITERS);
+    FILCH_STORE_RELAXED(&w->home, &m->filch__word); /* under the queue */
+    filch__queue_append(&m->filch__queue, w);
+    leave_queue(m, false);
+}
+
+int filch__mutex_lock_again(struct filch_mutex *m, struct lock_waiter *w, bool was_queued)
+{
+    if (was_queued && w->is_handed)
+        return result_of(FILCH_LOAD_RELAXED(&m->filch__word)); /* the owner's */
+    uint64_t done = was_queued ? after_wake(w) : 0;
+    w->attempts = was_queued ? 1 : 0;
+    filch__lock_waiter_renew(w);
+    return lock_with(m, w, done, FILCH_FOREVER);
+}
+
+/* --- the rest of the interface --- */
+
+int filch_mutex_lock(struct filch_mutex *m)
+{
+    return filch__mutex_lock(m);
+}
+
+int filch_mutex_lock_until(struct filch_mutex *m, int64_t deadline)
+{
+    uint64_t self = filch__self, seen = 0;
+    if (m != NULL && self != 0 && FILCH_CAS(&m->filch__word, &seen, self, MX_lock, acquire))
+        return 0;
+    return filch__mutex_lock_slow(m, deadline);
+}
+
+int filch_mutex_try_lock(struct filch_mutex *m)
+{
+    return filch__mutex_try_lock(m);
+}
+
+void filch_mutex_unlock(struct filch_mutex *m)
+{
+    filch__mutex_unlock(m);
+}
+
+int filch_mutex_is_poisoned(const struct filch_mutex *m)
+{
+    return m != NULL && (FILCH_LOAD_RELAXED(&m->filch__word) & FILCH__LOCK_POISONED) != 0;
+}
+
+void filch_mutex_clear_poison(struct filch_mutex *m)
+{
+    if (m != NULL)
+        (void)FILCH_FETCH_AND(&m->filch__word, ~FILCH__LOCK_POISONED, MX_mend, relaxed);
+}
+
+int filch_mutex_destroy(struct filch_mutex *m)
+{
+    if (m == NULL)
+        return 0;
+    uint64_t seen = FILCH_LOAD_RELAXED(&m->filch__word); /* the swap decides */
+    while ((seen & ~FILCH__LOCK_POISONED) == 0) {
+        if (FILCH_CAS(&m->filch__word, &seen, 0, MX_lock_slow, acquire))
+            return 0;
+    }
+    return EBUSY;
+}

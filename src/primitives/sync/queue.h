@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The waiters of a lock, in order; they live in the frames of those that wait.
+ *
+ * A lock is a word and the head of such a queue. Whoever has set the bit FILCH__LOCK_QUEUE of the word
+ * has the queue, for a few instructions. The bit is given back together with whatever else changes in
+ * the word, by the same swap, so that this swap is the last touch of the lock. */
+#ifndef FILCH_SYNC_QUEUE_H
+#define FILCH_SYNC_QUEUE_H
+
+#include "park/park.h"
+
+#include <filch/inline/lock.h>
+#include <stdbool.h>
+
+struct lock_waiter {
+    struct waiter waiter;
+    struct lock_waiter *next; /* under the queue, as prev; a ring */
+    struct lock_waiter *prev;
+    FILCH_SHARED(uint64_t *) home; /* the word whose queue it is in; NULL: none; under the queue */
+    uint64_t self;                 /* const while it waits: what the word gets with the lock */
+    struct filch_mutex *mutex;     /* const: in the queue of a condvar, which mutex it comes from */
+    unsigned attempts;             /* how often it was woken in vain; own */
+    bool is_writer;                /* const */
+    bool is_thread;                /* const: of an OS thread; its waiter is not read after a wait */
+    bool is_handed;                /* whoever woke it has handed it what it waits for */
+};
+
+#define LOCK_OWNER (~FILCH__LOCK_BITS)
+
+/* Woken in vain so often, it gets the lock handed over. A model may hand over at once. */
+#ifndef ATTEMPTS_MAX
+#define ATTEMPTS_MAX 4
+#endif
+
+static inline bool filch__wants_handing(const struct lock_waiter *w)
+{
+    return w->attempts >= ATTEMPTS_MAX;
+}
+
+/* Prepares for waiting once more; the rest of *w is kept. */
+static inline void filch__lock_waiter_renew(struct lock_waiter *w)
+{
+    filch__waiter_init(&w->waiter);
+    w->is_thread = w->waiter.ops == &filch__waiter_thread_ops;
+    w->is_handed = false;
+}
+
+/* The word, as soon as nobody has the queue.
+ * Blocks: the OS thread, briefly. Panics: never. */
+uint64_t filch__queue_is_free(uint64_t *word);
+
+/* Sets the bit FILCH__LOCK_QUEUE of the word, and `more`.
+ * Blocks: the OS thread, briefly. Panics: never. Ordering: acquires what the last one that had the
+ * queue released (SY_queue). */
+void filch__queue_enter(uint64_t *word, uint64_t more);
+
+/* Gives the queue back.
+ *   word  as it is to be, but for the bits of the queue, since nobody else changes it meanwhile
+ * Nothing of the object is touched afterwards. Ordering: releases (SY_leave). */
+void filch__queue_leave(uint64_t *at, void *const *queue, uint64_t word);
+
+/* Appends w, with the queue, and gives that back. Then waits until somebody takes w out and wakes it.
+ * Returns 0; what park returns: it has been taken out, and `undo` (NULL: nothing) been called before that
+ * with the word, whose new value it returns. */
+int filch__queue_wait(uint64_t *at, void **queue, struct lock_waiter *w, int64_t deadline,
+                      uint64_t (*undo)(uint64_t word));
+
+/* Takes all waiters out, with the queue. Returns them: a queue for filch__queue_wake_all. */
+void *filch__queue_take_all(void **queue);
+
+/* Takes the first waiter out, with the queue. Returns NULL: there is none. */
+struct lock_waiter *filch__queue_take_first(void **queue);
+
+/* Wakes waiters that were taken out. */
+void filch__queue_wake_all(void *taken);
+
+/* --- with the queue --- */
+
+static inline bool filch__queue_has_more(struct lock_waiter *first)
+{
+    return first->next != first;
+}
+
+static inline void filch__queue_append(void **queue, struct lock_waiter *w)
+{
+    struct lock_waiter *first = *queue;
+    if (first == NULL) {
+        w->next = w->prev = w;
+        *queue = w;
+        return;
+    }
+    w->next = first;
+    w->prev = first->prev;
+    w->prev->next = w;
+    first->prev = w;
+}
+
+static inline void filch__queue_prepend(void **queue, struct lock_waiter *w)
+{
+    filch__queue_append(queue, w);
+    *queue = w;
+}
+
+static inline void filch__queue_remove(void **queue, struct lock_waiter *w)
+{
+    struct lock_waiter *next = w->next == w ? NULL : w->next;
+    w->next->prev = w->prev;
+    w->prev->next = w->next;
+    if (*queue == w)
+        *queue = next;
+}
+
+#endif

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The semaphore. The word counts free permits, in units of FILCH__LOCK_READER; there are none while
+ * somebody waits. */
+#include "sync/queue.h"
+
+#include <errno.h>
+#include <filch/semaphore.h>
+
+int filch_semaphore_try_acquire(struct filch_semaphore *s)
+{
+    if (s == NULL)
+        return EINVAL;
+    uint64_t seen = FILCH_LOAD_RELAXED(&s->filch__word); /* the swap decides */
+    while (seen >= FILCH__LOCK_READER && (seen & FILCH__LOCK_QUEUE) == 0) {
+        if (FILCH_CAS(&s->filch__word, &seen, seen - FILCH__LOCK_READER, SM_take, acquire))
+            return 0;
+    }
+    return EBUSY;
+}
+
+int filch_semaphore_acquire_until(struct filch_semaphore *s, int64_t deadline)
+{
+    int error = filch_semaphore_try_acquire(s);
+    if (error != EBUSY)
+        return error;
+    filch__queue_enter(&s->filch__word, 0);
+    uint64_t word = FILCH_LOAD_RELAXED(&s->filch__word); /* only we change it */
+    if (word >= FILCH__LOCK_READER) {
+        filch__queue_leave(&s->filch__word, &s->filch__queue, word - FILCH__LOCK_READER);
+        return 0;
+    }
+    struct lock_waiter w = {.is_handed = false};
+    return filch__queue_wait(&s->filch__word, &s->filch__queue, &w, deadline, NULL);
+}
+
+int filch_semaphore_acquire(struct filch_semaphore *s)
+{
+    return filch_semaphore_acquire_until(s, FILCH_FOREVER);
+}
+
+void filch_semaphore_release(struct filch_semaphore *s, uint32_t count)
+{
+    if (s == NULL)
+        return;
+    uint64_t seen = FILCH_LOAD_RELAXED(&s->filch__word); /* the swap decides */
+    while ((seen & FILCH__LOCK_BITS) == 0) {
+        if (FILCH_CAS(&s->filch__word, &seen, seen + count * FILCH__LOCK_READER, SM_give, release))
+            return;
+    }
+    void *taken = NULL;
+    filch__queue_enter(&s->filch__word, 0);
+    for (struct lock_waiter *w;
+         count > 0 && (w = filch__queue_take_first(&s->filch__queue)) != NULL; count--)
+        filch__queue_append(&taken, w);
+    uint64_t word = FILCH_LOAD_RELAXED(&s->filch__word); /* only we change it */
+    filch__queue_leave(&s->filch__word, &s->filch__queue, word + count * FILCH__LOCK_READER);
+    filch__queue_wake_all(taken);
+}
+
+uint64_t filch_semaphore_permits(const struct filch_semaphore *s)
+{
+    return s == NULL ? 0 : FILCH_LOAD_RELAXED(&s->filch__word) / FILCH__LOCK_READER; /* a number */
+}

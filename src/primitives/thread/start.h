@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Starting threads from inside the library. */
+#ifndef FILCH_THREAD_START_H
+#define FILCH_THREAD_START_H
+
+#include <filch/thread.h>
+#include <stdbool.h>
+
+/* What the public forms do not say. */
+struct thread_start {
+    struct filch_thread_scope *scope; /* whose end waits for the thread; NULL: none */
+    bool is_internal;                 /* the library's own: no user could have leaked its handle */
+};
+
+/* As filch_thread_spawn, but that `thread` may be NULL: the thread is detached. */
+FILCH_NODISCARD int filch__thread_start(struct filch_thread **thread,
+                                        const struct filch_thread_attr *attr, void *(*fn)(void *),
+                                        void *arg, const struct thread_start *start);
+
+#endif

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The mutex: one owner at a time sees what the last one did, nobody is left asleep beside a free lock, and
+ * time-outs and hand-overs lose nothing. */
+#include "locks.h"
+
+#if SCENARIO == 4
+#define ATTEMPTS_MAX 0u /* handed over at once */
+#endif
+
+#include "../../src/primitives/park/park.c"
+#include "../../src/primitives/park/park_thread.c"
+/* Swaps are tried again where another thread was quicker, which is followed only so far. */
+/* clang-format off */
+#define while(condition) MODEL_BOUNDED(condition)
+/* clang-format on */
+#include "../../src/primitives/sync/mutex.c"
+#include "../../src/primitives/sync/queue.c"
+#undef while
+
+static struct filch_mutex *m;
+static int model_timeouts;
+static int data; /* plain: the lock guards it */
+
+static void begin(int number)
+{
+    filch__self = (uint64_t)number << FILCH__SELF_SHIFT;
+}
+
+static void add(int number)
+{
+    begin(number);
+    int error = filch__mutex_lock(m);
+    assert(error == 0);
+    data++;
+    filch__mutex_unlock(m);
+}
+
+static void *first(void *unused)
+{
+    (void)unused;
+    add(1);
+    return NULL;
+}
+
+static void *second(void *unused)
+{
+    (void)unused;
+    add(2);
+    return NULL;
+}
+
+static void *owner(void *unused)
+{
+    (void)unused;
+    begin(3);
+    filch__mutex_unlock(m);
+    return NULL;
+}
+
+static void *clock(void *unused)
+{
+    (void)unused;
+    __atomic_store_n(&model_late, 1, __ATOMIC_RELAXED);
+    return NULL;
+}
+
+static void *in_time(void *unused)
+{
+    (void)unused;
+    begin(3);
+    int error = filch_mutex_lock_until(m, 1);
+    assert(error == 0 || error == ETIMEDOUT);
+    if (error == 0) {
+        data++;
+        filch__mutex_unlock(m);
+    } else {
+        __atomic_fetch_add(&model_timeouts, 1, __ATOMIC_RELAXED);
+    }
+    return NULL;
+}
+
+#if SCENARIO == 1 || SCENARIO == 4 /* two; the lock is handed over */
+enum { ADDERS = 2 };
+#define BODIES first, second
+#elif SCENARIO == 2 /* three: one under way beside another one that waits */
+enum { ADDERS = 2 };
+#define BODIES owner, first, second
+#elif SCENARIO == 3 /* a deadline beside them */
+enum { ADDERS = 2 };
+#define BODIES clock, first, in_time
+#endif
+
+int main(void)
+{
+    m = malloc(sizeof *m);
+    m->filch__word = SCENARIO == 2 ? UINT64_C(3) << FILCH__SELF_SHIFT : 0;
+    m->filch__queue = NULL;
+    MODEL_RUN(BODIES);
+    assert(data + model_timeouts == ADDERS);
+    assert(m->filch__word == 0);
+    assert(m->filch__queue == NULL);
+    return 0;
+}

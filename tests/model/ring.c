@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Bounded channels: each message arrives once, with what was written before it; nobody is left asleep
+ * beside a message, beside room, or after the other side has gone. */
+#if SCENARIO >= 6
+#define WITHOUT_BARRIER
+#endif
+#include "chan.h"
+
+#if SCENARIO == 1 || SCENARIO == 6 /* a message */
+#define BODIES sends_0, receives_one
+#elif SCENARIO == 2 || SCENARIO == 7 /* room */
+#define PRELOADED 1
+#define BODIES sends_1, receives_one
+#elif SCENARIO == 3 /* the senders go */
+#define BODIES sends_and_goes, receives_until_the_end
+#elif SCENARIO == 4 /* the receiver goes */
+#define CAPACITY 2
+#define PRELOADED 1
+#define DROPS
+#define BODIES sends_to_one_that_goes, goes
+#elif SCENARIO == 5 /* a time-out beside the message */
+#define BODIES sends_0, passes, receives_in_time
+#endif
+
+#ifndef CAPACITY
+#define CAPACITY 1
+#endif
+#include "flow.h"

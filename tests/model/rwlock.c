@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The reader-writer lock: writers are alone, readers see what the last one did, and nobody is left asleep
+ * beside a lock that it could have. */
+#include "locks.h"
+
+#if SCENARIO == 3
+#define ATTEMPTS_MAX 0u /* handed over at once */
+#endif
+
+#include "../../src/primitives/park/park.c"
+#include "../../src/primitives/park/park_thread.c"
+/* Swaps are tried again where another thread was quicker, which is followed only so far. */
+/* clang-format off */
+#define while(condition) MODEL_BOUNDED(condition)
+/* clang-format on */
+#include "../../src/primitives/sync/queue.c"
+#include "../../src/primitives/sync/rwlock.c"
+#undef while
+
+static struct filch_rwlock l;
+static int data; /* plain: the lock guards it */
+static int seen;
+
+static void begin(int number)
+{
+    filch__self = (uint64_t)number << FILCH__SELF_SHIFT;
+}
+
+static void *writes(void *unused)
+{
+    (void)unused;
+    begin(1);
+    int error = filch__rwlock_write(&l);
+    assert(error == 0);
+    data++;
+    filch__rwlock_unlock_write(&l);
+    return NULL;
+}
+
+static void *writes_too(void *unused)
+{
+    (void)unused;
+    begin(2);
+    int error = filch__rwlock_write(&l);
+    assert(error == 0);
+    data++;
+#if SCENARIO == 4
+    filch_rwlock_downgrade(&l);
+    seen = data;
+    filch__rwlock_unlock_read(&l);
+#else
+    filch__rwlock_unlock_write(&l);
+#endif
+    return NULL;
+}
+
+static void *reads(void *unused)
+{
+    (void)unused;
+    begin(3);
+    int error = filch__rwlock_read(&l);
+    assert(error == 0);
+    int mine = data;
+    filch__rwlock_unlock_read(&l);
+    assert(mine == 0 || mine == 1);
+    return NULL;
+}
+
+#if SCENARIO == 1 /* two writers */
+enum { WRITERS = 2 };
+#define BODIES writes, writes_too
+#elif SCENARIO == 2 || SCENARIO == 3 /* a reader beside a writer; the lock is handed over */
+enum { WRITERS = 1 };
+#define BODIES reads, writes
+#elif SCENARIO == 4 /* a writer that becomes a reader */
+enum { WRITERS = 1 };
+#define BODIES reads, writes_too
+#elif SCENARIO == 5 /* one waits behind the other */
+enum { WRITERS = 1 };
+#define BODIES reads, reads, writes
+#endif
+
+int main(void)
+{
+    MODEL_RUN(BODIES);
+    assert(data == WRITERS);
+    assert(l.filch__word == 0);
+    assert(l.filch__queue == NULL);
+    (void)seen;
+    return 0;
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Stand-ins for what models of the pool do not look at. Before everything else of the pool. */
+#ifndef FILCH_MODEL_STAND_INS_H
+#define FILCH_MODEL_STAND_INS_H
+
+#include "model.h"
+
+#include "park/lock.h"
+
+/* Floating-point modes: the checker does not know them. */
+#define FILCH_FIBER_AMBIENT_H
+struct ambient {
+    uint64_t fp_modes;
+};
+
+static inline struct ambient filch__ambient_save(void)
+{
+    return (struct ambient){0};
+}
+
+static inline void filch__ambient_restore(const struct ambient *ambient)
+{
+    (void)ambient;
+}
+
+/* The lock has a model of its own (park). */
+static pthread_mutex_t model_lock;
+
+void filch__lock(struct lock *l)
+{
+    (void)l;
+    pthread_mutex_lock(&model_lock);
+}
+
+void filch__unlock(struct lock *l)
+{
+    (void)l;
+    pthread_mutex_unlock(&model_lock);
+}
+
+uint64_t filch__process_generation(void)
+{
+    return 0;
+}
+
+struct placement;
+_Bool filch__topology_is_here(const struct placement *placement)
+{
+    (void)placement;
+    return 0;
+}
+
+struct stack_cache;
+struct stack_store;
+void filch__stack_cache_init(struct stack_cache *cache, struct stack_store *store)
+{
+    (void)cache;
+    (void)store;
+}
+
+void filch__stack_cache_drain(struct stack_cache *cache)
+{
+    (void)cache;
+}
+
+#endif

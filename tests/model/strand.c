@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Tasks as waiters: a task that waits leaves its strand, its worker goes on with another one and
+ * sleeps; whoever wakes the task makes that worker go on with it. No wake-up is lost, none comes twice,
+ * and the waker touches nothing that may be gone.
+ *
+ * A fiber is a thread of the checker here, one at a time of those that are one worker: what is handed
+ * over with the turn is what comes before it in the one thread that they are. */
+#define WIDTH 1
+#include "workers.h"
+
+#include "halves.h"
+
+/* The loop of a worker is followed only so far. */
+#undef filch__worker
+/* clang-format off */
+#define for(forever) MODEL_BOUNDED(true)
+/* clang-format on */
+#include "pool/worker.c"
+#undef for
+#define filch__worker (model_workers[model_self])
+
+#include "park/park.c"
+#include "park/park_thread.c"
+#include "pool/forks.c"
+#include "pool/idle.c"
+#include "pool/slot.c"
+#define put_spare put_spare_strand /* worker.c has another one */
+#include "pool/strand.c"
+#include "pool/tally.c"
+#include "pool/timer.c"
+
+/* --- fibers --- */
+
+enum turn { WAITS, RUNS, ENDS };
+
+struct model_fiber {
+    uint32_t turn;
+    struct strand *strand;
+    pthread_t thread;
+};
+
+static void wait_for_turn(struct model_fiber *mine)
+{
+    while (__atomic_load_n(&mine->turn, __ATOMIC_ACQUIRE) == WAITS) {
+    }
+    if (__atomic_load_n(&mine->turn, __ATOMIC_ACQUIRE) == ENDS)
+        pthread_exit(NULL);
+    __atomic_store_n(&mine->turn, WAITS, __ATOMIC_RELAXED);
+}
+
+void filch__context_switch(void **from, void *to)
+{
+    struct model_fiber *mine = *from;
+    struct model_fiber *other = to;
+    __atomic_store_n(&other->turn, RUNS, __ATOMIC_RELEASE);
+    wait_for_turn(mine);
+}
+
+static void *fiber_thread(void *argument)
+{
+    struct model_fiber *mine = argument;
+    model_self = 0;
+    wait_for_turn(mine);
+    (void)strand_main(mine->strand);
+    return NULL;
+}
+
+/* --- stand-ins for the rest of the pool --- */
+
+__thread uint64_t filch__self __attribute__((tls_model("initial-exec")));
+
+uint64_t filch__self_get(void)
+{
+    return filch__self;
+}
+
+int filch__fiber_create(struct fiber **fiber, struct stack_cache *cache, fiber_entry *entry,
+                        void *argument)
+{
+    (void)fiber;
+    (void)cache;
+    (void)entry;
+    (void)argument;
+    return ENOMEM;
+}
+
+void filch__fiber_destroy(struct fiber *fiber, struct stack_cache *cache)
+{
+    (void)fiber;
+    (void)cache;
+}
+
+void filch__fiber_adopt_thread(struct fiber *fiber)
+{
+    (void)fiber;
+}
+
+void filch__pool_release_own_count(struct filch_pool *p)
+{
+    (void)p;
+}
+
+enum { SEARCHES_MAX = 3 };
+static int searches;
+
+bool filch__search(struct worker *w, struct found *found)
+{
+    (void)w;
+    (void)found;
+    __VERIFIER_assume(searches++ < SEARCHES_MAX);
+    return false;
+}
+
+bool filch__search_injector(struct worker *w, struct task_item *item)
+{
+    (void)w;
+    (void)item;
+    return false;
+}
+
+bool filch__search_sees_work(struct filch_pool *p)
+{
+    (void)p;
+    return false;
+}
+
+/* --- the scenarios --- */
+
+#if SCENARIO == 1 /* woken from outside */
+#define BODIES waits, wakes
+#elif SCENARIO == 2 /* woken by another worker */
+#define BODIES waits, worker_1_wakes
+#elif SCENARIO == 3 /* a deadline that passes beside the wake-up; then without one */
+#define HAS_DEADLINE 1
+#define BODIES waits, clock, wakes
+#elif SCENARIO == 4 /* as 1, but there is no other stack to go on with */
+#define HAS_STACK 0
+#define BODIES waits, wakes
+#elif SCENARIO == 5 /* as 3 and 4 */
+#define HAS_STACK 0
+#define HAS_DEADLINE 1
+#define BODIES waits, clock, wakes
+#endif
+#ifndef HAS_STACK
+#define HAS_STACK 1
+#endif
+#ifndef HAS_DEADLINE
+#define HAS_DEADLINE 0
+#endif
+
+static struct waiter *waiter; /* gone when the wait has ended */
+static int data;              /* plain */
+
+static void *clock(void *unused)
+{
+    (void)unused;
+    __atomic_store_n(&model_late, 1, __ATOMIC_RELAXED);
+    return NULL;
+}
+
+/* Somebody outside. */
+static void *wakes(void *unused)
+{
+    (void)unused;
+    data = 1;
+    filch__unpark(waiter);
+    return NULL;
+}
+
+/* Another worker of the pool, which outlives this. */
+static void *worker_1_wakes(void *unused)
+{
+    filch__worker = &workers[1];
+    return wakes(unused);
+}
+
+/* A task of worker 0 waits, on the strand at the base. */
+static void *waits(void *unused)
+{
+    static struct model_fiber base = {.turn = WAITS};
+    static struct model_fiber other = {.turn = WAITS, .strand = &bases[2]};
+    struct worker *w = &workers[0];
+    (void)unused;
+    filch__worker = w;
+    filch__idle_search_end(w);
+    bases[2].worker = w;
+    bases[0].own_stack.context = &base;
+    bases[2].own_stack.context = &other;
+    w->spare = HAS_STACK ? &bases[2] : NULL;
+    if (HAS_STACK)
+        pthread_create(&other.thread, NULL, fiber_thread, &other);
+
+    int error = ETIMEDOUT;
+    if (HAS_DEADLINE)
+        error = filch__park(waiter, 1);
+    if (error == ETIMEDOUT)
+        error = filch__park(waiter, FILCH_FOREVER);
+    assert(error == 0);
+    assert(data == 1);
+    assert(w->strand == &bases[0] && w->suspended == 0 && w->timers.first == NULL);
+    free(waiter);
+
+    /* The pool ends. */
+    while (FILCH_LOAD(&w->wakers, RS_waker, acquire) != 0) {
+    }
+    if (SCENARIO != 2) { /* plain stores, as free(3) might do: nobody may be looking */
+        w->woken = NULL;
+        w->sleeper = NULL;
+        pool.idle.word = 0;
+    }
+    __atomic_store_n(&other.turn, ENDS, __ATOMIC_RELEASE);
+    if (HAS_STACK)
+        pthread_join(other.thread, NULL);
+    return NULL;
+}
+
+int main(void)
+{
+    if (SCENARIO == 2)
+        pool.idle.word += IDLE_SEARCHING; /* somebody else, so that no barrier helps the sleeper */
+    waiter = malloc(sizeof *waiter);
+    filch__worker_enter(&workers[0]);
+    filch__waiter_init(waiter);
+    MODEL_RUN(BODIES);
+    return 0;
+}

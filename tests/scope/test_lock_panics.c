@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Panics and locks, in threads and tasks: who poisons what, and that everything is given back. */
+#include "locks.h"
+
+struct shared {
+    struct filch_mutex m;
+    struct filch_mutex other;
+    struct filch_rwlock l;
+    struct filch_once once;
+    struct filch_once_cell cell;
+    uint64_t in_cleanup;
+};
+
+static void hook(const struct filch_panic *panic)
+{
+    (void)panic;
+}
+
+/* Runs fn(x), which panics. */
+static void expect_panic(void (*fn)(void *), void *x)
+{
+    struct filch_panic *panic = NULL;
+    xt_expect_equal(filch_catch_unwind(fn, x, &panic), EOWNERDEAD);
+    filch_panic_free(panic);
+    xt_expect(!filch_panicking());
+}
+
+static void lock_in_cleanup(struct shared **place)
+{
+    struct shared *x = *place;
+    FILCH_LOCK_GUARD(&x->other);
+    x->in_cleanup++;
+}
+
+static void panic_with_mutex(void *argument)
+{
+    struct shared *x __attribute__((cleanup(lock_in_cleanup))) = argument;
+    FILCH_LOCK_GUARD(&x->m);
+    filch_panic("with a mutex");
+}
+
+static void nothing(void *unused)
+{
+    (void)unused;
+}
+
+/* Sets its stack aside first, so that it goes on beside others. */
+static void panic_with_mutex_after_a_wait(void *argument)
+{
+    struct shared *x = argument;
+    struct filch_task *task;
+    FILCH_LOCK_GUARD(&x->m);
+    xt_expect_equal(filch_pool_spawn(NULL, &task, NULL, nothing, NULL), 0);
+    xt_expect_equal(filch_task_join(task), 0);
+    filch_panic("with a mutex, after a wait");
+}
+
+static void panic_reading(void *argument)
+{
+    struct shared *x = argument;
+    FILCH_READ_GUARD(&x->l);
+    filch_panic("reading");
+}
+
+static void panic_writing(void *argument)
+{
+    struct shared *x = argument;
+    FILCH_WRITE_GUARD(&x->l);
+    filch_panic("writing");
+}
+
+static void panic_at_once(void *unused)
+{
+    (void)unused;
+    filch_panic("failing");
+}
+
+static void *fail_making(void *unused)
+{
+    panic_at_once(unused);
+    return NULL;
+}
+
+static void call_and_fail(void *argument)
+{
+    struct shared *x = argument;
+    xt_expect_equal(filch_once_call(&x->once, panic_at_once, NULL), -1); /* not reached */
+}
+
+static void make_and_fail(void *argument)
+{
+    struct shared *x = argument;
+    xt_expect_equal(filch_once_cell_get_or_init(&x->cell, fail_making, NULL, NULL), -1);
+}
+
+static void lock_and_mend(struct filch_mutex *m)
+{
+    xt_expect_equal(filch_mutex_lock(m), EOWNERDEAD); /* held, and given back by the panic before */
+    filch_mutex_clear_poison(m);
+    filch_mutex_unlock(m);
+    xt_expect_equal(filch_mutex_lock(m), 0);
+    filch_mutex_unlock(m);
+}
+
+static void all_of_it(void *unused)
+{
+    struct shared x = {.in_cleanup = 0};
+    (void)unused;
+    expect_panic(panic_with_mutex, &x);
+    lock_and_mend(&x.m);
+    xt_expect_equal(x.in_cleanup, 1);
+    xt_expect_equal(filch_mutex_is_poisoned(&x.other), 0); /* taken while panicking */
+    expect_panic(panic_with_mutex_after_a_wait, &x);
+    lock_and_mend(&x.m);
+    expect_panic(panic_reading, &x);
+    xt_expect_equal(filch_rwlock_is_poisoned(&x.l), 0);
+    expect_panic(panic_writing, &x);
+    xt_expect_equal(filch_rwlock_read(&x.l), EOWNERDEAD);
+    filch_rwlock_unlock_read(&x.l);
+    expect_panic(call_and_fail, &x);
+    xt_expect_equal(filch_once_call(&x.once, nothing, NULL), EOWNERDEAD);
+    expect_panic(make_and_fail, &x);
+    xt_expect_equal(filch_once_cell_set(&x.cell, &x), 0); /* it stayed empty */
+}
+
+xt_define(who_panics_poisons)
+{
+    (void)filch_panic_set_hook(hook);
+    all_of_it(NULL);
+    locks_in_pools(all_of_it, NULL);
+    (void)filch_panic_set_hook(NULL);
+}
+
+/* Many at once: each panic poisons for whoever comes next, and nobody is left waiting. */
+static void panic_now_and_then(void *argument)
+{
+    struct shared *x = argument;
+    for (int i = 0; i < 20; i++) {
+        int error = filch_mutex_lock(&x->m);
+        xt_expect(error == 0 || error == EOWNERDEAD);
+        if (error == EOWNERDEAD)
+            filch_mutex_clear_poison(&x->m);
+        x->in_cleanup++;
+        filch_mutex_unlock(&x->m);
+        struct filch_panic *panic = NULL;
+        if (i % 4 == 0 && filch_catch_unwind(panic_with_mutex_after_a_wait, x, &panic) != 0)
+            filch_panic_free(panic);
+    }
+}
+
+xt_define(panics_among_many)
+{
+    struct shared x = {.in_cleanup = 0};
+    (void)filch_panic_set_hook(hook);
+    locks_mixed(2, 8, 2, panic_now_and_then, &x);
+    assert_int_equal(x.in_cleanup, 10 * 20);
+    assert_int_equal(x.m.filch__word & ~FILCH__LOCK_POISONED, 0);
+    (void)filch_panic_set_hook(NULL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        xt_test(who_panics_poisons),
+        xt_test(panics_among_many),
+    };
+    return xt_run(tests);
+}
