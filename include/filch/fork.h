@@ -56,8 +56,10 @@
     static FILCH_ALWAYS_INLINE result fn##__filch_sync(struct fn##__filch_fork *filch__f)          \
     {                                                                                              \
         FILCH__SYNC_BEGIN(fn)                                                                      \
-        if (FILCH_LIKELY(filch__fork_take(filch__q, filch__s)))                                    \
+        if (FILCH_LIKELY(filch__fork_take(filch__q, filch__s))) {                                  \
+            FILCH__SYNC_ARGS(fn)                                                                   \
             return fn(FILCH__UNPACK(__VA_ARGS__));                                                 \
+        }                                                                                          \
         filch__s = filch__sync_slow(filch__q, filch__s);                                           \
         result filch__r;                                                                           \
         __builtin_memcpy(&filch__r, filch__s->args, sizeof filch__r);                              \
@@ -76,10 +78,12 @@
     static FILCH_ALWAYS_INLINE void fn##__filch_sync(struct fn##__filch_fork *filch__f)            \
     {                                                                                              \
         FILCH__SYNC_BEGIN(fn)                                                                      \
-        if (FILCH_LIKELY(filch__fork_take(filch__q, filch__s)))                                    \
+        if (FILCH_LIKELY(filch__fork_take(filch__q, filch__s))) {                                  \
+            FILCH__SYNC_ARGS(fn)                                                                   \
             fn(FILCH__UNPACK(__VA_ARGS__));                                                        \
-        else                                                                                       \
+        } else {                                                                                   \
             (void)filch__sync_slow(filch__q, filch__s);                                            \
+        }                                                                                          \
     }
 
 /* FILCH_FORK(name, fn, args...) declares `name` and offers the call fn(args...) to other workers.
@@ -117,15 +121,16 @@
 #define FILCH__SYNC_BEGIN(fn)                                                                      \
     struct filch__fork_stack *filch__q = filch__forks_here();                                      \
     struct filch__slot *filch__s = filch__fork_newest(filch__q);                                   \
+    (void)filch__f;
+#define FILCH__SYNC_ARGS(fn)                                                                       \
     struct fn##__filch_args filch__a;                                                              \
-    (void)filch__f;                                                                                \
     __builtin_memcpy(&filch__a, filch__s->args, sizeof filch__a);
 #else
 #define FILCH__SYNC_BEGIN(fn)                                                                      \
     struct filch__fork_stack *filch__q = filch__f->q;                                              \
     struct filch__slot *filch__s = filch__f->slot;                                                 \
-    struct fn##__filch_args filch__a = filch__f->args;                                             \
     filch__f->slot = 0; /* for a second sync to be found out; costs nothing where there is none */
+#define FILCH__SYNC_ARGS(fn) struct fn##__filch_args filch__a = filch__f->args;
 #endif
 
 #define FILCH__FORKABLE_FORK(fn)                                                                   \

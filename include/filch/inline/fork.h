@@ -110,10 +110,12 @@ static FILCH_ALWAYS_INLINE struct filch__slot *filch__fork_slot(struct filch__fo
     return slot;
 }
 
-/* The slot that was pushed last. */
+/* The slot that was pushed last. Where there is none, since it was synced before, no slot at all, which
+ * filch__sync_slow finds out: hence no arithmetic with pointers. */
 static FILCH_ALWAYS_INLINE struct filch__slot *filch__fork_newest(struct filch__fork_stack *q)
 {
-    return FILCH_LOAD_RELAXED(&q->tail) /* owner only */ - 1;
+    uintptr_t tail = (uintptr_t)FILCH_LOAD_RELAXED(&q->tail); /* owner only */
+    return (struct filch__slot *)(tail - sizeof(struct filch__slot));
 }
 
 /* Makes the slot at the tail, whose arguments are in place, takeable. */
