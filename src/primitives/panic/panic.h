@@ -13,6 +13,9 @@
 
 /* Owner only: the code that it unwinds, then whoever contains it. */
 struct filch_panic {
+    /* Zero: the C++ runtime looks for the type of what it has caught in front of `unwind`, when it ends a
+     * program whose noexcept function was left; 80 bytes in front on 64-bit machines. */
+    void *no_type[16];
     struct _Unwind_Exception unwind;
     struct filch_panic *outer; /* that was under way when this one began, in a cleanup handler */
     const void *target;        /* the boundary that it unwinds to; NULL: not known yet */
