@@ -43,8 +43,10 @@ static struct filch__fork_stack *extend(struct filch__fork_stack *below)
     size_t count = EXTENSION_SLOTS;
     size_t bytes = sizeof(struct extension) + count * sizeof(struct filch__slot);
     struct extension *e = filch__os->alloc(bytes, FILCH_CACHE_LINE);
-    struct filch__slot *slots = (struct filch__slot *)(void *)(e + 1);
-    if (e == NULL) {
+    struct filch__slot *slots;
+    if (e != NULL) {
+        slots = (struct filch__slot *)(void *)(e + 1);
+    } else {
         FILCH_CHECK(below->end == NULL, "no memory for one more open join or fork");
         e = &last_resort.extension;
         slots = &last_resort.slot;

@@ -198,7 +198,8 @@ void xt_run_threads(size_t count, void *(*body)(void *), void *argument, size_t 
     if (threads == NULL || starts == NULL || pthread_barrier_init(&barrier, NULL, (unsigned)count))
         abort();
     for (size_t i = 0; i < count; i++) {
-        starts[i] = (struct start){body, (char *)argument + i * step_bytes, &barrier};
+        void *own = step_bytes == 0 ? argument : (char *)argument + i * step_bytes;
+        starts[i] = (struct start){body, own, &barrier};
         if (pthread_create(&threads[i], NULL, started, &starts[i]) != 0)
             abort();
     }
