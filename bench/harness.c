@@ -41,8 +41,8 @@ static const char *label_make(char label[48], const struct running *running)
     if (result->size > 0)
         snprintf(label, 48, "%-11s %10ld", result->info->name, result->size);
     else
-        snprintf(label, 48, "[%2zu/%zu] %-13s", running->case_index + 1,
-                 running->options->case_count, result->info->name);
+        snprintf(label, 48, "[%*zu/%zu] %-13s", running->options->case_count > 99 ? 3 : 2,
+                 running->case_index + 1, running->options->case_count, result->info->name);
     return label;
 }
 
@@ -79,7 +79,7 @@ static void items_choose(struct case_result *result, const struct harness_option
         if (options->plain && strcmp(impl->variant, "-") != 0 &&
             strncmp(impl->name, "filch", 5) != 0)
             continue;
-        if (impl->peer->workers_max == 1) {
+        if (impl->peer->workers_max == 1 || (result->info->flags & CASE_NARROW)) {
             item_add(result, impl, 1);
             continue;
         }
@@ -119,7 +119,7 @@ static void turn(struct running *running, size_t index)
     struct measurement *item = &running->result->items[index];
     struct child *child = &running->children[index];
     const size_t before = item->values.count;
-    note(running, item, child_sample(child, &item->values, &item->cpu, &item->rss_kib, item->why));
+    note(running, item, child_sample(child, item));
     const double unit = running->result->info->metric == METRIC_NS_PER_OP ? 1e9 : 1;
     for (size_t i = before; i < item->values.count && !item->failed; i++)
         item->values.values[i] *= unit / child->operations;
@@ -173,7 +173,7 @@ static bool another_round(const struct running *running, double deadline, double
     if (options->repeat)
         return done < options->repeat;
     const bool is_long = running->result->info->flags & CASE_LONG;
-    if (options->quick)
+    if (options->quick || (running->result->info->flags & CASE_ONCE))
         return done == 0;
     if (done >= 1 && now_seconds() + last_round > running->last_call)
         return false;

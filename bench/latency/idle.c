@@ -43,4 +43,4 @@ static const char *check(const void *data)
     return idle->work_done == IDLE_PIECES ? NULL : "the work before the pause was not all done";
 }
 
-const struct bench_workload idle_workload = {"idle", prepare, reset, check, false};
+const struct bench_workload idle_workload = {"idle", prepare, reset, check, false, NULL};

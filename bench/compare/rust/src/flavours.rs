@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+//! The channels of the standard library, crossbeam-channel and flume.
+
+use crate::channels::{run, ChannelsData, Flavour, Receives, Run, Sends};
+use std::sync::mpsc;
+
+/// Implements the two ends for channels whose `send` and `recv` return a Result.
+macro_rules! ends {
+    ($sender:ty, $receiver:ty) => {
+        impl<T: Send> Sends<T> for $sender {
+            fn send(&self, message: T) {
+                if <$sender>::send(self, message).is_err() {
+                    panic!("the receivers have gone");
+                }
+            }
+        }
+        ends!($receiver);
+    };
+    ($receiver:ty) => {
+        impl<T: Send> Receives<T> for $receiver {
+            fn recv(&self) -> Option<T> {
+                <$receiver>::recv(self).ok()
+            }
+        }
+    };
+}
+
+struct Unbounded;
+struct Bounded;
+
+ends!(mpsc::Sender<T>, mpsc::Receiver<T>);
+
+impl<T: Send> Sends<T> for mpsc::SyncSender<T> {
+    fn send(&self, message: T) {
+        if mpsc::SyncSender::send(self, message).is_err() {
+            panic!("the receiver has gone");
+        }
+    }
+}
+
+impl<T: Send> Flavour<T> for Unbounded {
+    type Sender = mpsc::Sender<T>;
+    type Receiver = mpsc::Receiver<T>;
+
+    fn open(_capacity: usize) -> (Self::Sender, Self::Receiver) {
+        mpsc::channel()
+    }
+
+    fn again(_receiver: &Self::Receiver) -> Self::Receiver {
+        unimplemented!()
+    }
+}
+
+impl<T: Send> Flavour<T> for Bounded {
+    type Sender = mpsc::SyncSender<T>;
+    type Receiver = mpsc::Receiver<T>;
+
+    fn open(capacity: usize) -> (Self::Sender, Self::Receiver) {
+        mpsc::sync_channel(capacity)
+    }
+
+    fn again(_receiver: &Self::Receiver) -> Self::Receiver {
+        unimplemented!()
+    }
+}
+
+#[no_mangle]
+pub extern "C" fn std_channels_open(data: &'static ChannelsData) -> *mut Run {
+    if data.capacity == usize::MAX {
+        run::<Unbounded>(data)
+    } else {
+        run::<Bounded>(data)
+    }
+}
+
+#[cfg(crate_crossbeam)]
+mod crossbeam {
+    use super::*;
+    use crossbeam_channel::{bounded, select, unbounded, Receiver, Sender};
+
+    struct Crossbeam;
+
+    ends!(Sender<T>, Receiver<T>);
+
+    impl<T: Send> Flavour<T> for Crossbeam {
+        type Sender = Sender<T>;
+        type Receiver = Receiver<T>;
+
+        fn open(capacity: usize) -> (Sender<T>, Receiver<T>) {
+            if capacity == usize::MAX {
+                unbounded()
+            } else {
+                bounded(capacity)
+            }
+        }
+
+        fn again(receiver: &Receiver<T>) -> Receiver<T> {
+            receiver.clone()
+        }
+
+        fn select([a, b, c, d]: [&Receiver<T>; 4]) -> T {
+            select! {
+                recv(a) -> message => message,
+                recv(b) -> message => message,
+                recv(c) -> message => message,
+                recv(d) -> message => message,
+            }
+            .expect("the senders are there")
+        }
+
+        fn try_select([a, b, c, d]: [&Receiver<T>; 4]) -> Option<T> {
+            select! {
+                recv(a) -> message => message.ok(),
+                recv(b) -> message => message.ok(),
+                recv(c) -> message => message.ok(),
+                recv(d) -> message => message.ok(),
+                default => None,
+            }
+        }
+    }
+
+    #[no_mangle]
+    pub extern "C" fn crossbeam_channels_open(data: &'static ChannelsData) -> *mut Run {
+        run::<Crossbeam>(data)
+    }
+}
+
+#[cfg(crate_flume)]
+mod flume_channels {
+    use super::*;
+    use flume::{bounded, unbounded, Receiver, Selector, Sender};
+
+    struct Flume;
+
+    ends!(Sender<T>, Receiver<T>);
+
+    impl<T: Send> Flavour<T> for Flume {
+        type Sender = Sender<T>;
+        type Receiver = Receiver<T>;
+
+        fn open(capacity: usize) -> (Sender<T>, Receiver<T>) {
+            if capacity == usize::MAX {
+                unbounded()
+            } else {
+                bounded(capacity)
+            }
+        }
+
+        fn again(receiver: &Receiver<T>) -> Receiver<T> {
+            receiver.clone()
+        }
+
+        fn select([a, b, c, d]: [&Receiver<T>; 4]) -> T {
+            Selector::new()
+                .recv(a, |message| message)
+                .recv(b, |message| message)
+                .recv(c, |message| message)
+                .recv(d, |message| message)
+                .wait()
+                .expect("the senders are there")
+        }
+    }
+
+    #[no_mangle]
+    pub extern "C" fn flume_channels_open(data: &'static ChannelsData) -> *mut Run {
+        run::<Flume>(data)
+    }
+}
