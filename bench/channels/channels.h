@@ -3,7 +3,8 @@
  * party sends a message and receives it. `spsc`, `mpsc`, `mpmc`: 1 to 1, 4 to 1, 4 to 4. `pingpong`: a
  * message goes to and fro over two channels. `select-ready`: one party sends to each of four channels in
  * turn and receives by a select over all; `select-none`: a select that finds nothing and does not wait;
- * `select-4`: four senders with a channel each, one receiver that selects. `chan-memory`: ten million
+ * `select-4`: four senders with a channel each, one receiver that selects. Senders look whether the time is
+ * over after each batch, and send one at least. `chan-memory`: ten million
  * messages are sent before the first is received. */
 #ifndef FILCH_BENCH_CHANNELS_CHANNELS_H
 #define FILCH_BENCH_CHANNELS_CHANNELS_H

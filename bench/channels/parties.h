@@ -22,13 +22,13 @@ CHANNELS_FUNCTION channels_send(struct channels_data *d, unsigned number, CHANNE
 {
     struct channels_message message = {{0}};
     struct channels_tally tally = {0};
-    while (!parties_stop(&d->time)) {
+    do {
         for (int i = 0; i < CHANNELS_BATCH; i++) {
             message.words[0] = tally.count++;
             tally.sum += message.words[0];
             CHANNELS_SEND(tx, &message);
         }
-    }
+    } while (!parties_stop(&d->time));
     d->tallies[number] = tally;
 }
 
@@ -47,7 +47,7 @@ CHANNELS_FUNCTION channels_alone(struct channels_data *d, CHANNELS_TX tx, CHANNE
 {
     struct channels_message message = {{0}};
     struct channels_tally sent = {0}, received = {0};
-    while (!parties_stop(&d->time)) {
+    do {
         for (int i = 0; i < CHANNELS_BATCH; i++) {
             message.words[0] = sent.count++;
             sent.sum += message.words[0];
@@ -55,7 +55,7 @@ CHANNELS_FUNCTION channels_alone(struct channels_data *d, CHANNELS_TX tx, CHANNE
             received.count += CHANNELS_RECV(rx, &message);
             received.sum += message.words[0];
         }
-    }
+    } while (!parties_stop(&d->time));
     d->tallies[0] = sent;
     d->tallies[1] = received;
 }
@@ -64,14 +64,14 @@ CHANNELS_FUNCTION channels_ping(struct channels_data *d, CHANNELS_TX tx, CHANNEL
 {
     struct channels_message message = {{0}};
     struct channels_tally tally = {0};
-    while (!parties_stop(&d->time)) {
+    do {
         for (int i = 0; i < CHANNELS_BATCH; i++) {
             message.words[0] = tally.count;
             CHANNELS_SEND(tx, &message);
             tally.count += CHANNELS_RECV(rx, &message);
             tally.sum += message.words[0];
         }
-    }
+    } while (!parties_stop(&d->time));
     d->tallies[0] = tally;
 }
 

@@ -52,7 +52,7 @@ static void select_ready(struct channels_data *d)
     struct filch_select_case cases[CHANNELS_SELECT];
     struct channels_tally sent = {0}, received = {0};
     cases_make(cases, &message);
-    while (!parties_stop(&d->time)) {
+    do {
         for (int i = 0; i < CHANNELS_BATCH; i++) {
             const uint64_t number = sent.count++;
             size_t index;
@@ -63,7 +63,7 @@ static void select_ready(struct channels_data *d)
             received.count++;
             received.sum += message;
         }
-    }
+    } while (!parties_stop(&d->time));
     d->tallies[0] = sent;
     d->tallies[1] = received;
 }
@@ -73,13 +73,13 @@ static void select_none(struct channels_data *d)
     uint64_t message;
     struct filch_select_case cases[CHANNELS_SELECT];
     cases_make(cases, &message);
-    while (!parties_stop(&d->time)) {
+    do {
         for (int i = 0; i < CHANNELS_BATCH; i++) {
             size_t index;
             d->tallies[0].count++;
             d->tallies[1].count += filch_try_select(cases, CHANNELS_SELECT, &index) == EAGAIN;
         }
-    }
+    } while (!parties_stop(&d->time));
 }
 
 static void select_send(struct channels_data *d, unsigned number)

@@ -101,12 +101,12 @@ template <typename Channel> void stream(channels_data &d, Channel &channel)
     parties(d.senders + d.receivers, [&](unsigned number) {
         channels_tally tally{};
         if (number < d.senders) {
-            while (!parties_stop(&d.time)) {
+            do {
                 for (int i = 0; i < CHANNELS_BATCH; i++) {
                     must(channel.push(tally.count));
                     tally_add(tally, tally.count);
                 }
-            }
+            } while (!parties_stop(&d.time));
             if (--left == 0)
                 channel.close();
         } else {
@@ -121,7 +121,7 @@ template <typename Channel> void stream(channels_data &d, Channel &channel)
 void one_party(channels_data &d, buffered &channel)
 {
     channels_tally sent{}, received{};
-    while (!parties_stop(&d.time)) {
+    do {
         for (int i = 0; i < CHANNELS_BATCH; i++) {
             uint64_t message;
             must(channel.push(sent.count));
@@ -129,7 +129,7 @@ void one_party(channels_data &d, buffered &channel)
             must(channel.pop(message));
             tally_add(received, message);
         }
-    }
+    } while (!parties_stop(&d.time));
     d.tallies[0] = sent;
     d.tallies[1] = received;
 }
@@ -140,13 +140,13 @@ void ping_pong(channels_data &d, buffered &there, buffered &back)
         channels_tally tally{};
         uint64_t message;
         if (number == 0) {
-            while (!parties_stop(&d.time)) {
+            do {
                 for (int i = 0; i < CHANNELS_BATCH; i++) {
                     must(there.push(tally.count));
                     must(back.pop(message));
                     tally_add(tally, message);
                 }
-            }
+            } while (!parties_stop(&d.time));
             there.close();
         } else {
             while (there.pop(message) == fibers::channel_op_status::success) {

@@ -40,7 +40,7 @@ func (t *tally) store(to *C.struct_channels_tally) {
 func send[M message](data *C.struct_channels_data, number int, tx chan<- M) {
 	var sent tally
 	var m M
-	for !over(&data.time) {
+	for again := true; again; again = !over(&data.time) {
 		for i := 0; i < C.CHANNELS_BATCH; i++ {
 			*first(&m) = sent.count
 			sent.add(sent.count)
@@ -84,7 +84,7 @@ func stream[M message](data *C.struct_channels_data) {
 func oneParty(data *C.struct_channels_data) {
 	var sent, received tally
 	channel := make(chan uint64, int(data.capacity))
-	for !over(&data.time) {
+	for again := true; again; again = !over(&data.time) {
 		for i := 0; i < C.CHANNELS_BATCH; i++ {
 			channel <- sent.count
 			sent.add(sent.count)
@@ -108,7 +108,7 @@ func pingPong(data *C.struct_channels_data) {
 		close(back)
 	}()
 	var received tally
-	for !over(&data.time) {
+	for again := true; again; again = !over(&data.time) {
 		for i := 0; i < C.CHANNELS_BATCH; i++ {
 			there <- received.count
 			received.add(<-back)
@@ -129,7 +129,7 @@ func four(data *C.struct_channels_data) (channels [C.CHANNELS_SELECT]chan uint64
 func selectReady(data *C.struct_channels_data) {
 	var sent, received tally
 	c := four(data)
-	for !over(&data.time) {
+	for again := true; again; again = !over(&data.time) {
 		for i := 0; i < C.CHANNELS_BATCH; i++ {
 			c[sent.count%C.CHANNELS_SELECT] <- sent.count
 			sent.add(sent.count)
@@ -152,7 +152,7 @@ func selectReady(data *C.struct_channels_data) {
 func selectNone(data *C.struct_channels_data) {
 	var tried, none tally
 	c := four(data)
-	for !over(&data.time) {
+	for again := true; again; again = !over(&data.time) {
 		for i := 0; i < C.CHANNELS_BATCH; i++ {
 			tried.add(0)
 			select {
@@ -175,7 +175,7 @@ func selectStream(data *C.struct_channels_data) {
 	for i := range c {
 		go func(number int) {
 			var sent tally
-			for !over(&data.time) {
+			for again := true; again; again = !over(&data.time) {
 				for i := 0; i < C.CHANNELS_BATCH; i++ {
 					c[number] <- sent.count
 					sent.add(sent.count)

@@ -142,11 +142,14 @@ fn open<F: Flavour<T>, T>(data: &ChannelsData) -> Ends<F::Sender, F::Receiver> {
 fn send<const WORDS: usize>(data: &ChannelsData, number: usize, tx: &impl Sends<Message<WORDS>>) {
     let mut message = [0; WORDS];
     let mut tally = Tally::default();
-    while !data.time.is_over() {
+    loop {
         for _ in 0..BATCH {
             message[0] = tally.count;
             tally.add(message[0]);
             tx.send(message);
+        }
+        if data.time.is_over() {
+            break;
         }
     }
     data.store(number, tally);
@@ -163,11 +166,14 @@ fn recv<const WORDS: usize>(data: &ChannelsData, number: usize, rx: impl Receive
 /// Sends a message and receives it with `receive`, over and over.
 fn alone(data: &ChannelsData, mut turn: impl FnMut(u64) -> u64) {
     let (mut sent, mut received) = (Tally::default(), Tally::default());
-    while !data.time.is_over() {
+    loop {
         for _ in 0..BATCH {
             let number = sent.count;
             sent.add(number);
             received.add(turn(number));
+        }
+        if data.time.is_over() {
+            break;
         }
     }
     data.store(0, sent);
@@ -176,10 +182,13 @@ fn alone(data: &ChannelsData, mut turn: impl FnMut(u64) -> u64) {
 
 fn ping<S: Sends<Message<1>>>(data: &ChannelsData, tx: S, rx: impl Receives<Message<1>>) {
     let mut tally = Tally::default();
-    while !data.time.is_over() {
+    loop {
         for _ in 0..BATCH {
             tx.send([tally.count]);
             tally.add(rx.recv().expect("the other one answers")[0]);
+        }
+        if data.time.is_over() {
+            break;
         }
     }
     data.store(0, tally);
@@ -196,12 +205,15 @@ fn pong<S: Sends<Message<1>>>(data: &ChannelsData, tx: S, rx: impl Receives<Mess
 
 fn select_none<F: Flavour<Message<1>>>(data: &ChannelsData, receivers: [&F::Receiver; SELECT]) {
     let (mut tried, mut none) = (Tally::default(), Tally::default());
-    while !data.time.is_over() {
+    loop {
         for _ in 0..BATCH {
             tried.add(0);
             if F::try_select(receivers).is_none() {
                 none.add(0);
             }
+        }
+        if data.time.is_over() {
+            break;
         }
     }
     data.store(0, tried);
@@ -270,6 +282,8 @@ fn party<F: Flavour<Message<1>>>(
             let tx = ends.sender(number);
             send(data, number, &tx);
             tx.send([LAST]);
+            // The receiver would see its end.
+            *ends.senders[number].lock().unwrap() = Some(tx);
         }
         Kind::SelectStream => {
             let [a, b, c, d] = &ends.all_receivers();
