@@ -31,6 +31,8 @@ enum {
     CASE_LONG = 8,
     /* A run takes so long that there is one only. */
     CASE_ONCE = 32,
+    /* A run takes some milliseconds, although it computes. */
+    CASE_BRIEF = 128,
     /* Only for `grow`, which runs it in many sizes. */
     CASE_GROWS = 16,
 };
