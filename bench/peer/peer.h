@@ -40,7 +40,7 @@ struct bench_workload {
     /* Judges the result of a run, untimed. Returns NULL if right, or what is wrong. */
     const char *(*check)(const void *data);
     /* Short cases run once untimed before each sample, since the process was stopped since its
-     * last turn: caches are cold and threads asleep. */
+     * last turn: caches are cold and threads asleep. Not where the first run lasted for 50 ms. */
     bool warm_up;
     /* What tells apart the workloads of a family that share their functions; see bench_setup. */
     const void *parameters;

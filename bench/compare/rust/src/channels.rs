@@ -110,20 +110,36 @@ struct Ends<S, R> {
 
 impl<S, R> Ends<S, R> {
     fn sender(&self, index: usize) -> S {
-        self.senders[index].lock().unwrap().take().expect("it is there")
+        self.senders[index]
+            .lock()
+            .unwrap()
+            .take()
+            .expect("it is there")
     }
 
     fn receiver(&self, index: usize) -> R {
-        self.receivers[index].lock().unwrap().take().expect("it is there")
+        self.receivers[index]
+            .lock()
+            .unwrap()
+            .take()
+            .expect("it is there")
     }
 
     fn all_receivers(&self) -> [R; SELECT] {
-        [self.receiver(0), self.receiver(1), self.receiver(2), self.receiver(3)]
+        [
+            self.receiver(0),
+            self.receiver(1),
+            self.receiver(2),
+            self.receiver(3),
+        ]
     }
 }
 
 fn open<F: Flavour<T>, T>(data: &ChannelsData) -> Ends<F::Sender, F::Receiver> {
-    let ends = Ends { senders: Default::default(), receivers: Default::default() };
+    let ends = Ends {
+        senders: Default::default(),
+        receivers: Default::default(),
+    };
     let count = data.channels();
     for i in 0..count {
         let (sender, receiver) = F::open(data.capacity);
@@ -267,7 +283,12 @@ fn party<F: Flavour<Message<1>>>(
         Kind::PingPong if number == 0 => ping(data, ends.sender(0), ends.receiver(1)),
         Kind::PingPong => pong(data, ends.sender(1), ends.receiver(0)),
         Kind::SelectReady => {
-            let tx = [ends.sender(0), ends.sender(1), ends.sender(2), ends.sender(3)];
+            let tx = [
+                ends.sender(0),
+                ends.sender(1),
+                ends.sender(2),
+                ends.sender(3),
+            ];
             let [a, b, c, d] = &ends.all_receivers();
             alone(data, |number| {
                 tx[number as usize % SELECT].send([number]);

@@ -4,9 +4,9 @@
 use crate::channels::{run, ChannelsData, Flavour, Receives, Run, Sends};
 use std::sync::mpsc;
 
-/// Implements the two ends for channels whose `send` and `recv` return a Result.
-macro_rules! ends {
-    ($sender:ty, $receiver:ty) => {
+/// For a sender whose own `send` returns a Result.
+macro_rules! sends {
+    ($sender:ty) => {
         impl<T: Send> Sends<T> for $sender {
             fn send(&self, message: T) {
                 if <$sender>::send(self, message).is_err() {
@@ -14,8 +14,11 @@ macro_rules! ends {
                 }
             }
         }
-        ends!($receiver);
     };
+}
+
+/// For a receiver whose own `recv` returns a Result.
+macro_rules! receives {
     ($receiver:ty) => {
         impl<T: Send> Receives<T> for $receiver {
             fn recv(&self) -> Option<T> {
@@ -25,18 +28,33 @@ macro_rules! ends {
     };
 }
 
+/// What a Flavour has where one pair of handles serves all capacities, and receivers can be cloned.
+#[allow(unused_macros)] // Where neither crate is there.
+macro_rules! handles {
+    () => {
+        type Sender = Sender<T>;
+        type Receiver = Receiver<T>;
+
+        fn open(capacity: usize) -> (Sender<T>, Receiver<T>) {
+            if capacity == usize::MAX {
+                unbounded()
+            } else {
+                bounded(capacity)
+            }
+        }
+
+        fn again(receiver: &Receiver<T>) -> Receiver<T> {
+            receiver.clone()
+        }
+    };
+}
+
 struct Unbounded;
 struct Bounded;
 
-ends!(mpsc::Sender<T>, mpsc::Receiver<T>);
-
-impl<T: Send> Sends<T> for mpsc::SyncSender<T> {
-    fn send(&self, message: T) {
-        if mpsc::SyncSender::send(self, message).is_err() {
-            panic!("the receiver has gone");
-        }
-    }
-}
+sends!(mpsc::Sender<T>);
+sends!(mpsc::SyncSender<T>);
+receives!(mpsc::Receiver<T>);
 
 impl<T: Send> Flavour<T> for Unbounded {
     type Sender = mpsc::Sender<T>;
@@ -80,23 +98,11 @@ mod crossbeam {
 
     struct Crossbeam;
 
-    ends!(Sender<T>, Receiver<T>);
+    sends!(Sender<T>);
+    receives!(Receiver<T>);
 
     impl<T: Send> Flavour<T> for Crossbeam {
-        type Sender = Sender<T>;
-        type Receiver = Receiver<T>;
-
-        fn open(capacity: usize) -> (Sender<T>, Receiver<T>) {
-            if capacity == usize::MAX {
-                unbounded()
-            } else {
-                bounded(capacity)
-            }
-        }
-
-        fn again(receiver: &Receiver<T>) -> Receiver<T> {
-            receiver.clone()
-        }
+        handles!();
 
         fn select([a, b, c, d]: [&Receiver<T>; 4]) -> T {
             select! {
@@ -132,23 +138,11 @@ mod flume_channels {
 
     struct Flume;
 
-    ends!(Sender<T>, Receiver<T>);
+    sends!(Sender<T>);
+    receives!(Receiver<T>);
 
     impl<T: Send> Flavour<T> for Flume {
-        type Sender = Sender<T>;
-        type Receiver = Receiver<T>;
-
-        fn open(capacity: usize) -> (Sender<T>, Receiver<T>) {
-            if capacity == usize::MAX {
-                unbounded()
-            } else {
-                bounded(capacity)
-            }
-        }
-
-        fn again(receiver: &Receiver<T>) -> Receiver<T> {
-            receiver.clone()
-        }
+        handles!();
 
         fn select([a, b, c, d]: [&Receiver<T>; 4]) -> T {
             Selector::new()
