@@ -116,7 +116,8 @@ static const struct bench_impl impls[] = {
     {"rwlock-write", "", "", go_rwlock_write, 0},
     {"rwlock-*-*", "", "", rwlock_parties, 0},
     {"condvar-tasks", "", "", go_condvar, 0},
-    {"chan-bounded-*", "", "", channels, 0},
+    /* Goroutines are tasks; in the rows of threads they show what a Go programmer has. */
+    {"chan-bounded-@(1t|spsc|mpsc|mpmc)?(-tasks)", "", "", channels, 0},
     {"chan-@(one|rendezvous|pingpong)-tasks", "", "", channels, 0},
     {"select-*", "", "", channels, 0},
     {"task-yield", "", "", go_task_yield, 0},
