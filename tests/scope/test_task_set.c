@@ -515,6 +515,8 @@ xt_define(without_memory_nothing_is_spawned)
     struct filch_task_attr attr = {.arg_drop = count_drop};
     xt_faults_install(); /* before any thread of the library runs */
     pool = create(1);
+    assert_int_equal(filch_pool_install(pool, count_drop, &dropped), 0); /* its worker has begun */
+    dropped = 0;
     config = (struct filch_task_set_config){.pool = pool};
     int64_t before = xt_faults_live_blocks();
     xt_faults_arm(XT_ALLOC, 1, XT_FAULT_ONCE);
