@@ -151,6 +151,27 @@ static void select_once(uint64_t *random)
     xt_expect_equal(both[0].sent, both[0].received + both[0].dropped);
 }
 
+/* No end wakes anybody here: each message and each free place has to find whoever waits for it. */
+static void *exchange_some(void *argument)
+{
+    struct ending *e = argument;
+    uint64_t me = __atomic_fetch_add(&e->next, 1, __ATOMIC_RELAXED);
+    uint64_t message = me;
+    for (int i = 0; i < MESSAGES_MAX; i++)
+        xt_expect_equal(me % 2 == 0 ? filch_send(e->tx, &message) : filch_recv(e->rx, &message), 0);
+    return NULL;
+}
+
+static void exchange_once(uint64_t *random)
+{
+    struct ending e = {.seed = xt_random(random)};
+    xt_expect_equal(filch_channel_create(&e.tx, &e.rx, sizeof(uint64_t), capacity), 0);
+    xt_run_threads(2 * PARTIES, exchange_some, &e, 0);
+    xt_expect_equal(filch_receiver_len(e.rx), 0);
+    filch_sender_drop(e.tx);
+    filch_receiver_drop(e.rx);
+}
+
 static void run_all(void (*round)(uint64_t *random), const char *name, size_t workers)
 {
     static const size_t capacities[] = {0, 1, 3, FILCH_UNBOUNDED};
@@ -186,6 +207,11 @@ xt_define(selects_race)
     run_all(select_once, "selects", 0);
 }
 
+xt_define(nobody_sleeps_beside_what_it_waits_for)
+{
+    run_all(exchange_once, "exchange", 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -193,6 +219,7 @@ int main(void)
         xt_test(ends_go_between_tasks_of_1),
         xt_test(ends_go_between_tasks_of_2),
         xt_test(selects_race),
+        xt_test(nobody_sleeps_beside_what_it_waits_for),
     };
     return xt_run(tests);
 }

@@ -120,6 +120,19 @@ static void receive_and_go(struct race *race, uint64_t *random)
     filch_receiver_drop(race->rx);
 }
 
+/* Receives until all senders have gone: everything, then. */
+static void receive_until_the_end(struct race *race, uint64_t *random)
+{
+    uint64_t *box;
+    dawdle(random);
+    FILCH_RECV_EACH(race->rx, &box)
+    {
+        count(&race->received, 1);
+        box_drop(&box);
+    }
+    filch_receiver_drop(race->rx);
+}
+
 /* Sends all that it has, or until nobody is there: sleeps where there is no room. */
 static void send_until_the_end(struct race *race, uint64_t *random)
 {
@@ -145,7 +158,7 @@ static void start_channel(struct race *race)
         abort();
     (void)filch_sender_clone(race->tx); /* two of the three send */
     race->sides[0] = send_and_go;
-    race->sides[1] = receive_and_go;
+    race->sides[1] = race->number % 2 == 0 ? receive_and_go : receive_until_the_end;
     race->sides[2] = race->number % 8 == 0 ? send_until_the_end : send_and_go;
 }
 
@@ -306,6 +319,8 @@ static void check_channel(const struct race *race)
 {
     xt_expect_equal(__atomic_load_n(&boxes, __ATOMIC_RELAXED), 0);
     xt_expect_equal(race->sent, race->received + race->dropped);
+    if (race->sides[1] == receive_until_the_end)
+        xt_expect_equal(race->dropped, 0);
 }
 
 static void check_watch(const struct race *race)
