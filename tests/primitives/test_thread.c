@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <filch/thread.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -440,29 +439,6 @@ xt_define(a_deadline_counts_for_the_destructors_of_others_too)
     (void)pthread_key_delete(slow_key);
 }
 
-/* Tries to be the last destructor of all. */
-static void look_at_signal_stack(void *rounds)
-{
-    uint32_t *left = rounds;
-    stack_t stack;
-    if (--*left > 0) {
-        xt_expect_equal(pthread_setspecific(slow_key, rounds), 0);
-        return;
-    }
-    xt_expect_equal(sigaltstack(NULL, &stack), 0);
-    if (!XT_ASAN && !XT_TSAN) /* which have stacks of their own */
-        xt_expect_equal(stack.ss_flags, SS_DISABLE);
-    __atomic_store_n(&slow_is_done, 1, __ATOMIC_RELEASE);
-}
-
-static void *have_rounds(void *gate)
-{
-    static uint32_t rounds;
-    rounds = 3;
-    xt_expect_equal(pthread_setspecific(slow_key, &rounds), 0);
-    return wait_at(gate);
-}
-
 static void wait_for_blocks(int64_t count)
 {
     while (xt_faults_live_blocks() > count)
@@ -489,16 +465,6 @@ xt_define(a_thread_may_be_detached_at_every_moment_of_its_end)
     assert_int_equal(xt_faults_live_blocks(), 1);
     open_gate(&gate);
     wait_for_blocks(0);
-    (void)pthread_key_delete(slow_key);
-    /* Its memory goes before it does: nobody else may know of it. */
-    slow_is_done = 0;
-    assert_int_equal(pthread_key_create(&slow_key, look_at_signal_stack), 0);
-    gate = 0;
-    assert_int_equal(filch_thread_spawn(&thread, NULL, have_rounds, &gate), 0);
-    assert_int_equal(filch_thread_detach(thread), 0);
-    open_gate(&gate);
-    while (!__atomic_load_n(&slow_is_done, __ATOMIC_ACQUIRE))
-        xt_sleep_ns(20000);
     (void)pthread_key_delete(slow_key);
     /* Anywhere. */
     for (int i = 0; i < 500; i++) {
