@@ -36,12 +36,8 @@ typedef void panic_settle_fn(struct filch_panic *panic);
 
 /* --- boundaries (boundary.c, boundary_*.S) --- */
 
-/* Calls fn(arg), and contains a panic in it. The boundary is a frame in assembly with a personality of
- * its own: without a panic it costs a call.
- *   panic  receives the panic; NULL: it is freed                                           [out]
- *   mark   kept for filch__boundary_mark: the state of the forks at the boundary
- * Returns 0; EOWNERDEAD. */
-int filch__try(void (*fn)(void *), void *arg, struct filch_panic **panic, const void *mark);
+/* filch__try is in the public header: a boundary is a frame in assembly with a personality of its own.
+ * `mark` is kept for filch__boundary_mark. */
 
 /* The same for the base of a task, which pthread_exit(3) and pthread_cancel(3) must not unwind: they
  * abort with a message. */
