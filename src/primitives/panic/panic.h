@@ -47,7 +47,14 @@ int filch__try_task(void (*fn)(void *), void *arg, struct filch_panic **panic, c
 void filch__try_nothing(void (*fn)(void *), void *arg, const char *message);
 
 /* Unwinds to the nearest boundary. Returns where there is none, or a frame cannot be unwound. */
+#if FILCH_BOUNDARY_PORTABLE
 _Unwind_Reason_Code filch__boundary_raise(struct filch_panic *panic);
+#else
+static FILCH_ALWAYS_INLINE _Unwind_Reason_Code filch__boundary_raise(struct filch_panic *panic)
+{
+    return _Unwind_RaiseException(&panic->unwind);
+}
+#endif
 
 /* The mark of the nearest boundary above the caller; NULL: there is none. Walks the stack. */
 const void *filch__boundary_mark(void);
