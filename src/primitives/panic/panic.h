@@ -5,6 +5,7 @@
 
 #include "base/atomic.h"
 #include "panic/boundary.h"
+#include "panic/cxx.h"
 #include "park/self.h"
 
 #include <filch/panic.h>
@@ -106,6 +107,7 @@ extern __thread struct boundary *filch__boundary_top __attribute__((tls_model("i
 /* What belongs to a stack, and not to its thread. */
 struct panic_state {
     struct filch_panic *current;
+    struct cxx_exceptions cxx;
 #if FILCH_BOUNDARY_PORTABLE
     struct boundary *boundary; /* the nearest one: the stack does not tell */
 #endif
@@ -114,7 +116,8 @@ struct panic_state {
 /* The running stack is left for another one; returns what is to be restored when it goes on. */
 static inline struct panic_state filch__panic_leave_stack(void)
 {
-    struct panic_state state = {.current = filch__panic_set_aside()};
+    struct panic_state state = {.current = filch__panic_set_aside(),
+                                .cxx = filch__cxx_leave_stack()};
 #if FILCH_BOUNDARY_PORTABLE
     state.boundary = filch__boundary_top;
     filch__boundary_top = NULL;
@@ -125,6 +128,7 @@ static inline struct panic_state filch__panic_leave_stack(void)
 static inline void filch__panic_enter_stack(const struct panic_state *state)
 {
     filch__panic_give_back(state->current);
+    filch__cxx_enter_stack(&state->cxx);
 #if FILCH_BOUNDARY_PORTABLE
     filch__boundary_top = state->boundary;
 #endif
