@@ -439,30 +439,35 @@ xt_define(a_deadline_counts_for_the_destructors_of_others_too)
     (void)pthread_key_delete(slow_key);
 }
 
+/* ThreadSanitizer is not told how the last ones have gone before the counting ends. */
+enum { COUNTS_BLOCKS = !XT_TSAN };
+
 static void wait_for_blocks(int64_t count)
 {
-    while (xt_faults_live_blocks() > count)
+    while (COUNTS_BLOCKS && xt_faults_live_blocks() > count)
         xt_sleep_ns(20000);
-    assert_int_equal(xt_faults_live_blocks(), count);
+    if (COUNTS_BLOCKS)
+        assert_int_equal(xt_faults_live_blocks(), count);
 }
 
 xt_define(a_thread_may_be_detached_at_every_moment_of_its_end)
 {
     uint32_t gate = 0;
     struct filch_thread *thread;
-    xt_faults_install();
+    if (COUNTS_BLOCKS)
+        xt_faults_install();
     /* It has gone. */
     assert_int_equal(filch_thread_spawn(&thread, NULL, return_argument, NULL), 0);
     finish(thread);
     xt_sleep_ns(5 * FILCH_MS);
     assert_int_equal(filch_thread_detach(thread), 0);
-    assert_int_equal(xt_faults_live_blocks(), 0);
+    wait_for_blocks(0);
     /* It is in the destructors of others. */
     assert_int_equal(pthread_key_create(&slow_key, end_at_gate), 0);
     assert_int_equal(filch_thread_spawn(&thread, NULL, have_gate, &gate), 0);
     finish(thread);
     assert_int_equal(filch_thread_detach(thread), 0);
-    assert_int_equal(xt_faults_live_blocks(), 1);
+    wait_for_blocks(1);
     open_gate(&gate);
     wait_for_blocks(0);
     (void)pthread_key_delete(slow_key);
@@ -474,7 +479,8 @@ xt_define(a_thread_may_be_detached_at_every_moment_of_its_end)
         assert_int_equal(filch_thread_detach(thread), 0);
     }
     wait_for_blocks(0);
-    xt_faults_remove();
+    if (COUNTS_BLOCKS)
+        xt_faults_remove();
 }
 
 xt_define(it_is_known_whether_a_thread_has_finished)
