@@ -6,6 +6,7 @@
 #include "fiber/stack.h"
 
 #include <filch/filch.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -332,6 +333,62 @@ xt_define(a_stack_that_overflows_is_named)
                     "filch: thread 'a thread with a long name' has overflowed its stack\n");
 }
 
+static bool has_signal_stack(void)
+{
+    stack_t stack;
+    return sigaltstack(NULL, &stack) == 0 && (stack.ss_flags & SS_DISABLE) == 0;
+}
+
+static struct {
+    pthread_key_t key;
+    uint32_t is_detached, has_ended;
+    int rounds;
+} leaving = {.rounds = 3};
+
+/* Goes on until the thread is no thread of the library any more. */
+static void look_when_over(void *here)
+{
+    if (--leaving.rounds > 0) {
+        xt_expect_equal(pthread_setspecific(leaving.key, here), 0);
+        return;
+    }
+    xt_expect(filch_thread_current() == NULL);
+    xt_expect(!has_signal_stack());
+    __atomic_store_n(&leaving.has_ended, 1, __ATOMIC_RELEASE);
+}
+
+static void *look_at_signal_stack(void *is_wanted)
+{
+    xt_expect_equal(has_signal_stack(), is_wanted != NULL);
+    xt_expect_equal(pthread_setspecific(leaving.key, &leaving), 0);
+    while (!__atomic_load_n(&leaving.is_detached, __ATOMIC_ACQUIRE))
+        xt_sleep_ns(10000);
+    return NULL;
+}
+
+static void leave_signal_stack(void *has_handler)
+{
+    struct filch_thread *thread;
+    if (has_handler != NULL)
+        (void)signal(SIGSEGV, SIG_IGN);
+    xt_expect_equal(pthread_key_create(&leaving.key, look_when_over), 0);
+    void *is_wanted = has_handler == NULL ? &leaving : NULL;
+    if (filch_thread_spawn(&thread, NULL, look_at_signal_stack, is_wanted) != 0)
+        abort();
+    xt_expect_equal(filch_thread_detach(thread), 0);
+    __atomic_store_n(&leaving.is_detached, 1, __ATOMIC_RELEASE);
+    while (!__atomic_load_n(&leaving.has_ended, __ATOMIC_ACQUIRE))
+        xt_sleep_ns(10000);
+}
+
+xt_define(a_detached_thread_takes_its_room_for_signals_back)
+{
+    if (XT_ASAN || XT_TSAN) /* which give rooms of their own */
+        skip();
+    xt_expect_child(leave_signal_stack, NULL, "a room for signals");
+    xt_expect_child(leave_signal_stack, &leaving, "no room where the program has a handler");
+}
+
 static void handle_fault(int number)
 {
     static const char text[] = "the program's own handler\n";
@@ -422,10 +479,15 @@ xt_define(exit_does_not_wait_for_detached_tasks)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        xt_test(functions_that_are_null),         xt_test(a_scope_without_a_pool),
-        xt_test(a_thread_that_has_been_given_up), xt_test(a_task_that_has_been_given_up),
-        xt_test(a_stack_that_overflows_is_named), xt_test(other_faults_are_left_alone),
-        xt_test(a_stack_that_is_pulled_away),     xt_test(exit_does_not_wait_for_detached_tasks),
+        xt_test(functions_that_are_null),
+        xt_test(a_scope_without_a_pool),
+        xt_test(a_thread_that_has_been_given_up),
+        xt_test(a_task_that_has_been_given_up),
+        xt_test(a_stack_that_overflows_is_named),
+        xt_test(other_faults_are_left_alone),
+        xt_test(a_detached_thread_takes_its_room_for_signals_back),
+        xt_test(a_stack_that_is_pulled_away),
+        xt_test(exit_does_not_wait_for_detached_tasks),
     };
     return xt_run(tests);
 }
