@@ -74,14 +74,16 @@ static FILCH_ALWAYS_INLINE int spawn(struct filch_pool *pool, struct filch_task 
     struct filch_task *made = filch__task_new(attr, fn, arg);
     if (made == NULL)
         return ENOMEM;
+    struct filch_task *handle =
+        filch__task_handle_begin(made); /* it may end before the spawn does */
     struct task_item item = filch__task_item(made, &pool->tally);
     error = spawn_item(pool, &item);
     if (error != 0)
         filch__task_free_unspawned(made);
     else if (task != NULL)
-        *task = made;
+        *task = handle;
     else
-        filch_task_detach(made);
+        filch_task_detach(handle);
     return error;
 }
 

@@ -62,6 +62,7 @@ void filch__worker_destroy(struct worker *w)
         filch__strand_destroy(s);
     }
     filch__stack_cache_drain(&w->stacks);
+    filch__task_places_drain(&w->task_places);
     filch__strand_destroy(w->base);
     filch__deque_destroy(&w->deque);
 }

@@ -7,6 +7,7 @@
 
 #include <filch/filch.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +18,11 @@
 static void nothing(void *argument)
 {
     (void)argument;
+}
+
+static void nap(void *duration_ns)
+{
+    xt_sleep_ns(*(int64_t *)duration_ns);
 }
 
 /* Where the result is not worth a look: gcc takes a cast to void for no look at all. */
@@ -184,41 +190,134 @@ static void drop_handle(void *unused)
         filch_thread_drop(thread);
 }
 
-static void join_task_twice(void *unused)
+static struct filch_task *spawn_nothing(void)
 {
-    struct filch_task *task;
-    (void)unused;
-    if (filch_pool_spawn(NULL, &task, NULL, nothing, NULL) != 0 || filch_task_join(task) != 0)
-        return;
+    struct filch_task *task = NULL;
+    int error = filch_pool_spawn(NULL, &task, NULL, nothing, NULL);
+    return error == 0 ? task : NULL;
+}
+
+/* A handle that has been given up; then come `others` tasks, and half of their handles stay valid. */
+static struct filch_task *old_task(bool is_joined, int others)
+{
+    struct filch_task *task = spawn_nothing();
+    if (!is_joined)
+        filch_task_detach(task);
+    else if (filch_task_join(task) != 0)
+        return NULL;
+    for (int i = 0; i < others; i++) {
+        struct filch_task *other = spawn_nothing();
+        if (i % 2 == 0)
+            ignore(filch_task_join(other));
+    }
+    return task;
+}
+
+struct task_misuse {
+    void (*use)(struct filch_task *);
+    bool is_joined;
+    int others;
+};
+
+static void use_old_task(void *misuse)
+{
+    const struct task_misuse *m = misuse;
+    m->use(old_task(m->is_joined, m->others));
+}
+
+static void join_task(struct filch_task *task)
+{
     ignore(filch_task_join(task));
 }
 
-static void join_detached_task(void *unused)
+static void join_task_in_time(struct filch_task *task)
 {
-    struct filch_task *task;
-    (void)unused;
-    if (filch_pool_spawn(NULL, &task, NULL, nothing, NULL) != 0)
-        return;
-    filch_task_detach(task);
-    ignore(filch_task_join(task));
+    ignore(filch_task_join_until(task, 0));
 }
 
-static void detach_task_twice(void *unused)
+static void ask_task(struct filch_task *task)
 {
+    ignore(filch_task_is_finished(task));
+}
+
+/* A task's own handle, which somebody else has detached. */
+static void join_self(void *argument)
+{
+    struct filch_task **self = argument;
     struct filch_task *task;
+    while ((task = __atomic_load_n(self, __ATOMIC_ACQUIRE)) == NULL)
+        filch_yield();
+    join_task(task);
+}
+
+static void join_self_detached(void *unused)
+{
+    static struct filch_task *shown;
+    struct filch_task *task = NULL;
     (void)unused;
-    if (filch_pool_spawn(NULL, &task, NULL, nothing, NULL) != 0)
+    if (filch_pool_spawn(NULL, &task, NULL, join_self, &shown) != 0)
         return;
     filch_task_detach(task);
-    filch_task_detach(task);
+    __atomic_store_n(&shown, task, __ATOMIC_RELEASE);
+    xt_sleep_ns(10 * FILCH_S);
+}
+
+static void join_at_the_same_time(void *task)
+{
+    join_task(task);
+}
+
+/* Two wait for the same task; only one of them can be the last. */
+static void join_task_from_two(void *unused)
+{
+    struct filch_task *task = NULL, *joiners[2];
+    int64_t delay_ns = 20 * FILCH_MS;
+    (void)unused;
+    if (filch_pool_spawn(NULL, &task, NULL, nap, &delay_ns) != 0)
+        return;
+    for (int i = 0; i < 2; i++)
+        ignore(filch_pool_spawn(NULL, &joiners[i], NULL, join_at_the_same_time, task));
+    for (int i = 0; i < 2; i++)
+        ignore(filch_task_join(joiners[i]));
 }
 
 xt_define(a_task_that_has_been_given_up)
 {
+    static const char joined[] = "filch: a task was joined twice, or joined after";
+    static const char detached[] = "filch: a task was detached twice, or detached after";
+    static const char used[] = "filch: the handle of a task was used after";
+    static const struct {
+        void (*use)(struct filch_task *);
+        const char *message;
+    } uses[] = {{join_task, joined},
+                {join_task_in_time, joined},
+                {filch_task_detach, detached},
+                {ask_task, used}};
     xt_skip_if_emulated();
-    expect_abort(join_task_twice, NULL, "filch: a task was joined twice, or joined after");
-    expect_abort(join_detached_task, NULL, "filch: a task was joined twice, or joined after");
-    expect_abort(detach_task_twice, NULL, "filch: a task was joined or detached twice");
+    for (size_t i = 0; i < 4; i++) {
+        for (int is_joined = 0; is_joined < 2; is_joined++) {
+            for (int others = 0; others <= 300; others += 100) {
+                struct task_misuse misuse = {uses[i].use, is_joined != 0, others};
+                expect_abort(use_old_task, &misuse, uses[i].message);
+            }
+        }
+    }
+    expect_abort(join_self_detached, NULL, joined);
+    expect_abort(join_task_from_two, NULL, joined);
+}
+
+/* Not even a handle. */
+static void join_garbage(void *garbage)
+{
+    join_task(garbage);
+}
+
+xt_define(what_is_no_handle_of_a_task)
+{
+    int local = 0;
+    xt_skip_if_emulated();
+    expect_abort(join_garbage, &local, "filch: a task was joined twice, or joined after");
+    expect_abort(join_garbage, (void *)(UINTPTR_MAX - 2), "filch: a task was joined twice");
 }
 
 xt_define(a_thread_that_has_been_given_up)
@@ -422,10 +521,15 @@ xt_define(exit_does_not_wait_for_detached_tasks)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        xt_test(functions_that_are_null),         xt_test(a_scope_without_a_pool),
-        xt_test(a_thread_that_has_been_given_up), xt_test(a_task_that_has_been_given_up),
-        xt_test(a_stack_that_overflows_is_named), xt_test(other_faults_are_left_alone),
-        xt_test(a_stack_that_is_pulled_away),     xt_test(exit_does_not_wait_for_detached_tasks),
+        xt_test(functions_that_are_null),
+        xt_test(a_scope_without_a_pool),
+        xt_test(a_thread_that_has_been_given_up),
+        xt_test(a_task_that_has_been_given_up),
+        xt_test(what_is_no_handle_of_a_task),
+        xt_test(a_stack_that_overflows_is_named),
+        xt_test(other_faults_are_left_alone),
+        xt_test(a_stack_that_is_pulled_away),
+        xt_test(exit_does_not_wait_for_detached_tasks),
     };
     return xt_run(tests);
 }

@@ -35,7 +35,7 @@ static bool run_once(void (*scenario)(struct run *), unsigned kinds, uint64_t k,
 {
     struct filch_pool_config config = {.name = "fault", .workers = workers};
     struct run run = {.k = k};
-    filch__task_free_retired();
+    filch__task_places_free();
     xt_faults_install();
     if (workers != 0)
         assert_int_equal(filch_pool_create(&run.pool, &config), 0);
@@ -43,7 +43,7 @@ static bool run_once(void (*scenario)(struct run *), unsigned kinds, uint64_t k,
     scenario(&run);
     bool has_failed = xt_faults_disarm() > 0;
     assert_int_equal(filch_pool_destroy(run.pool), 0);
-    filch__task_free_retired();
+    filch__task_places_free();
     assert_int_equal(xt_faults_live_blocks(), 0);
     assert_int_equal(xt_faults_live_maps(), 0);
     xt_faults_remove();
