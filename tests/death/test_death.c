@@ -3,6 +3,7 @@
  * in a child. */
 #include "test.h"
 
+#include "base/check.h"
 #include "fiber/stack.h"
 
 #include <filch/filch.h>
@@ -338,6 +339,90 @@ xt_define(a_thread_that_has_been_given_up)
     expect_abort(drop_handle, NULL, "filch: the handle of a thread was dropped");
 }
 
+/* --- forks --- */
+
+static int leaf(int value)
+{
+    return value;
+}
+
+FILCH_FORKABLE(int, leaf, int)
+
+/* Begins a fork that no block looks after, as in a file without FILCH_DEBUG. */
+static struct leaf__filch_fork begin_fork(int value)
+{
+    return leaf__filch_begin((struct leaf__filch_args){value}, 0);
+}
+
+static void leave_without_sync(void *unused)
+{
+    (void)unused;
+    FILCH_FORK(forked, leaf, 1);
+    if (leaf(1) == 1)
+        return;
+    ignore(FILCH_SYNC(forked, leaf));
+}
+
+static void sync_outer_first(void *unused)
+{
+    (void)unused;
+    FILCH_FORK(outer, leaf, 1);
+    FILCH_FORK(inner, leaf, 2);
+    ignore(FILCH_SYNC(outer, leaf));
+    ignore(FILCH_SYNC(inner, leaf));
+}
+
+static void fork_unlooked(void *unused)
+{
+    (void)unused;
+    (void)begin_fork(1);
+}
+
+static void sync_after_a_lost_one(void *unused)
+{
+    (void)unused;
+    FILCH_FORK(forked, leaf, 1);
+    fork_unlooked(NULL);
+    ignore(FILCH_SYNC(forked, leaf));
+}
+
+static void join_after_a_lost_one(void *unused)
+{
+    (void)unused;
+    filch_join(fork_unlooked, NULL, nothing, NULL);
+}
+
+static void catch_after_a_lost_one(void *unused)
+{
+    (void)unused;
+    ignore(filch_catch_unwind(fork_unlooked, NULL, NULL));
+}
+
+static void spawn_one_that_loses(void *unused)
+{
+    struct filch_task *task;
+    (void)unused;
+    if (filch_pool_spawn(NULL, &task, NULL, fork_unlooked, NULL) == 0)
+        ignore(filch_task_join(task));
+}
+
+xt_define(a_fork_that_is_never_synced)
+{
+    static const char order[] = "filch: a fork was synced out of order, or another one after it";
+    static const char returned[] =
+        "filch: a FILCH_FORK was not synced before its function returned";
+    xt_skip_if_emulated();
+    if (!FILCH_DEBUG)
+        skip();
+    expect_abort_everywhere(leave_without_sync,
+                            "filch: a FILCH_FORK was not synced before its block");
+    expect_abort_everywhere(sync_outer_first, order);
+    expect_abort_everywhere(sync_after_a_lost_one, order);
+    expect_abort_everywhere(join_after_a_lost_one, order);
+    expect_abort_everywhere(catch_after_a_lost_one, returned);
+    expect_abort(spawn_one_that_loses, NULL, returned);
+}
+
 /* --- stacks --- */
 
 static volatile uint64_t depth_max = UINT64_MAX;
@@ -521,15 +606,11 @@ xt_define(exit_does_not_wait_for_detached_tasks)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        xt_test(functions_that_are_null),
-        xt_test(a_scope_without_a_pool),
-        xt_test(a_thread_that_has_been_given_up),
-        xt_test(a_task_that_has_been_given_up),
-        xt_test(what_is_no_handle_of_a_task),
-        xt_test(a_stack_that_overflows_is_named),
-        xt_test(other_faults_are_left_alone),
-        xt_test(a_stack_that_is_pulled_away),
-        xt_test(exit_does_not_wait_for_detached_tasks),
+        xt_test(functions_that_are_null),         xt_test(a_scope_without_a_pool),
+        xt_test(a_thread_that_has_been_given_up), xt_test(a_task_that_has_been_given_up),
+        xt_test(what_is_no_handle_of_a_task),     xt_test(a_fork_that_is_never_synced),
+        xt_test(a_stack_that_overflows_is_named), xt_test(other_faults_are_left_alone),
+        xt_test(a_stack_that_is_pulled_away),     xt_test(exit_does_not_wait_for_detached_tasks),
     };
     return xt_run(tests);
 }
