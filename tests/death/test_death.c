@@ -7,6 +7,7 @@
 #include "fiber/stack.h"
 
 #include <filch/filch.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -574,6 +575,54 @@ xt_define(a_stack_that_is_pulled_away)
     assert_true(xt_child_aborted(&child, "filch: "));
 }
 
+/* --- calls that block --- */
+
+static void *fork_and_return(void *argument)
+{
+    pid_t child = fork();
+    if (child > 0) {
+        int status = 0;
+        (void)waitpid(child, &status, 0);
+        _exit(WIFSIGNALED(status) ? 3 : 4);
+    }
+    return argument;
+}
+
+static void call_that_forks(void *unused)
+{
+    ignore(filch_blocking(fork_and_return, unused, NULL));
+}
+
+static void *leave_thread(void *argument)
+{
+    pthread_exit(argument);
+}
+
+static void call_that_exits(void *unused)
+{
+    ignore(filch_blocking(leave_thread, unused, NULL));
+}
+
+static void install(void *fn)
+{
+    void (*body)(void *) = *(void (**)(void *))fn;
+    ignore(filch_pool_install(NULL, body, NULL));
+}
+
+xt_define(a_blocking_call_that_leaves_its_thread)
+{
+    static void (*bodies[])(void *) = {call_that_forks, call_that_exits};
+    struct xt_child child;
+    xt_skip_if_emulated();
+    expect_abort(install, &bodies[1], "filch: ");
+    if (XT_TSAN)
+        skip(); /* it knows no child of a process with threads */
+    xt_run_child(&child, install, &bodies[0]);
+    assert_true(WIFEXITED(child.status) && WEXITSTATUS(child.status) == 3);
+    assert_non_null(
+        strstr(child.output, "filch: a call of filch_blocking returned in a forked child"));
+}
+
 /* --- pools --- */
 
 static void wait_for_ever(void *argument)
@@ -606,11 +655,17 @@ xt_define(exit_does_not_wait_for_detached_tasks)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        xt_test(functions_that_are_null),         xt_test(a_scope_without_a_pool),
-        xt_test(a_thread_that_has_been_given_up), xt_test(a_task_that_has_been_given_up),
-        xt_test(what_is_no_handle_of_a_task),     xt_test(a_fork_that_is_never_synced),
-        xt_test(a_stack_that_overflows_is_named), xt_test(other_faults_are_left_alone),
-        xt_test(a_stack_that_is_pulled_away),     xt_test(exit_does_not_wait_for_detached_tasks),
+        xt_test(functions_that_are_null),
+        xt_test(a_scope_without_a_pool),
+        xt_test(a_thread_that_has_been_given_up),
+        xt_test(a_task_that_has_been_given_up),
+        xt_test(what_is_no_handle_of_a_task),
+        xt_test(a_fork_that_is_never_synced),
+        xt_test(a_blocking_call_that_leaves_its_thread),
+        xt_test(a_stack_that_overflows_is_named),
+        xt_test(other_faults_are_left_alone),
+        xt_test(a_stack_that_is_pulled_away),
+        xt_test(exit_does_not_wait_for_detached_tasks),
     };
     return xt_run(tests);
 }
