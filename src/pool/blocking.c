@@ -325,9 +325,10 @@ static int run_elsewhere(struct filch_pool *pool, struct blocking_call *call, in
     call->ambient = filch__ambient_save();
     if (!submit(pool, call))
         return EAGAIN;
-    if (filch__park(&waiter, deadline) != 0) {
+    int error = filch__park(&waiter, deadline);
+    if (error != 0) {
         if (take_back(&pool->blocking, call))
-            return ETIMEDOUT;
+            return error;
         (void)filch__park(&waiter, FILCH_FOREVER); /* its frame is ours: until it has ended */
     }
     if (call->is_refused)
@@ -341,13 +342,12 @@ int filch_blocking_until(void *(*fn)(void *), void *arg, int64_t deadline, void 
     if (fn == NULL)
         return EINVAL;
     struct blocking_call call = {.fn = fn, .arg = arg};
-    int error = EAGAIN;
-    if (filch__worker != NULL)
-        error = run_elsewhere(filch__worker->pool, &call, deadline);
-    if (error == ETIMEDOUT)
-        return error;
+    struct worker *w = filch__worker;
+    int error = w == NULL ? EAGAIN : run_elsewhere(w->pool, &call, deadline);
     if (error == EAGAIN)
         call.result = fn(arg);
+    else if (error != 0)
+        return error;
     if (call.panic != NULL)
         filch_resume_unwind(call.panic);
     if (result != NULL)

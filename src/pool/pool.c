@@ -147,6 +147,7 @@ static int find_machine(struct filch_pool *pool, const struct settings *settings
         settings->workers != 0 ? settings->workers : filch__topology_width(pool->topology);
     if (pool->width > POOL_WORKERS_MAX)
         pool->width = POOL_WORKERS_MAX;
+    FILCH_DCHECK(settings->workers != 0 || pool->width <= pool->topology->pu_count);
     pool->placements =
         filch__os_alloc_zeroed(pool->width, sizeof *pool->placements, FILCH_CACHE_LINE);
     if (pool->placements == NULL)

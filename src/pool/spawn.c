@@ -134,8 +134,10 @@ struct install {
 static void install_run(void *argument)
 {
     struct install *install = argument;
+    const struct filch__slot *level = filch__forks_level();
     install->result =
         filch__try_task(install->fn, install->arg, &install->panic, filch__forks->tail);
+    filch__forks_check(level); /* before the caller goes on */
     filch__unpark(install->waiter);
 }
 

@@ -32,7 +32,9 @@ static void run(void *argument)
     struct strand *s = filch__worker->strand;
     struct filch_task *outer = s->task;
     s->task = task;
+    const struct filch__slot *level = filch__forks_level();
     int result = filch__try_task(task->fn, task->arg, &task->panic, filch__forks->tail);
+    filch__forks_check(level); /* before anybody knows that the task has ended */
     s->task = outer;
     end(task, result);
 }
