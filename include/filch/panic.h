@@ -73,7 +73,11 @@ FILCH_API FILCH__DIRECT int filch__try(void (*fn)(void *), void *arg, struct fil
 FILCH_NODISCARD static inline int filch_catch_unwind(void (*fn)(void *), void *arg,
                                                      struct filch_panic **panic)
 {
-    return filch__try(fn, arg, panic, filch__forks_here()->tail);
+    struct filch__slot *mark = filch__forks_here()->tail;
+    int error = filch__try(fn, arg, panic, mark);
+    if (FILCH__FORK_DEBUG && filch__forks_here()->tail != mark)
+        filch__fork_unsynced();
+    return error;
 }
 
 /* Goes on with a panic that was contained, without a report.

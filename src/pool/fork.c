@@ -177,12 +177,14 @@ static void answer_if_asked(struct filch__fork_stack *q)
         filch__fork_answer(q);
 }
 
+static const char synced_twice[] =
+    "a fork was synced twice, on another thread, or in a forked child";
+
 struct filch__slot *filch__sync_slow(struct filch__fork_stack *q, struct filch__slot *slot)
 {
     struct worker *w = filch__worker;
     struct forks *f = filch__forks_of(q);
-    FILCH_CHECK(q->end != NULL && slot != NULL,
-                "a fork was synced twice, on another thread, or in a forked child");
+    FILCH_CHECK(q->end != NULL && slot != NULL, synced_twice);
     if (is_extension(q))
         return sync_extension((struct extension *)(void *)q);
     /* Decided before the half runs: in place, it forks and syncs at this very slot again. */
@@ -296,6 +298,18 @@ void filch__half_left(void)
 void filch__run_call(struct filch__slot *slot)
 {
     ((void (*)(void *))slot->args[0])((void *)slot->args[1]);
+}
+
+void filch__fork_unsynced(void)
+{
+    FILCH_CHECK(filch__panic_current != NULL,
+                "a FILCH_FORK was not synced before its block was left");
+}
+
+void filch__sync_misuse(const struct filch__slot *slot)
+{
+    FILCH_CHECK(slot != NULL, synced_twice);
+    FILCH_CHECK(false, "a fork was synced out of order, or another one after it never was");
 }
 
 void filch__join_misuse(void)

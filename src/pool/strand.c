@@ -106,11 +106,24 @@ void filch__strand_renew_spares(struct worker *w)
     }
 }
 
+/* A task costs a stack only when it waits: every stack has frames that cannot go on now, or those that
+ * are about to be left. */
+__attribute__((unused)) static bool is_stack_needed(const struct worker *w)
+{
+    size_t stacks = 1 + (size_t)FILCH_LOAD_RELAXED(&w->stats.strands); /* owner */
+    size_t left = w->suspended + (w->leaving != NULL);
+    for (const struct strand *s = w->yielded; s != NULL; s = s->next)
+        left++;
+    return stacks <= left + 1;
+}
+
 struct strand *filch__strand_other(struct worker *w)
 {
     struct strand *s = w->spare;
-    if (s == NULL)
+    if (s == NULL) {
+        FILCH_DCHECK(is_stack_needed(w));
         return filch__strand_new(w, false);
+    }
     w->spare = s->next;
     s->next = NULL;
     return s;

@@ -62,6 +62,7 @@ void filch__worker_destroy(struct worker *w)
         filch__strand_destroy(s);
     }
     filch__stack_cache_drain(&w->stacks);
+    filch__task_places_drain(&w->task_places);
     filch__strand_destroy(w->base);
     filch__deque_destroy(&w->deque);
 }
@@ -117,10 +118,12 @@ void filch__worker_run(struct worker *w, const struct task_item *item)
         filch__worker_set_region(w, NULL);
     w->tick++;
     filch__count(&w->stats.tasks);
+    const struct filch__slot *level = filch__forks_level();
     if (FILCH_UNLIKELY(item->drop != NULL) && filch__pool_state(w->pool) == POOL_CANCELLED)
         filch__worker_drop(item->drop, item->arg);
     else
         item->fn(item->arg);
+    filch__forks_check(level);
     task_ended(w, tally);
 }
 

@@ -20,6 +20,7 @@
 #include "idle.h"
 #include "park/park.h"
 #include "tally.h"
+#include "task_place.h"
 #include "timer.h"
 
 #include <filch/parallel.h>
@@ -103,6 +104,7 @@ struct worker {
     struct tally_credits credits;
     struct timer_list timers;
     struct stack_cache stacks;
+    struct task_places task_places;
     struct ambient ambient;      /* floating-point modes and errno that a fresh task starts with */
     uint32_t *victims;           /* const: indices of other workers, nearest first */
     size_t victim_count;         /* const */

@@ -118,6 +118,17 @@ void filch__forks_ask(struct forks *f)
     (void)f;
 }
 
+/* Nobody has called anything that blocks. */
+void filch__blocking_stop(struct blocking *b)
+{
+    (void)b;
+}
+
+void filch__blocking_destroy(struct blocking *b)
+{
+    (void)b;
+}
+
 void filch__stack_store_destroy(struct stack_store *store)
 {
     (void)store;
