@@ -73,9 +73,9 @@ FILCH_API FILCH__DIRECT int filch__try(void (*fn)(void *), void *arg, struct fil
 FILCH_NODISCARD static inline int filch_catch_unwind(void (*fn)(void *), void *arg,
                                                      struct filch_panic **panic)
 {
-    struct filch__slot *mark = filch__forks_here()->tail;
-    int error = filch__try(fn, arg, panic, mark);
-    if (FILCH__FORK_DEBUG && filch__forks_here()->tail != mark)
+    const struct filch__slot *open = FILCH__FORK_DEBUG ? filch__fork_open() : NULL;
+    int error = filch__try(fn, arg, panic, filch__forks_here()->tail);
+    if (FILCH__FORK_DEBUG && filch__fork_open() != open)
         filch__fork_unsynced();
     return error;
 }

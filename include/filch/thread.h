@@ -176,8 +176,11 @@ FILCH_API void filch_sleep_ns(int64_t duration_ns);
  *   deadline  absolute ns on CLOCK_MONOTONIC; FILCH_FOREVER never returns */
 FILCH_API void filch_sleep_until(int64_t deadline);
 
-/* Lets other threads of the system have the processor first, as sched_yield(2).
- * Blocks: never. Panics: never. Callable from: threads and tasks. */
+/* Lets others run first. In a task: those of its worker that are ready to go on, in turn, and now and
+ * then, or where there are none, tasks that wait to begin; where there are none either, and in a thread,
+ * other threads of the system, as sched_yield(2). So what a task awaits in a loop with this happens, even
+ * on one worker; but a wait says better what for.
+ * Blocks: never. Panics: never. errno is preserved. Callable from: threads and tasks. */
 FILCH_API void filch_yield(void);
 
 /* --- scopes of threads --- */

@@ -8,6 +8,7 @@
 #include "panic/panic.h"
 #include "thread/start.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -93,11 +94,11 @@ static void call_body(void *argument)
 
 static void run_call(struct blocking_call *call, uint64_t process)
 {
-    filch__ambient_restore(&call->ambient);
+    filch__ambient_restore(&call->ambient, &errno);
     (void)filch__try_task(call_body, call, &call->panic, filch__forks->tail);
     FILCH_CHECK(process == filch__process_generation(),
                 "a call of filch_blocking returned in a forked child; it has to exec or _exit");
-    call->ambient = filch__ambient_save();
+    filch__ambient_save(&call->ambient, &errno);
 }
 
 static void remove_idle(struct blocking *b, struct spare *s)
@@ -322,7 +323,7 @@ static int run_elsewhere(struct filch_pool *pool, struct blocking_call *call, in
     struct waiter waiter;
     filch__waiter_init(&waiter);
     call->waiter = &waiter;
-    call->ambient = filch__ambient_save();
+    filch__ambient_save(&call->ambient, &errno);
     if (!submit(pool, call))
         return EAGAIN;
     int error = filch__park(&waiter, deadline);
@@ -333,7 +334,7 @@ static int run_elsewhere(struct filch_pool *pool, struct blocking_call *call, in
     }
     if (call->is_refused)
         return EAGAIN;
-    filch__ambient_restore(&call->ambient);
+    filch__ambient_restore(&call->ambient, &errno);
     return 0;
 }
 

@@ -67,11 +67,11 @@ static FILCH_ALWAYS_INLINE struct forks *filch__forks_of(struct filch__fork_stac
     return (struct forks *)(void *)q;
 }
 
-/* For debug builds: how many forks are open here; and whether it is as many as then, since the call in
+/* For debug builds: the newest open fork here; and whether it is the same as then, since the call in
  * between has ended. */
 static inline const struct filch__slot *filch__forks_level(void)
 {
-    return FILCH_DEBUG ? FILCH_LOAD_RELAXED(&filch__forks->tail) : NULL; /* owner */
+    return FILCH_DEBUG ? filch__fork_open() : NULL;
 }
 
 static inline void filch__forks_check(const struct filch__slot *level)

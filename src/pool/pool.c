@@ -27,7 +27,7 @@ static void *worker_main(void *argument)
     struct filch_pool *pool = w->pool;
     if (filch__topology_bind_self(&pool->placements[w->index]) != 0)
         filch__count(&w->stats.bind_failures);
-    w->ambient = filch__ambient_save();
+    filch__ambient_save(&w->ambient, &errno);
     filch__worker_enter(w);
     FILCH_STORE(&w->has_started, true, WK_started, release);
     filch__work(w);

@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "panic/panic.h"
 #include "park/event.h"
+#include "park/self.h"
 
 static void release(struct filch_task *task)
 {
@@ -81,6 +82,23 @@ struct task_item filch__task_item(struct filch_task *task, struct tally *tally)
     return (struct task_item){.fn = run, .arg = task, .tally = tally, .drop = cancel};
 }
 
+/* Whether the task lies newest in the deque of the calling worker. It is run then, on top of the one that
+ * joins it: that one cannot go on before it has ended. */
+static bool run_own(struct worker *w, struct filch_task *task)
+{
+    struct task_item item;
+    if (!filch__deque_peek(&w->deque, &item) || item.arg != task || item.fn != run ||
+        !filch__deque_pop(&w->deque, &item))
+        return false;
+    struct filch_panic *panic = filch__panic_set_aside();
+    uint64_t self = filch__self;
+    filch__self = 0; /* another one than the one below: it does not own that one's locks */
+    filch__worker_run(w, &item);
+    filch__self = self;
+    filch__panic_give_back(panic);
+    return true;
+}
+
 /* The task of a handle that is about to be used. */
 static struct filch_task *find(const struct filch_task *handle, const char *misuse)
 {
@@ -103,13 +121,16 @@ int filch_task_join_panic(struct filch_task *handle, int64_t deadline, struct fi
     if (handle == NULL)
         return EINVAL;
     struct filch_task *task = find(handle, joined_twice);
-    if (filch__worker != NULL && filch__worker->strand->task == task)
+    struct worker *w = filch__worker;
+    if (w != NULL && w->strand->task == task)
         return EDEADLK;
     if (task->process != filch__process_generation())
         return EPERM; /* a forked child: the task is not here */
-    int error = filch__event_wait(&task->ended, deadline);
-    if (error != 0)
-        return error;
+    if (w == NULL || deadline != FILCH_FOREVER || !run_own(w, task)) {
+        int error = filch__event_wait(&task->ended, deadline);
+        if (error != 0)
+            return error;
+    }
     give_up(task, handle, joined_twice);
     int result = task->result;
     struct filch_panic *ended_by = task->panic;

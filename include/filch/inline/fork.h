@@ -154,6 +154,9 @@ FILCH_API FILCH__SLOT_RUN void filch__run_call(struct filch__slot *slot);
 /* A half is NULL: ends the process with a message. */
 FILCH_API FILCH_COLD FILCH_NORETURN void filch__join_misuse(void);
 
+/* For debug builds: the newest fork that has not been synced here; NULL: there is none. */
+FILCH_API FILCH_COLD const struct filch__slot *filch__fork_open(void);
+
 /* A block has been left, by a panic or not, with a fork that was not synced: ends the process with a
  * message where no panic is under way. */
 FILCH_API FILCH_COLD void filch__fork_unsynced(void);
