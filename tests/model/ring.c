@@ -4,6 +4,9 @@
 #if SCENARIO == 6 || SCENARIO == 7
 #define WITHOUT_BARRIER
 #endif
+#if SCENARIO == 8
+#define ALONE
+#endif
 #include "chan.h"
 
 #if SCENARIO == 1 || SCENARIO == 6 /* a message */
@@ -21,7 +24,6 @@
 #elif SCENARIO == 9 /* they go, seen by one that tries */
 #define BODIES sends_and_goes, tries_at_the_end
 #elif SCENARIO == 8 /* a message of one that is alone */
-#define ALONE
 #define BODIES sends_0, receives_one
 #elif SCENARIO == 5 /* a time-out beside the message */
 #define BODIES sends_0, passes, receives_in_time
