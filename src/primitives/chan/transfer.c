@@ -2,8 +2,6 @@
 /* Sending and receiving, in whatever flavour. */
 #include "chan/channel.h"
 
-#include "base/check.h"
-
 /* --- sending --- */
 
 /* A message that is being sent is its sender's to drop: it sees that the receivers have gone when it has
