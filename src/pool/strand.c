@@ -217,12 +217,12 @@ static void switch_to_ready(struct worker *w)
 }
 
 /* Leaves the running strand, which waits, for one that is ready, else for the loop on another strand.
- * Where there are deadlines, or others have waited long enough, that is the loop's business. Returns
- * when the strand goes on. */
+ * Where others have waited long enough, that is the loop's business. Returns when the strand goes on. */
 static void leave(struct worker *w)
 {
     struct strand *next = NULL;
-    if (w->timers.first == NULL && (w->tick + 1) % OTHERS_EVERY != 0)
+    filch__worker_look_at_timers(w);
+    if ((w->tick + 1) % OTHERS_EVERY != 0)
         next = filch__strand_next_ready(w);
     if (next != NULL)
         w->tick++;

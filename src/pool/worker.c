@@ -10,11 +10,7 @@
 #include "base/check.h"
 #include "panic/panic.h"
 
-enum {
-    /* Between looks at the clock while tasks with deadlines wait here. */
-    TIMERS_EVERY = 16,
-    YIELD_RESUME_BELOW = 64,
-};
+enum { YIELD_RESUME_BELOW = 64 };
 
 __thread struct worker *filch__worker __attribute__((tls_model("initial-exec")));
 
@@ -214,8 +210,7 @@ static FILCH_ALWAYS_INLINE bool may_resume(struct worker *w)
  * entered anew since). */
 static bool resume(struct worker *w)
 {
-    if (FILCH_UNLIKELY(w->timers.first != NULL) && w->tick % TIMERS_EVERY == 0)
-        filch__worker_fire_timers(w);
+    filch__worker_look_at_timers(w);
     if (FILCH_LIKELY(!may_resume(w)))
         return false;
     if (++w->tick % OTHERS_EVERY == 0 && filch__strand_has_ready(w))
@@ -277,7 +272,7 @@ static void look_for_work(struct worker *w, struct task_item *item)
         filch__idle_search_end(w);
         FILCH_DCHECK(is_at_base(w));
         if (found.slot != NULL) {
-            w->tick++; /* halves count too, or timers and the injector would wait as long as there are any */
+            w->tick++; /* halves count too, or the injector would wait as long as there are any */
             filch__slot_execute(found.slot);
         } else {
             *item = found.item;

@@ -109,6 +109,7 @@ struct worker {
     size_t index;                /* const: place in the pool */
     size_t suspended;            /* strands that wait */
     uint64_t tick;               /* tasks started, for what is looked at now and then */
+    unsigned timer_looks;        /* times at which the timers could have been looked at */
     bool is_guest;               /* const */
     const void *visitor;         /* of a guest's place: tells one thread from another */
     bool is_searching;           /* counted as searching in the idle word */
@@ -188,6 +189,14 @@ bool filch__worker_pop_slot(struct worker *w, const struct filch__slot *slot);
 
 /* Timers that are due make their waiters go on, unless those have been woken. */
 void filch__worker_fire_timers(struct worker *w);
+
+/* Fires the timers now and then, where there are any: before whatever is done next. */
+static FILCH_ALWAYS_INLINE void filch__worker_look_at_timers(struct worker *w)
+{
+    enum { TIMERS_EVERY = 16 }; /* the clock takes as long as some tasks do */
+    if (FILCH_UNLIKELY(w->timers.first != NULL) && ++w->timer_looks % TIMERS_EVERY == 0)
+        filch__worker_fire_timers(w);
+}
 
 /* --- strands (strand.c) --- */
 
