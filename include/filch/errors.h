@@ -13,6 +13,9 @@
  *   EINVAL      an argument is NULL, out of range or contradicts another one
  *   ENOMEM      memory could not be had; nothing was changed
  *   ESHUTDOWN   the pool no longer takes work; the thread-local has been dropped
+ *
+ * In a task, every call that may wait may return ECANCELED, and ETIMEDOUT without a deadline of its own,
+ * although its description does not repeat it: filch_scope_cancel says when.
  */
 #ifndef FILCH_ERRORS_H
 #define FILCH_ERRORS_H

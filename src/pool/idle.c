@@ -185,7 +185,7 @@ static void park_worker(struct worker *w, struct waiter *waiter)
 {
     filch__count(&w->stats.sleeps);
     if (filch__park(waiter, filch__timer_next(&w->timers)) == ETIMEDOUT && !withdraw(w))
-        (void)filch__park(waiter, FILCH_FOREVER); /* the waker has it: its touch is due */
+        (void)filch__park_through(waiter, FILCH_FOREVER); /* the waker has it: its touch is due */
 }
 
 /* Whether a worker that has given up its seat could have one again. Where it could not, the one that

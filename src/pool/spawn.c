@@ -2,6 +2,7 @@
 /* Giving tasks to a pool, and running a call inside one. */
 #include "pool.h"
 #include "task.h"
+#include "visit.h"
 
 #include "panic/panic.h"
 
@@ -69,9 +70,10 @@ static FILCH_ALWAYS_INLINE int spawn(struct filch_pool *pool, struct filch_task 
         return error;
     if (task == NULL && attr->name == NULL && attr->arg_drop == NULL) {
         void (*drop)(void *) = attr->drop != NULL ? attr->drop : drop_nothing;
-        return spawn_item(pool, &(struct task_item){fn, arg, &pool->tally, drop});
+        return spawn_item(
+            pool, &(struct task_item){.fn = fn, .arg = arg, .tally = &pool->tally, .drop = drop});
     }
-    struct filch_task *made = filch__task_new(attr, fn, arg);
+    struct filch_task *made = filch__task_new(attr, fn, arg, &pool->tally.cancel);
     if (made == NULL)
         return ENOMEM;
     struct task_item item = filch__task_item(made, &pool->tally);
@@ -125,23 +127,33 @@ struct install {
     void (*fn)(void *);
     void *arg;
     struct waiter *waiter; /* the caller */
+    struct visit visit;    /* of a caller that can be cancelled */
     int result;
     struct filch_panic *panic; /* where the result is EOWNERDEAD */
 };
 
+static void install_end(struct install *install, int result)
+{
+    install->result = result;
+    filch__visit_end(&install->visit);
+    filch__unpark(install->waiter);
+}
+
 static void install_run(void *argument)
 {
     struct install *install = argument;
-    install->result =
-        filch__try_task(install->fn, install->arg, &install->panic, filch__forks->tail);
-    filch__unpark(install->waiter);
+    struct strand *s = filch__worker->strand;
+    struct level level;
+    filch__level_init(&level, NULL, &install->visit.cancel);
+    filch__strand_enter_level(s, &level);
+    int result = filch__try_task(install->fn, install->arg, &install->panic, filch__forks->tail);
+    filch__strand_leave_level(s);
+    install_end(install, result);
 }
 
 static void install_drop(void *argument)
 {
-    struct install *install = argument;
-    install->result = ECANCELED;
-    filch__unpark(install->waiter);
+    install_end(argument, ECANCELED);
 }
 
 int filch_pool_install(struct filch_pool *pool, void (*fn)(void *), void *arg)
@@ -159,11 +171,15 @@ int filch_pool_install(struct filch_pool *pool, void (*fn)(void *), void *arg)
     struct waiter waiter;
     filch__waiter_init(&waiter);
     install.waiter = &waiter;
-    struct task_item item = {install_run, &install, &pool->tally, install_drop};
+    struct task_item item = {
+        .fn = install_run, .arg = &install, .tally = &pool->tally, .drop = install_drop};
+    filch__visit_begin(&install.visit, filch__cancel_here(), pool);
     error = inject(pool, &item, &item.arg, 1);
-    if (error != 0)
+    if (error != 0) {
+        filch__visit_end(&install.visit);
         return error;
-    (void)filch__park(&waiter, FILCH_FOREVER);
+    }
+    (void)filch__park_through(&waiter, FILCH_FOREVER); /* fn may use what is the caller's */
     if (install.result == EOWNERDEAD)
         filch_resume_unwind(install.panic);
     return install.result;

@@ -60,9 +60,10 @@ static bool steal_tasks(struct worker *w, struct worker *victim, struct found *f
 }
 
 /* A guest has claimed a half that is not of its own call: some worker's, then. */
-static bool hand_over(struct worker *w, struct filch__slot *slot)
+static bool hand_over(struct worker *w, const struct found *found)
 {
-    struct task_item item = {.fn = filch__strand_execute_exported, .arg = slot};
+    struct task_item item = {
+        .fn = filch__strand_execute_exported, .arg = found->slot, .within = found->within};
     if (filch__injector_put(&w->pool->injector, &item, &item.arg, 1) != 0)
         return false; /* no memory: it has to be done here */
     filch__idle_wake_server(w->pool);
@@ -75,10 +76,12 @@ static bool claim_slot(struct worker *w, struct forks *forks, struct found *foun
     if (found->slot == NULL)
         return false;
     /* The claim has acquired it, and it stays, or becomes NULL, until the slot is done. */
-    struct worker *region = FILCH_LOAD_RELAXED(&filch__strand_of(forks)->region); /* see above */
+    const struct strand *s = filch__strand_of(forks);
+    struct worker *region = FILCH_LOAD_RELAXED(&s->region); /* see above */
+    found->within = filch__level_cancel_of(&s->outermost, found->slot);
     if (!w->is_guest)
         filch__worker_set_region(w, region);
-    else if (region != w && hand_over(w, found->slot))
+    else if (region != w && hand_over(w, found))
         return false;
     return true;
 }

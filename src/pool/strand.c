@@ -19,6 +19,7 @@ enum {
 static struct fiber *strand_main(void *argument)
 {
     struct strand *s = argument;
+    s->level = &s->outermost; /* the fiber may be a new one */
     filch__ambient_restore(&s->worker->ambient);
     filch__work(s->worker);
     FILCH_CHECK(false, "a strand ended outside its loop");
@@ -46,6 +47,8 @@ struct strand *filch__strand_new(struct worker *w, bool is_base)
     if (slots_new(s, is_base ? BASE_SLOTS : STRAND_SLOTS) != 0)
         goto undo_strand;
     s->region = w->is_guest ? w : NULL;
+    filch__level_init(&s->outermost, NULL, NULL);
+    s->level = &s->outermost;
     if (is_base) {
         s->fiber = &s->own_stack;
         return s;
@@ -135,7 +138,11 @@ static int export_forks(struct worker *w)
         return error;
     struct filch__slot *end = filch__forks_claim_all(f, &slot);
     for (; slot < end; slot++) {
-        struct task_item item = {.fn = filch__strand_execute_exported, .arg = slot};
+        struct task_item item = {
+            .fn = filch__strand_execute_exported,
+            .arg = slot,
+            .within = filch__level_cancel_of(&w->strand->outermost, slot),
+        };
         error = filch__worker_push(w, &item);
         FILCH_CHECK(error == 0, "room that was reserved is gone");
     }
@@ -176,6 +183,10 @@ struct strand *filch__strand_next_ready(struct worker *w)
     if (waiter == NULL)
         return NULL;
     w->ready = waiter->next;
+    if (FILCH_UNLIKELY(waiter == &w->look_again)) {
+        filch__cancel_answer(w);
+        return filch__strand_next_ready(w);
+    }
     return waiter->sleeper;
 }
 
@@ -244,32 +255,54 @@ static int task_suspend(struct waiter *waiter, int64_t deadline_ns)
     struct worker *w = s->worker;
     FILCH_DCHECK(w->strand == s);
     filch__tally_flush(&w->credits);
+    struct wait wait = {
+        .waiter = waiter,
+        .cancel = waiter->resists ? NULL : filch__level_cancel(s->level),
+        .deadline_ns = deadline_ns,
+        .timer = {.deadline_ns = deadline_ns, .waiter = waiter},
+    };
+    if (filch__cancel_before_wait(wait.cancel, w->index, &wait.timer.deadline_ns) != 0)
+        return filch__cancel_after_wait(wait.cancel, deadline_ns);
     uint32_t seen = WAITER_EMPTY;
     if (!FILCH_CAS(&waiter->state, &seen, WAITER_PARKED, PK_park, release) && seen == WAITER_WOKEN)
         return 0;
-    struct timer timer = {.deadline_ns = deadline_ns, .waiter = waiter};
-    if (deadline_ns != FILCH_FOREVER)
-        filch__timer_add(&w->timers, &timer);
+    if (wait.timer.deadline_ns != FILCH_FOREVER)
+        filch__timer_add(&w->timers, &wait.timer);
     filch__count(&w->stats.suspensions);
     w->suspended++;
+    s->wait = wait.cancel != NULL ? &wait : NULL;
     leave(w);
+    s->wait = NULL;
     w->suspended--;
-    filch__timer_remove(&timer);
-    return FILCH_LOAD(&waiter->state, PK_woken, acquire) == WAITER_WOKEN ? 0 : ETIMEDOUT;
+    filch__timer_remove(&wait.timer);
+    if (FILCH_LOAD(&waiter->state, PK_woken, acquire) == WAITER_WOKEN)
+        return 0;
+    return filch__cancel_after_wait(wait.cancel, deadline_ns);
 }
 
-/* Sets WOKEN, and makes the worker go on with it. */
-static void wake_on(struct worker *w, struct waiter *waiter)
+/* Has the worker take `waiter` from its queue; once for each that it is not in there. */
+static void push_woken(struct worker *w, struct waiter *waiter)
 {
-    if (FILCH_EXCHANGE(&waiter->state, WAITER_WOKEN, PK_wake, acq_rel) != WAITER_PARKED)
-        return; /* it had not gone to sleep, and its memory may be gone now */
-    /* It stays where it is until its worker takes it from this queue. */
     struct waiter *first = FILCH_LOAD_RELAXED(&w->woken); /* the swap decides */
     do
         waiter->next = first;
     while (!FILCH_CAS(&w->woken, &first, waiter, RS_push, seq_cst));
     if (w != filch__worker)
         filch__idle_wake(w);
+}
+
+void filch__worker_ask_waiting(struct worker *w)
+{
+    if (FILCH_EXCHANGE(&w->is_asked, 1, CN_ask, acq_rel) == 0)
+        push_woken(w, &w->look_again);
+}
+
+/* Sets WOKEN, and makes the worker go on with it. */
+static void wake_on(struct worker *w, struct waiter *waiter)
+{
+    if (FILCH_EXCHANGE(&waiter->state, WAITER_WOKEN, PK_wake, acq_rel) != WAITER_PARKED)
+        return;            /* it had not gone to sleep, and its memory may be gone now */
+    push_woken(w, waiter); /* it stays where it is until its worker takes it from there */
 }
 
 static void task_wake(struct waiter *waiter)

@@ -17,6 +17,7 @@ struct filch_task {
     void (*arg_drop)(void *);
     const char *name;
     uint64_t process; /* const: that spawned it */
+    struct cancel cancel;
     struct event ended;
     int result;                        /* written before `ended` */
     struct filch_panic *panic;         /* the same; NULL: none, or it has been taken */
@@ -80,22 +81,6 @@ static void end(struct filch_task *task, int result)
     release(task);
 }
 
-static void run(void *argument)
-{
-    struct filch_task *task = argument;
-    struct strand *s = filch__worker->strand;
-    struct filch_task *outer = s->task;
-    s->task = task;
-    int result = filch__try_task(task->fn, task->arg, &task->panic, filch__forks->tail);
-    s->task = outer;
-    end(task, result);
-}
-
-const char *filch__task_name(const struct filch_task *task)
-{
-    return task->name;
-}
-
 static void cancel(void *argument)
 {
     struct filch_task *task = argument;
@@ -104,8 +89,32 @@ static void cancel(void *argument)
     end(task, ECANCELED);
 }
 
+static void run(void *argument)
+{
+    struct filch_task *task = argument;
+    if (filch__cancel_look(&task->cancel) != 0) {
+        cancel(task);
+        return;
+    }
+    struct strand *s = filch__worker->strand;
+    struct filch_task *outer = s->task;
+    struct level level;
+    filch__level_init(&level, NULL, &task->cancel);
+    filch__strand_enter_level(s, &level);
+    s->task = task;
+    int result = filch__try_task(task->fn, task->arg, &task->panic, filch__forks->tail);
+    s->task = outer;
+    filch__strand_leave_level(s);
+    end(task, result);
+}
+
+const char *filch__task_name(const struct filch_task *task)
+{
+    return task->name;
+}
+
 struct filch_task *filch__task_new(const struct filch_task_attr *attr, void (*fn)(void *),
-                                   void *arg)
+                                   void *arg, struct cancel *around)
 {
     struct filch_task *task = filch__os_alloc_zeroed(1, sizeof *task, FILCH_CACHE_LINE);
     if (task == NULL)
@@ -116,6 +125,7 @@ struct filch_task *filch__task_new(const struct filch_task_attr *attr, void (*fn
     task->arg_drop = attr->arg_drop;
     task->name = attr->name;
     task->process = filch__process_generation();
+    filch__cancel_init(&task->cancel, around, around->pool);
     task->references = 2;
     return task;
 }
@@ -141,6 +151,8 @@ int filch_task_join_panic(struct filch_task *task, int64_t deadline, struct filc
     FILCH_CHECK(!FILCH_LOAD(&task->is_given_up, TK_given_up_look, acquire),
                 "a task was joined twice, or joined after it was detached");
     int error = filch__event_wait(&task->ended, deadline);
+    if (error == ECANCELED)
+        filch_task_detach(task); /* so that the handle is gone whoever has been cancelled */
     if (error != 0)
         return error;
     give_up(task);
@@ -171,6 +183,30 @@ void filch_task_detach(struct filch_task *task)
         return;
     give_up(task);
     release(task);
+}
+
+static void cancel_inside(void *argument)
+{
+    filch__cancel(argument);
+}
+
+int filch_task_cancel(struct filch_task *task)
+{
+    if (task == NULL)
+        return EINVAL;
+    if (task->process != filch__process_generation())
+        return EPERM;
+    FILCH_CHECK(!FILCH_LOAD(&task->is_given_up, TK_given_up_look, acquire),
+                "a task was cancelled after it was joined or detached");
+    filch__event_precede(&task->ended, cancel_inside, &task->cancel);
+    return 0;
+}
+
+int filch_canceled(void)
+{
+    return FILCH_LIKELY(FILCH_LOAD_RELAXED(&filch__cancel_is_used) == 0) /* a hint */
+               ? 0
+               : filch__cancel_find(filch__cancel_here());
 }
 
 int filch_task_is_finished(const struct filch_task *task)

@@ -7,9 +7,9 @@
 
 #include <filch/task.h>
 
-/* Makes a task that nobody has spawned. Returns NULL: no memory. */
+/* Makes a task that nobody has spawned, within `around`. Returns NULL: no memory. */
 struct filch_task *filch__task_new(const struct filch_task_attr *attr, void (*fn)(void *),
-                                   void *arg);
+                                   void *arg, struct cancel *around);
 
 /* Frees a task that could not be spawned. */
 void filch__task_free_unspawned(struct filch_task *task);

@@ -19,7 +19,7 @@ struct waiter;
 struct timer {
     int64_t deadline_ns;
     struct waiter *waiter;
-    uint64_t number;     /* in the order in which they were added: of equal ones, the first is first */
+    uint64_t number; /* in the order in which they were added: of equal ones, the first is first */
     struct timer *child; /* one of those that come after it, and are compared with it alone */
     struct timer *next;  /* of the same parent */
     struct timer **link; /* what points here; NULL: in no list */

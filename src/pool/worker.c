@@ -38,6 +38,7 @@ int filch__worker_init(struct worker *w, struct filch_pool *pool, size_t index, 
         return ENOMEM;
     }
     w->strand = w->base;
+    w->base->outermost.cancel = &pool->tally.cancel; /* around what a guest does */
     w->region = is_guest ? w : NULL;
     w->forks = &w->base->forks;
     /* Workers that sleep already have asked all places that there were. */
@@ -45,11 +46,18 @@ int filch__worker_init(struct worker *w, struct filch_pool *pool, size_t index, 
     return 0;
 }
 
+/* Whether a list of the woken holds more than a question, which nobody need answer any more. */
+__attribute__((unused)) static bool has_task(const struct worker *w, const struct waiter *first)
+{
+    return first != NULL && (first != &w->look_again || first->next != NULL);
+}
+
 void filch__worker_destroy(struct worker *w)
 {
     /* No task is lost, and nothing is due to anybody. */
     FILCH_DCHECK(w->suspended == 0 && w->yielded == NULL && w->leaving == NULL);
-    FILCH_DCHECK(w->ready == NULL && FILCH_LOAD_RELAXED(&w->woken) == NULL); /* it has ended */
+    FILCH_DCHECK(!has_task(w, w->ready));
+    FILCH_DCHECK(!has_task(w, FILCH_LOAD_RELAXED(&w->woken))); /* it has ended */
     FILCH_DCHECK(filch__deque_size(&w->deque) == 0 && w->credits.held == 0);
     FILCH_DCHECK(w->timers.first == NULL && !filch__forks_have_any(&w->base->forks));
     while (w->made != NULL) {
@@ -101,6 +109,12 @@ static void task_ended(struct worker *w, struct tally *tally)
         filch__tally_ended(&w->credits, tally);
 }
 
+static FILCH_COLD void drop_task(const struct task_item *item)
+{
+    if (item->drop != NULL)
+        filch__worker_drop(item->drop, item->arg);
+}
+
 void filch__worker_run(struct worker *w, const struct task_item *item)
 {
     struct tally *tally = item->tally;
@@ -113,8 +127,9 @@ void filch__worker_run(struct worker *w, const struct task_item *item)
         filch__worker_set_region(w, NULL);
     w->tick++;
     filch__count(&w->stats.tasks);
-    if (FILCH_UNLIKELY(item->drop != NULL) && filch__pool_state(w->pool) == POOL_CANCELLED)
-        filch__worker_drop(item->drop, item->arg);
+    if (FILCH_UNLIKELY(FILCH_LOAD_RELAXED(&filch__cancel_is_used) != 0) && tally != NULL &&
+        filch__cancel_find(&tally->cancel) != 0)
+        drop_task(item);
     else
         item->fn(item->arg);
     task_ended(w, tally);
@@ -132,9 +147,14 @@ static void task_panicked(struct task_run *run, struct filch_panic *panic)
 
 void filch__worker_run_loop(void (*loop)(void *run), struct task_run *run)
 {
+    struct strand *s = run->w->strand;
+    struct level level;
     struct filch_panic *panic;
+    filch__level_init(&level, &run->item, NULL);
+    filch__strand_enter_level(s, &level);
     while (filch__try_task(loop, run, &panic, filch__forks->tail) != 0)
         task_panicked(run, panic);
+    filch__strand_leave_level(s);
 }
 
 void filch__worker_drop(void (*drop)(void *), void *arg)
@@ -165,21 +185,24 @@ static void put_spare(struct worker *w)
     w->spare = w->strand;
 }
 
+void filch__worker_end_wait(struct worker *w, struct waiter *waiter)
+{
+    uint32_t seen = WAITER_PARKED;
+    if (!FILCH_CAS(&waiter->state, &seen, WAITER_EMPTY, PK_park, release))
+        return; /* woken: it is, or will be, in the queue of the woken; or it has been ended already */
+    /* To the front: it is late already. Nobody else pushes it, its state says so. */
+    waiter->next = w->ready;
+    w->ready = waiter;
+}
+
 void filch__worker_fire_timers(struct worker *w)
 {
     if (w->timers.first == NULL)
         return;
     struct timer *timer;
     int64_t now_ns = filch__os->now_ns();
-    while ((timer = filch__timer_due(&w->timers, now_ns)) != NULL) {
-        uint32_t seen = WAITER_PARKED;
-        struct waiter *waiter = timer->waiter;
-        if (!FILCH_CAS(&waiter->state, &seen, WAITER_EMPTY, PK_park, release))
-            continue; /* woken: it is, or will be, in the queue of the woken */
-        /* To the front: it is late already. Nobody else pushes it, its state says so. */
-        waiter->next = w->ready;
-        w->ready = waiter;
-    }
+    while ((timer = filch__timer_due(&w->timers, now_ns)) != NULL)
+        filch__worker_end_wait(w, timer->waiter);
 }
 
 /* A strand that can go on; NULL: none. */
@@ -273,6 +296,7 @@ static void look_for_work(struct worker *w, struct task_item *item)
         FILCH_DCHECK(is_at_base(w));
         if (found.slot != NULL) {
             w->tick++; /* halves count too, or the injector would wait as long as there are any */
+            *item = (struct task_item){.within = found.within};
             filch__slot_execute(found.slot);
         } else {
             *item = found.item;

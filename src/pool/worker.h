@@ -18,6 +18,7 @@
 #include "fiber/fiber.h"
 #include "forks.h"
 #include "idle.h"
+#include "level.h"
 #include "park/park.h"
 #include "tally.h"
 #include "timer.h"
@@ -29,6 +30,14 @@
 struct filch_pool;
 struct filch_thread;
 struct worker;
+
+/* A wait that can be cancelled; in the frame of the wait. Owner only. */
+struct wait {
+    struct waiter *waiter;
+    struct cancel *cancel; /* const: what it is within */
+    int64_t deadline_ns;   /* const: its own */
+    struct timer timer;    /* for the earliest one around */
+};
 
 /* A stack of frames with its fork stack: what a waiting task leaves behind. Owner only, but for the
  * shared side of `forks`, which thieves may look at as long as the pool lives. */
@@ -42,9 +51,12 @@ struct strand {
     /* The guest from whose own halves, through halves alone, what runs here has come; NULL: none. Set
      * at the base of the strand, when it has no forks, so it holds for all its forks; owner writes. */
     FILCH_SHARED(struct worker *) region;
-    uint64_t self;             /* its identity while it does not run; 0: none yet */
-    struct filch_task *task;   /* the one with a handle that runs here; NULL: none */
-    struct fiber own_stack;    /* of the strand that is a thread's own stack */
+    uint64_t self;           /* its identity while it does not run; 0: none yet */
+    struct filch_task *task; /* the one with a handle that runs here; NULL: none */
+    struct wait *wait;       /* that it was left in; NULL: none, or one that cannot be cancelled */
+    struct level *level;     /* the innermost */
+    struct level outermost;  /* owner writes, thieves look */
+    struct fiber own_stack;  /* of the strand that is a thread's own stack */
     struct filch__slot *slots; /* const; of forks */
     size_t slots_bytes;        /* const; 0: allocated with the strand */
 };
@@ -84,8 +96,10 @@ struct worker {
     /* What wakers touch. */
     _Alignas(FILCH_CACHE_LINE) FILCH_SHARED(struct waiter *) woken; /* stack of waiters to resume */
     FILCH_SHARED(struct waiter *)
-    sleeper;                       /* the worker itself, asleep; whoever takes it wakes it */
-    FILCH_SHARED(uint32_t) wakers; /* outside the pool, that are waking a task of this worker */
+    sleeper;                         /* the worker itself, asleep; whoever takes it wakes it */
+    FILCH_SHARED(uint32_t) wakers;   /* outside the pool, that are waking a task of this worker */
+    FILCH_SHARED(uint32_t) is_asked; /* `look_again` is in `woken`, or on its way */
+    struct waiter look_again;        /* stands for the question whether those that wait still may */
 
     /* Owner only from here. */
     _Alignas(FILCH_CACHE_LINE) struct filch_pool *pool; /* const */
@@ -190,6 +204,19 @@ bool filch__worker_pop_slot(struct worker *w, const struct filch__slot *slot);
 /* Timers that are due make their waiters go on, unless those have been woken. */
 void filch__worker_fire_timers(struct worker *w);
 
+/* Whether something that waits on this worker could go on, by its timer too. */
+static inline bool filch__worker_is_due(struct worker *w)
+{
+    filch__worker_fire_timers(w);
+    return w->ready != NULL || FILCH_LOAD_RELAXED(&w->woken) != NULL; /* a look */
+}
+
+/* Ends the wait of a task of this worker without a wake-up, unless there has been one. */
+void filch__worker_end_wait(struct worker *w, struct waiter *waiter);
+
+/* Has the worker look again at those that wait on it: see filch__cancel_answer. Any thread. */
+void filch__worker_ask_waiting(struct worker *w);
+
 /* Fires the timers now and then, where there are any: before whatever is done next. */
 static FILCH_ALWAYS_INLINE void filch__worker_look_at_timers(struct worker *w)
 {
@@ -220,6 +247,25 @@ void filch__strand_renew_spares(struct worker *w);
 
 /* A strand that stands in the loop: a spare one, else a new one; NULL: none to be had. */
 struct strand *filch__strand_other(struct worker *w);
+
+/* Adds a level to the running strand; takes it away. What is forked meanwhile belongs to it. */
+static inline void filch__strand_enter_level(struct strand *s, struct level *level)
+{
+    /* Owner. Where the fork stack has an extension, nothing is pushed here. */
+    filch__level_enter(&s->level, level, FILCH_LOAD_RELAXED(&s->forks.owner.tail));
+}
+
+static inline void filch__strand_leave_level(struct strand *s)
+{
+    filch__level_leave(&s->level);
+}
+
+/* What can cancel the running code; NULL: nothing. */
+static inline struct cancel *filch__cancel_here(void)
+{
+    const struct worker *w = filch__worker;
+    return w == NULL ? NULL : filch__level_cancel(w->strand->level);
+}
 
 /* Sets the running strand aside until the worker's deque is short; the tasks there run meanwhile.
  * Returns at once where no stack is to be had. */

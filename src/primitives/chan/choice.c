@@ -2,6 +2,7 @@
 /* Waiting for one of several operations; a lone one is the case of one. */
 #include "chan/channel.h"
 
+#include "os/os.h"
 #include "park/spin.h"
 
 /* A party's number for chance: cheap, and no two threads alike. */
@@ -115,7 +116,7 @@ static void take_back(const struct choice *choice, struct entry *entries, size_t
     }
 }
 
-/* Waits once. Returns 0: woken, and *claim says how; EAGAIN: one is ready; ETIMEDOUT. */
+/* Waits once. Returns 0: woken, and *claim says how; EAGAIN: one is ready; what park returns. */
 static int wait_once(const struct choice *choice, struct entry *entries, int64_t until_ns,
                      uint32_t *claim)
 {
@@ -125,7 +126,8 @@ static int wait_once(const struct choice *choice, struct entry *entries, int64_t
     size_t shown = show(choice, entries, &party, &is_ready);
     int error = is_ready ? EAGAIN : filch__park(&party.waiter, until_ns);
     if (error != 0 && !filch__party_withdraw(&party)) {
-        (void)filch__park(&party.waiter, FILCH_FOREVER); /* somebody has it: its touch is due */
+        (void)filch__park_through(&party.waiter,
+                                  FILCH_FOREVER); /* somebody has it: its touch is due */
         error = 0;
     }
     /* The party's own by now: it is withdrawn, or what claimed it has unparked it. */
@@ -147,6 +149,12 @@ static int try_claimed(const struct choice *choice, uint32_t claim, size_t *inde
     return error;
 }
 
+/* Whether a wait has ended at a moment of a channel, whose message somebody else may have taken. */
+static bool is_moment(int wait_error, int64_t until_ns, int64_t deadline_ns)
+{
+    return wait_error == ETIMEDOUT && until_ns != deadline_ns && filch__os->now_ns() >= until_ns;
+}
+
 int filch__choice_wait(const struct choice *choice, struct entry *entries, int64_t deadline_ns,
                        size_t *index)
 {
@@ -159,7 +167,8 @@ int filch__choice_wait(const struct choice *choice, struct entry *entries, int64
             error = try_claimed(choice, claim, index);
         if (error == EAGAIN) /* after a deadline too: an event is never reported as lost */
             error = filch__choice_try(choice, index);
-        bool is_over = wait_error != 0 && wait_error != EAGAIN && until_ns == deadline_ns;
+        bool is_over = wait_error != 0 && wait_error != EAGAIN &&
+                       !is_moment(wait_error, until_ns, deadline_ns);
         if (error == EAGAIN && is_over)
             return wait_error;
     }

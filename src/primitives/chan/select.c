@@ -43,7 +43,7 @@ static int choose_in(const struct choice *model, struct op *ops, struct entry *e
     error = filch__choice_try(&choice, &chosen);
     if (error == EAGAIN && entries != NULL)
         error = filch__choice_wait(&choice, entries, deadline, &chosen);
-    if (error == EAGAIN || error == ETIMEDOUT)
+    if (error == EAGAIN || error == ETIMEDOUT || error == ECANCELED)
         return error;
     cases[chosen].error = error;
     *index = chosen;
