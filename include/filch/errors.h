@@ -15,6 +15,9 @@
  *   EOVERFLOW   a receiver of a broadcast was too slow: messages are missed
  *   ENOENT      all ends of a task set have been handed over
  *   ESHUTDOWN   the pool no longer takes work; the thread-local has been dropped
+ *
+ * In a task, every call that may wait may return ECANCELED, and ETIMEDOUT without a deadline of its own,
+ * although its description does not repeat it: filch_scope_cancel says when.
  */
 #ifndef FILCH_ERRORS_H
 #define FILCH_ERRORS_H

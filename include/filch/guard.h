@@ -11,7 +11,8 @@
  *     }
  *
  * Each stands where a declaration may, and holds until the end of the block around it. A poisoned lock is
- * taken like any other. Where the lock cannot be had, because the caller holds it already or it is NULL,
+ * taken like any other. A guard waits for the lock although what the caller runs in has been cancelled: what
+ * follows counts on holding it. Where the lock cannot be had, because the caller holds it already or it is NULL,
  * the process ends with a message; use filch_mutex_lock and its like to handle that. Needs -fexceptions
  * in the file that uses it. Callable from: threads and tasks. Not promised: anything about longjmp.
  */
@@ -19,6 +20,7 @@
 #define FILCH_GUARD_H
 
 #include <filch/attr.h>
+#include <filch/errors.h>
 #include <filch/mutex.h>
 #include <filch/rwlock.h>
 
@@ -43,13 +45,25 @@ FILCH_EXTERN_C_BEGIN
 #define FILCH_READ_GUARD(l) FILCH__GUARD(filch__guard_read, filch__guard_unlock_read, l)
 #define FILCH_WRITE_GUARD(l) FILCH__GUARD(filch__guard_write, filch__guard_unlock_write, l)
 
+/* Wait for the lock although what the caller runs in is cancelled. */
+FILCH_API FILCH_COLD int filch__guard_lock_through(struct filch_mutex *m) FILCH__UNCHECKED;
+FILCH_API FILCH_COLD int filch__guard_read_through(struct filch_rwlock *l) FILCH__UNCHECKED;
+FILCH_API FILCH_COLD int filch__guard_write_through(struct filch_rwlock *l) FILCH__UNCHECKED;
+
 /* The lock cannot be had: ends the process with a message. */
 FILCH_API FILCH_COLD FILCH_NORETURN void filch__guard_misuse(int error);
+
+static FILCH_ALWAYS_INLINE int filch__guard_is_cancelled(int error)
+{
+    return error == ECANCELED || error == ETIMEDOUT;
+}
 
 static FILCH_ALWAYS_INLINE void *filch__guard_lock(struct filch_mutex *m)
     FILCH__ASSERTS(*m) FILCH__UNCHECKED
 {
     int error = filch_mutex_lock(m);
+    if (FILCH_UNLIKELY(filch__guard_is_cancelled(error)))
+        error = filch__guard_lock_through(m);
     if (FILCH_UNLIKELY(error != 0 && error != EOWNERDEAD))
         filch__guard_misuse(error);
     return m;
@@ -64,6 +78,8 @@ static FILCH_ALWAYS_INLINE void *filch__guard_read(struct filch_rwlock *l)
     FILCH__ASSERTS_SHARED(*l) FILCH__UNCHECKED
 {
     int error = filch_rwlock_read(l);
+    if (FILCH_UNLIKELY(filch__guard_is_cancelled(error)))
+        error = filch__guard_read_through(l);
     if (FILCH_UNLIKELY(error != 0 && error != EOWNERDEAD))
         filch__guard_misuse(error);
     return l;
@@ -78,6 +94,8 @@ static FILCH_ALWAYS_INLINE void *filch__guard_write(struct filch_rwlock *l)
     FILCH__ASSERTS(*l) FILCH__UNCHECKED
 {
     int error = filch_rwlock_write(l);
+    if (FILCH_UNLIKELY(filch__guard_is_cancelled(error)))
+        error = filch__guard_write_through(l);
     if (FILCH_UNLIKELY(error != 0 && error != EOWNERDEAD))
         filch__guard_misuse(error);
     return l;

@@ -41,12 +41,15 @@ struct filch_for_options {
  * Blocks: yes; a task suspends, its worker goes on. Panics: with the first panic of body, when every
  * range that was begun has ended; ranges that nobody has begun are not run. Aborts with a message where
  * body is NULL. Where no pool can be had, the caller runs all of it. Callable from: threads and tasks.
- * Ordering: the caller's past happens before every range; every range before the return. */
-FILCH_API void filch_for(size_t begin, size_t end, filch_for_body *body, void *ctx);
+ * Returns 0; where the caller runs in a scope, task or pool that is cancelled, or out of time: ECANCELED,
+ * ETIMEDOUT (ranges that nobody had begun were not run). Ordering: the caller's past happens before every
+ * range; every range before the return. */
+FILCH_API int filch_for(size_t begin, size_t end, filch_for_body *body, void *ctx);
 
 /* The same with options.
  *   options  NULL: the defaults                                                             [in]
- * Returns 0; EINVAL (body NULL); ESHUTDOWN, EPERM (options->pool; nothing was run).
+ * Returns 0; EINVAL (body NULL); ESHUTDOWN, EPERM (options->pool; nothing was run); ECANCELED,
+ * ETIMEDOUT (see filch_for).
  * Everything else as filch_for. */
 FILCH_API FILCH_NODISCARD int filch_for_with(const struct filch_for_options *options, size_t begin,
                                              size_t end, filch_for_body *body, void *ctx);

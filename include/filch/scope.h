@@ -39,12 +39,46 @@ struct filch_scope;
 FILCH_API FILCH_NODISCARD int filch_scope_spawn(struct filch_scope *s, void (*fn)(void *),
                                                 void *arg);
 
+/* The same for a task with a handle, or a drop function.
+ *   task  receives the handle, which may outlive the scope; not NULL                       [out]
+ *   attr  name, drop functions; NULL: the defaults; read before the call returns             [in]
+ * A panic of the task goes to whoever joins it, not to the scope.
+ * Returns as filch_scope_spawn; EINVAL (task NULL).
+ * Ownership: the caller owns *task until filch_task_join or filch_task_detach. Everything else as
+ * filch_scope_spawn. */
+FILCH_API FILCH_NODISCARD int filch_scope_spawn_task(struct filch_scope *s,
+                                                     struct filch_task **task,
+                                                     const struct filch_task_attr *attr,
+                                                     void (*fn)(void *), void *arg);
+
+/* Cancels what is inside the scope: its body, its tasks, and all that runs within them, on whatever
+ * worker.
+ *   s  has not been left, nor will be before the return                                 [in,out]
+ * A task that has not begun does not run: its drop function does, where it has one (see
+ * filch_scope_spawn_task). Every wait inside ends with ECANCELED unless it has what it waits for, and so
+ * does every later one that would have to wait; loops hand out no more ranges. filch_canceled says so to
+ * code that does none of this. Not ended: the waits of scopes, joins and loops for their own parts, the
+ * return of a condition variable to its mutex, guards, filch_pool_install, and whatever a raw thread does.
+ * The scope still ends when all of its tasks have.
+ * Returns 0, also where it was cancelled before; EINVAL (s NULL); EPERM (in a forked child).
+ * Blocks: never. Panics: never. Callable from: anywhere, signal handlers excepted. Ordering: the caller's
+ * past happens before a return of ECANCELED. */
+FILCH_API int filch_scope_cancel(struct filch_scope *s);
+
+/* From a point in time on, the same with ETIMEDOUT; in place of the deadline set before. A deadline
+ * around the scope that is earlier holds, too.
+ *   s         as in filch_scope_cancel                                                  [in,out]
+ *   deadline  absolute ns on CLOCK_MONOTONIC; FILCH_FOREVER: none of its own
+ * Returns 0; EINVAL (s NULL); EPERM (in a forked child). Everything else as filch_scope_cancel. */
+FILCH_API int filch_scope_set_deadline(struct filch_scope *s, int64_t deadline);
+
 /* Opens a scope on the pool that the caller works for (else the default pool), calls body(s, ctx),
  * waits for all tasks of the scope.
  *   body  called on this thread
  *   ctx   handed to body; borrowed
- * Returns 0; EINVAL (body NULL); ENOMEM, EAGAIN and what filch_pool_default returns (body was not
- * called). Blocks: yes; a task suspends, its worker goes on. Panics: with the panic of body, else with
+ * Returns 0; ECANCELED, ETIMEDOUT (something in it was not done, or waited for in vain, because the scope,
+ * or what is around it, was cancelled or out of time); EINVAL (body NULL); ENOMEM, EAGAIN and what
+ * filch_pool_default returns (body was not called). Blocks: yes; a task suspends, its worker goes on. Panics: with the panic of body, else with
  * the first one of a task, when all have ended. Callable from: threads and tasks. Ordering: all tasks
  * happen before the return. */
 FILCH_API FILCH_NODISCARD int filch_scope_run(void (*body)(struct filch_scope *s, void *ctx),

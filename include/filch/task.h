@@ -34,9 +34,10 @@ struct filch_task_attr {
 };
 
 /* Waits until the task has ended.
- *   task  the handle; gone after 0 or ECANCELED                                             [in]
+ *   task  the handle; gone after 0, EOWNERDEAD or ECANCELED                                [in]
  * Returns 0; EOWNERDEAD (it panicked; the panic is freed, filch_task_join_panic hands it over);
- * ECANCELED (its pool was cancelled before it started); EINVAL (task NULL); EDEADLK (the
+ * ECANCELED (it was cancelled before it started; or the caller is cancelled: then the task is detached and
+ * goes on); ETIMEDOUT (the caller's scope is out of time; the handle stays); EINVAL (task NULL); EDEADLK (the
  * task joins itself; the handle stays); EPERM (in a forked child: a task of the parent; the handle
  * stays).
  * Ownership: takes the handle. Blocks: yes; a task suspends, its worker goes on. Panics: never.
@@ -57,6 +58,19 @@ FILCH_API FILCH_NODISCARD int filch_task_join_until(struct filch_task *task, int
  * else as filch_task_join. */
 FILCH_API FILCH_NODISCARD int filch_task_join_panic(struct filch_task *task, int64_t deadline,
                                                     struct filch_panic **panic);
+
+/* Cancels a task: if it has not started, it never will, its drop function runs, and its join returns
+ * ECANCELED; else every wait inside it does, as filch_scope_cancel says.
+ *   task  the handle; it stays with the caller                                          [in,out]
+ * Returns 0, also where it has ended; EINVAL (task NULL); EPERM (in a forked child).
+ * Blocks: never. Panics: never. Callable from: threads and tasks. Ordering: the caller's past happens
+ * before a return of ECANCELED inside. */
+FILCH_API int filch_task_cancel(struct filch_task *task);
+
+/* Whether to stop: for code that computes for long without a wait.
+ * Returns 0; ECANCELED (a scope, task or pool that the caller runs in has been cancelled); ETIMEDOUT (one
+ * is out of time). Blocks: never. Panics: never. Callable from: anywhere; 0 outside of every pool. */
+FILCH_API int filch_canceled(void);
 
 /* Gives the handle up; the task goes on.
  *   task  gone afterwards; NULL is allowed                                                  [in]

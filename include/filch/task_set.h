@@ -108,7 +108,8 @@ filch_task_set_next_until(struct filch_task_set *set, struct filch_task_end *end
 FILCH_API size_t filch_task_set_left(const struct filch_task_set *set);
 
 /* Cancels the rest: tasks that have not begun do not, their drop functions run and they end with
- * ECANCELED; the set takes no more. Those that run go on.
+ * ECANCELED; the set takes no more. In those that run, every wait returns ECANCELED, as filch_scope_cancel
+ * says.
  *   set  it; NULL is allowed                                                            [in,out]
  * Blocks: never. Panics: never. Callable from: threads and tasks. */
 FILCH_API void filch_task_set_cancel(struct filch_task_set *set);

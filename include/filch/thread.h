@@ -169,12 +169,16 @@ FILCH_API void filch_thread_unpark(struct filch_thread *thread);
 
 /* Sleeps, whatever signals arrive.
  *   duration_ns  at least so long; 0 or less returns at once
- * Blocks: yes; a task suspends, its worker goes on. Panics: never. Callable from: threads and tasks. */
-FILCH_API void filch_sleep_ns(int64_t duration_ns);
+ * Returns 0; a task whose scope or pool has been cancelled, or is out of time: ECANCELED, ETIMEDOUT (it
+ * has not slept for as long). Blocks: yes; a task suspends, its worker goes on. Panics: never. Callable
+ * from: threads and tasks. */
+FILCH_API int filch_sleep_ns(int64_t duration_ns);
 
 /* The same, until a point in time.
- *   deadline  absolute ns on CLOCK_MONOTONIC; FILCH_FOREVER never returns */
-FILCH_API void filch_sleep_until(int64_t deadline);
+ *   deadline  absolute ns on CLOCK_MONOTONIC; FILCH_FOREVER returns only when
+ *             it is cancelled
+ * Everything else as filch_sleep_ns. */
+FILCH_API int filch_sleep_until(int64_t deadline);
 
 /* Lets others run first. In a task: those of its worker that are ready to go on, in turn, and now and
  * then, or where there are none, tasks that wait to begin; where there are none either, and in a thread,

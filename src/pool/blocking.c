@@ -122,7 +122,7 @@ static struct blocking_call *wait_for_call(struct blocking *b, struct spare *s,
         filch__unlock(&b->lock);
         if (is_idle)
             return NULL;
-        (void)filch__park(waiter, FILCH_FOREVER); /* somebody has it: the touch is due */
+        (void)filch__park_through(waiter, FILCH_FOREVER); /* somebody has it: the touch is due */
     }
     return s->call; /* handed over by the unpark */
 }
@@ -316,7 +316,7 @@ static bool take_back(struct blocking *b, struct blocking_call *call)
     return was_queued;
 }
 
-/* Waits until the call has ended. Returns 0; ETIMEDOUT: it has not begun, and will not; EAGAIN: there is
+/* Waits until the call has ended. Returns 0; ETIMEDOUT, ECANCELED: it has not begun, and will not; EAGAIN: there is
  * no thread for it. */
 static int run_elsewhere(struct filch_pool *pool, struct blocking_call *call, int64_t deadline)
 {
@@ -330,7 +330,8 @@ static int run_elsewhere(struct filch_pool *pool, struct blocking_call *call, in
     if (error != 0) {
         if (take_back(&pool->blocking, call))
             return error;
-        (void)filch__park(&waiter, FILCH_FOREVER); /* its frame is ours: until it has ended */
+        (void)filch__park_through(&waiter,
+                                  FILCH_FOREVER); /* its frame is ours: until it has ended */
     }
     if (call->is_refused)
         return EAGAIN;

@@ -3,6 +3,7 @@
 #include "pool.h"
 #include "process.h"
 #include "task.h"
+#include "visit.h"
 
 #include "park/lock.h"
 
@@ -22,6 +23,7 @@ static void after_fork(void)
     FILCH_STORE_RELAXED(&default_pool, NULL); /* one thread */
     default_lock = (struct lock){0};
     filch__task_places_after_fork();
+    filch__visit_after_fork();
     if (filch__worker != NULL)
         filch__worker_forget();
 }

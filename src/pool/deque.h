@@ -27,15 +27,18 @@
 #define FILCH_DEQUE_CAPACITY_MIN 256 /* a power of two; 8 KiB */
 #endif
 
+struct cancel;
 struct tally;
 
 /* A task, as queues hold it. */
 struct task_item {
     void (*fn)(void *);
     void *arg;
-    struct tally *tally; /* counts it; NULL: nobody does */
-    void (*drop)(
-        void *); /* where its pool is cancelled, called in place of fn; NULL: it always runs */
+    struct tally *tally; /* counts it; NULL: nobody does, it is a half */
+    union {
+        void (*drop)(void *);  /* where it is cancelled, called in place of fn; NULL: nothing is */
+        struct cancel *within; /* of a half, which always runs: what can cancel its waits */
+    };
 };
 
 /* A slot. A thief may read one that the owner is overwriting, so the words are accessed atomically;

@@ -188,7 +188,7 @@ static void park_worker(struct worker *w, struct waiter *waiter)
         deadline_ns = w->trim_ns;
     filch__count(&w->stats.sleeps);
     if (filch__park(waiter, deadline_ns) == ETIMEDOUT && !withdraw(w))
-        (void)filch__park(waiter, FILCH_FOREVER); /* the waker has it: its touch is due */
+        (void)filch__park_through(waiter, FILCH_FOREVER); /* the waker has it: its touch is due */
 }
 
 /* Whether a worker that has given up its seat could have one again. Where it could not, the one that

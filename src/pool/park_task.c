@@ -53,7 +53,10 @@ static FILCH_COLD void collect_pushed(struct worker *w)
     }
     while (list != NULL) {
         struct waiter *next = list->next;
-        is_woken(w, list);
+        if (FILCH_UNLIKELY(list == &w->look_again))
+            filch__cancel_answer(w);
+        else
+            is_woken(w, list);
         list = next;
     }
 }
@@ -115,7 +118,11 @@ static FILCH_COLD int export_open(struct worker *w)
         return error;
     struct filch__slot *end = filch__forks_claim_all(f, &slot);
     for (; slot < end; slot++) {
-        struct task_item item = {.fn = filch__strand_execute_exported, .arg = slot};
+        struct task_item item = {
+            .fn = filch__strand_execute_exported,
+            .arg = slot,
+            .within = filch__room_cancel_of(filch__room_of(f), slot),
+        };
         error = filch__worker_push(w, &item);
         FILCH_CHECK(error == 0, "room that was reserved is gone");
     }
@@ -162,12 +169,12 @@ static void switch_to_ready(struct worker *w)
 }
 
 /* Leaves the running strand, which waits, for one that is ready, else for the loop on another strand.
- * Where there are deadlines, or others have waited long enough, that is the loop's business. Returns
- * when the strand goes on. */
+ * Where others have waited long enough, that is the loop's business. Returns when the strand goes on. */
 static void leave(struct worker *w)
 {
     struct strand *next = NULL;
-    if (w->timers.first == NULL && (w->tick + 1) % OTHERS_EVERY != 0)
+    filch__worker_look_at_timers(w);
+    if ((w->tick + 1) % OTHERS_EVERY != 0)
         next = next_ready(w);
     if (next == w->strand)
         return; /* woken meanwhile */
@@ -185,6 +192,23 @@ static void leave(struct worker *w)
     filch__strand_switch(w, next);
 }
 
+/* From now on, filch__cancel_answer looks at the wait; no more. */
+static FILCH_ALWAYS_INLINE void list_wait(struct worker *w, struct wait *wait)
+{
+    wait->next = w->waits;
+    wait->link = &w->waits;
+    if (wait->next != NULL)
+        wait->next->link = &wait->next;
+    w->waits = wait;
+}
+
+static FILCH_ALWAYS_INLINE void unlist_wait(struct wait *wait)
+{
+    *wait->link = wait->next;
+    if (wait->next != NULL)
+        wait->next->link = wait->link;
+}
+
 static int task_suspend(struct waiter *waiter, int64_t deadline_ns)
 {
     struct strand *s = waiter->sleeper;
@@ -193,21 +217,34 @@ static int task_suspend(struct waiter *waiter, int64_t deadline_ns)
     collect_woken(w);
     if (FILCH_LOAD_RELAXED(&waiter->state) == WAITER_WOKEN) /* owner */
         return 0;
+    struct wait wait = {
+        .waiter = waiter,
+        .cancel = waiter->resists ? NULL : filch__level_cancel(s->level),
+        .deadline_ns = deadline_ns,
+        .timer = {.deadline_ns = deadline_ns, .waiter = waiter},
+    };
+    /* A question that comes after this is answered after the wait is in the list. */
+    if (filch__cancel_before_wait(wait.cancel, w->index, &wait.timer.deadline_ns) != 0)
+        return filch__cancel_after_wait(wait.cancel, deadline_ns);
     FILCH_STORE_RELAXED(&waiter->state, WAITER_PARKED); /* owner */
-    struct timer timer = {.deadline_ns = deadline_ns, .waiter = waiter};
-    if (deadline_ns != FILCH_FOREVER)
-        filch__timer_add(&w->timers, &timer);
+    if (wait.timer.deadline_ns != FILCH_FOREVER)
+        filch__timer_add(&w->timers, &wait.timer);
+    if (wait.cancel != NULL)
+        list_wait(w, &wait);
     filch__count(&w->stats.suspensions);
     w->suspended++;
     leave(w);
     w->suspended--;
-    if (deadline_ns != FILCH_FOREVER)
-        filch__timer_remove(&timer);
-    return FILCH_LOAD_RELAXED(&waiter->state) == WAITER_WOKEN ? 0 : ETIMEDOUT; /* owner */
+    if (wait.cancel != NULL)
+        unlist_wait(&wait);
+    filch__timer_remove(&wait.timer);
+    if (FILCH_LOAD_RELAXED(&waiter->state) == WAITER_WOKEN) /* owner */
+        return 0;
+    return filch__cancel_after_wait(wait.cancel, deadline_ns);
 }
 
-/* Leaves it to its worker to wake the waiter, whose memory may be gone after the swap, and sees to it that
- * the worker does. */
+/* Puts the waiter into the queue of its worker, after which its memory may be gone, and sees to it that the
+ * worker takes it out. */
 static void wake_on(struct worker *w, struct waiter *waiter)
 {
     struct waiter *first = FILCH_LOAD_RELAXED(&w->woken); /* the swap decides */
@@ -215,6 +252,12 @@ static void wake_on(struct worker *w, struct waiter *waiter)
         waiter->next = first;
     while (!FILCH_CAS(&w->woken, &first, waiter, RS_push, seq_cst));
     filch__idle_wake(w);
+}
+
+void filch__worker_ask_waiting(struct worker *w)
+{
+    if (FILCH_EXCHANGE(&w->is_asked, 1, CN_ask, acq_rel) == 0)
+        wake_on(w, &w->look_again);
 }
 
 /* The state of a task's waiter is its worker's alone: what others have to say about it comes by way of

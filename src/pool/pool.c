@@ -252,6 +252,7 @@ int filch__pool_create(struct filch_pool **out, const struct filch_pool_config *
     pool->all_done.ops = &all_done_ops;
     filch__tally_init(&pool->tally);
     pool->tally.waiter = &pool->all_done;
+    filch__cancel_init(&pool->tally.cancel, NULL, pool);
     filch__injector_init(&pool->injector);
     size_t name_bytes = strlen(settings.name) + 1;
     pool->name = filch__os->alloc(name_bytes, 1);
@@ -317,6 +318,8 @@ int filch_pool_shutdown(struct filch_pool *pool, enum filch_shutdown how, int64_
     if (error != 0)
         return error;
     raise_state(pool, how == FILCH_DRAIN ? POOL_DRAINING : POOL_CANCELLED);
+    if (how == FILCH_CANCEL)
+        filch__cancel(&pool->tally.cancel);
     /* The last guest gives the pool's own count up, or, where there is none, we do: either it sees
      * the state, or we see that it has gone. */
     uint64_t word = FILCH_LOAD(&pool->idle.word, ID_look, seq_cst);

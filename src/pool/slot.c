@@ -50,7 +50,7 @@ void filch__slot_wait(struct filch__slot *slot)
     uintptr_t awaited = (uintptr_t)&mine | FILCH__SLOT_AWAITED;
     if (!filch__slot_is_done(mine.run) &&
         FILCH_CAS(&slot->run, &mine.run, awaited, FK_wait, release))
-        (void)filch__park(&mine.waiter, FILCH_FOREVER);
+        (void)filch__park_through(&mine.waiter, FILCH_FOREVER);
     else
         (void)FILCH_LOAD(&slot->run, FK_done_look,
                          acquire); /* done meanwhile: the swap is relaxed */

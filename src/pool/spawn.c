@@ -2,6 +2,7 @@
 /* Giving tasks to a pool, and running a call inside one. */
 #include "pool.h"
 #include "task.h"
+#include "visit.h"
 
 #include "panic/panic.h"
 
@@ -69,9 +70,10 @@ static FILCH_ALWAYS_INLINE int spawn(struct filch_pool *pool, struct filch_task 
         return error;
     if (task == NULL && attr->name == NULL && attr->arg_drop == NULL) {
         void (*drop)(void *) = attr->drop != NULL ? attr->drop : drop_nothing;
-        return spawn_item(pool, &(struct task_item){fn, arg, &pool->tally, drop});
+        return spawn_item(
+            pool, &(struct task_item){.fn = fn, .arg = arg, .tally = &pool->tally, .drop = drop});
     }
-    struct filch_task *made = filch__task_new(attr, fn, arg);
+    struct filch_task *made = filch__task_new(attr, fn, arg, &pool->tally.cancel);
     if (made == NULL)
         return ENOMEM;
     struct filch_task *handle =
@@ -127,25 +129,35 @@ struct install {
     void (*fn)(void *);
     void *arg;
     struct waiter *waiter; /* the caller */
+    struct visit visit;    /* of a caller that can be cancelled */
     int result;
     struct filch_panic *panic; /* where the result is EOWNERDEAD */
 };
 
+static void install_end(struct install *install, int result)
+{
+    install->result = result;
+    filch__visit_end(&install->visit);
+    filch__unpark(install->waiter);
+}
+
 static void install_run(void *argument)
 {
     struct install *install = argument;
-    const struct filch__slot *level = filch__forks_level();
-    install->result =
-        filch__try_task(install->fn, install->arg, &install->panic, filch__forks->tail);
-    filch__forks_check(level); /* before the caller goes on */
-    filch__unpark(install->waiter);
+    struct worker *w = filch__worker;
+    const struct filch__slot *forked = filch__forks_level();
+    struct level level;
+    filch__level_init(&level, NULL, &install->visit.cancel);
+    filch__level_enter(w, &level);
+    int result = filch__try_task(install->fn, install->arg, &install->panic, filch__forks->tail);
+    filch__forks_check(forked); /* before the caller goes on */
+    filch__level_leave(w);
+    install_end(install, result);
 }
 
 static void install_drop(void *argument)
 {
-    struct install *install = argument;
-    install->result = ECANCELED;
-    filch__unpark(install->waiter);
+    install_end(argument, ECANCELED);
 }
 
 int filch_pool_install(struct filch_pool *pool, void (*fn)(void *), void *arg)
@@ -163,11 +175,15 @@ int filch_pool_install(struct filch_pool *pool, void (*fn)(void *), void *arg)
     struct waiter waiter;
     filch__waiter_init(&waiter);
     install.waiter = &waiter;
-    struct task_item item = {install_run, &install, &pool->tally, install_drop};
+    struct task_item item = {
+        .fn = install_run, .arg = &install, .tally = &pool->tally, .drop = install_drop};
+    filch__visit_begin(&install.visit, filch__cancel_here(), pool);
     error = inject(pool, &item, &item.arg, 1);
-    if (error != 0)
+    if (error != 0) {
+        filch__visit_end(&install.visit);
         return error;
-    (void)filch__park(&waiter, FILCH_FOREVER);
+    }
+    (void)filch__park_through(&waiter, FILCH_FOREVER); /* fn may use what is the caller's */
     if (install.result == EOWNERDEAD)
         filch_resume_unwind(install.panic);
     return install.result;

@@ -60,9 +60,10 @@ static bool steal_tasks(struct worker *w, struct worker *victim, struct found *f
 }
 
 /* A guest has claimed a half that is not of its own call: some worker's, then. */
-static bool hand_over(struct worker *w, struct filch__slot *slot)
+static bool hand_over(struct worker *w, const struct found *found)
 {
-    struct task_item item = {.fn = filch__strand_execute_exported, .arg = slot};
+    struct task_item item = {
+        .fn = filch__strand_execute_exported, .arg = found->slot, .within = found->within};
     if (filch__injector_put(&w->pool->injector, &item, &item.arg, 1) != 0)
         return false; /* no memory: it has to be done here */
     filch__idle_wake_server(w->pool);
@@ -74,11 +75,13 @@ static bool claim_slot(struct worker *w, struct forks *forks, struct found *foun
     found->slot = filch__forks_claim(forks);
     if (found->slot == NULL)
         return false;
-    /* The claim has acquired it, and it stays, or becomes NULL, until the slot is done. */
-    struct worker *region = FILCH_LOAD_RELAXED(&filch__room_of(forks)->region); /* see above */
+    /* The claim has acquired what the room says, and it stays, or becomes NULL, until the slot is done. */
+    const struct fork_room *room = filch__room_of(forks);
+    struct worker *region = FILCH_LOAD_RELAXED(&room->region); /* see above */
+    found->within = filch__room_cancel_of(room, found->slot);
     if (!w->is_guest)
         filch__worker_set_region(w, region);
-    else if (region != w && hand_over(w, found->slot))
+    else if (region != w && hand_over(w, found))
         return false;
     return true;
 }

@@ -14,6 +14,7 @@ struct worker;
 /* What a search has found: a claimed slot, or, where slot is NULL, a task. */
 struct found {
     struct filch__slot *slot;
+    struct cancel *within; /* of the slot */
     struct task_item item;
 };
 

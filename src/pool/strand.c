@@ -68,6 +68,7 @@ bool filch__strand_find_room(struct worker *w)
         return false;
     FILCH_STORE_RELAXED(&room->region,
                         FILCH_LOAD_RELAXED(&w->region)); /* owner: it has no forks yet */
+    FILCH_STORE_RELAXED(&room->level, w->strand->level); /* the same */
     use_room(w, room);
     filch__forks = &room->forks.owner;
     return true;
@@ -93,6 +94,7 @@ static FILCH_COLD void change_rooms(struct worker *w, struct strand *from, struc
         if (room == NULL)
             room = &w->no_room;
         FILCH_STORE_RELAXED(&room->region, from->region); /* it has no forks yet */
+        FILCH_STORE_RELAXED(&room->level, next->level);   /* the same */
         filch__forks = &room->forks.owner;
     }
     use_room(w, room);
@@ -113,7 +115,9 @@ int filch__strand_init(struct worker *w)
     }
     base->worker = w;
     base->region = w->is_guest ? w : NULL;
+    base->level = &w->outermost;
     w->base = w->strand = base;
+    FILCH_STORE_RELAXED(&room->level, base->level); /* handed over with each fork */
     /* Workers that sleep already have asked all places that there were. */
     use_room(w, room);
     filch__worker_set_region(w, base->region);
@@ -148,6 +152,7 @@ static struct strand *strand_new(struct worker *w)
     s->region = w->is_guest ? w : NULL;
     s->self = 0;
     s->task = NULL;
+    s->level = &w->outermost;
     if (++w->strand_count > w->stats.strands)
         filch__count(&w->stats.strands);
     return s;
@@ -171,6 +176,8 @@ void filch__strand_switch(struct worker *w, struct strand *next)
     from->region = FILCH_LOAD_RELAXED(&w->region); /* owner */
     if (FILCH_UNLIKELY(!filch__strand_has_no_forks(w) || next->room != NULL))
         change_rooms(w, from, next);
+    else
+        FILCH_STORE_RELAXED(&room_here(w)->level, next->level); /* handed over with each fork */
     if (FILCH_UNLIKELY(next->region != from->region))
         filch__worker_set_region(w, next->region);
     filch__fiber_switch(&from->fiber, &next->fiber);

@@ -33,7 +33,7 @@ int filch__tally_wait(struct tally *t, int64_t deadline_ns)
     t->waiter = &w;
     if (FILCH_FETCH_SUB(&t->count, 1, TL_release, acq_rel) == 1)
         return 0;
-    int error = filch__park(&w, deadline_ns);
+    int error = filch__park_through(&w, deadline_ns);
     FILCH_DCHECK(error != 0 || FILCH_LOAD_RELAXED(&t->count) == 0); /* all have ended; a check */
     if (error == 0)
         return 0;
@@ -43,5 +43,5 @@ int filch__tally_wait(struct tally *t, int64_t deadline_ns)
         if (FILCH_CAS(&t->count, &seen, seen + 1, TL_release, acq_rel))
             return error;
     }
-    return filch__park(&w, FILCH_FOREVER);
+    return filch__park_through(&w, FILCH_FOREVER);
 }

@@ -15,6 +15,7 @@
 #define FILCH_POOL_TALLY_H
 
 #include "base/atomic.h"
+#include "cancel.h"
 #include "park/park.h"
 
 #include <stdbool.h>
@@ -28,6 +29,7 @@ struct tally {
     bool keeps_panics;     /* const: somebody waits for the tasks, and wants to know */
     FILCH_SHARED(struct filch_panic *) panic; /* of the first task that panicked; NULL: none */
     FILCH_SHARED(size_t) other_panics;
+    struct cancel cancel; /* of the tasks, all of them */
 };
 
 /* What a worker holds of one tally. Owner only. */

@@ -27,24 +27,6 @@ static void end(struct filch_task *task, int result)
     release(task);
 }
 
-static void run(void *argument)
-{
-    struct filch_task *task = argument;
-    struct strand *s = filch__worker->strand;
-    struct filch_task *outer = s->task;
-    s->task = task;
-    const struct filch__slot *level = filch__forks_level();
-    int result = filch__try_task(task->fn, task->arg, &task->panic, filch__forks->tail);
-    filch__forks_check(level); /* before anybody knows that the task has ended */
-    s->task = outer;
-    end(task, result);
-}
-
-const char *filch__task_name(const struct filch_task *task)
-{
-    return task->name;
-}
-
 static void cancel(void *argument)
 {
     struct filch_task *task = argument;
@@ -53,8 +35,35 @@ static void cancel(void *argument)
     end(task, ECANCELED);
 }
 
+static void run(void *argument)
+{
+    struct filch_task *task = argument;
+    if (filch__cancel_look(&task->cancel) != 0) {
+        cancel(task);
+        return;
+    }
+    struct worker *w = filch__worker;
+    struct strand *s = w->strand;
+    struct filch_task *outer = s->task;
+    const struct filch__slot *forked = filch__forks_level();
+    struct level level;
+    filch__level_init(&level, NULL, &task->cancel);
+    filch__level_enter(w, &level);
+    s->task = task;
+    int result = filch__try_task(task->fn, task->arg, &task->panic, filch__forks->tail);
+    filch__forks_check(forked); /* before anybody knows that the task has ended */
+    s->task = outer;
+    filch__level_leave(w);
+    end(task, result);
+}
+
+const char *filch__task_name(const struct filch_task *task)
+{
+    return task->name;
+}
+
 struct filch_task *filch__task_new(const struct filch_task_attr *attr, void (*fn)(void *),
-                                   void *arg)
+                                   void *arg, struct cancel *around)
 {
     struct filch_task *task = filch__task_place_take();
     if (task == NULL)
@@ -66,6 +75,7 @@ struct filch_task *filch__task_new(const struct filch_task_attr *attr, void (*fn
     task->name = attr->name;
     task->process = filch__process_generation();
     task->panic = NULL;
+    filch__cancel_init(&task->cancel, around, around->pool);
     filch__event_renew(&task->ended);
     task->references = 2;
     return task;
@@ -83,10 +93,12 @@ struct task_item filch__task_item(struct filch_task *task, struct tally *tally)
 }
 
 /* Whether the task lies newest in the deque of the calling worker. It is run then, on top of the one that
- * joins it: that one cannot go on before it has ended. */
+ * joins it: that one cannot go on before it has ended. Not where that one is to wait no more. */
 static bool run_own(struct worker *w, struct filch_task *task)
 {
     struct task_item item;
+    if (filch_canceled() != 0)
+        return false;
     if (!filch__deque_peek(&w->deque, &item) || item.arg != task || item.fn != run ||
         !filch__deque_pop(&w->deque, &item))
         return false;
@@ -128,6 +140,8 @@ int filch_task_join_panic(struct filch_task *handle, int64_t deadline, struct fi
         return EPERM; /* a forked child: the task is not here */
     if (w == NULL || deadline != FILCH_FOREVER || !run_own(w, task)) {
         int error = filch__event_wait(&task->ended, deadline);
+        if (error == ECANCELED)
+            filch_task_detach(handle); /* so that the handle is gone whoever has been cancelled */
         if (error != 0)
             return error;
     }
@@ -160,6 +174,30 @@ void filch_task_detach(struct filch_task *handle)
     struct filch_task *task = find(handle, detached_twice);
     give_up(task, handle, detached_twice);
     release(task);
+}
+
+static void cancel_inside(void *argument)
+{
+    filch__cancel(argument);
+}
+
+int filch_task_cancel(struct filch_task *handle)
+{
+    if (handle == NULL)
+        return EINVAL;
+    struct filch_task *task =
+        find(handle, "a task was cancelled after it was joined or detached");
+    if (task->process != filch__process_generation())
+        return EPERM;
+    filch__event_precede(&task->ended, cancel_inside, &task->cancel);
+    return 0;
+}
+
+int filch_canceled(void)
+{
+    return FILCH_LIKELY(FILCH_LOAD_RELAXED(&filch__cancel_is_used) == 0) /* a hint */
+               ? 0
+               : filch__cancel_find(filch__cancel_here());
 }
 
 int filch_task_is_finished(const struct filch_task *handle)

@@ -3,6 +3,7 @@
 #ifndef FILCH_POOL_TASK_H
 #define FILCH_POOL_TASK_H
 
+#include "cancel.h"
 #include "deque.h"
 #include "task_place.h"
 
@@ -18,15 +19,16 @@ struct filch_task {
     void (*arg_drop)(void *);
     const char *name;
     uint64_t process; /* const: that spawned it */
+    struct cancel cancel;
     struct event ended;
     struct filch_panic *panic; /* written before `ended`; NULL: none, or it has been taken */
     int result;                /* the same */
     FILCH_SHARED(uint32_t) references; /* 2, 1, 0 */
 };
 
-/* Makes a task that nobody has spawned, without a handle. Returns NULL: no memory. */
+/* Makes a task that nobody has spawned, within `around` and without a handle. Returns NULL: no memory. */
 struct filch_task *filch__task_new(const struct filch_task_attr *attr, void (*fn)(void *),
-                                   void *arg);
+                                   void *arg, struct cancel *around);
 
 /* Frees a task that could not be spawned. */
 void filch__task_free_unspawned(struct filch_task *task);

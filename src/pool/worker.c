@@ -10,11 +10,7 @@
 #include "base/check.h"
 #include "panic/panic.h"
 
-enum {
-    /* Between looks at the clock while tasks with deadlines wait here. */
-    TIMERS_EVERY = 16,
-    YIELD_RESUME_BELOW = 64,
-};
+enum { YIELD_RESUME_BELOW = 64 };
 
 __thread struct worker *filch__worker __attribute__((tls_model("initial-exec")));
 
@@ -32,6 +28,7 @@ int filch__worker_init(struct worker *w, struct filch_pool *pool, size_t index, 
     w->fences = pool->fences;
     w->index = index;
     w->is_guest = is_guest;
+    filch__level_init(&w->outermost, NULL, &pool->tally.cancel); /* around what a guest does */
     filch__stack_cache_init(&w->stacks, &pool->stacks);
     int error = filch__deque_init(&w->deque, 0);
     if (error != 0)
@@ -42,11 +39,18 @@ int filch__worker_init(struct worker *w, struct filch_pool *pool, size_t index, 
     return error;
 }
 
+/* Whether a list of the woken holds more than a question, which nobody need answer any more. */
+__attribute__((unused)) static bool has_task(const struct worker *w, const struct waiter *first)
+{
+    return first != NULL && (first != &w->look_again || first->next != NULL);
+}
+
 void filch__worker_destroy(struct worker *w)
 {
     /* No task is lost, and nothing is due to anybody. */
     FILCH_DCHECK(w->suspended == 0 && w->yielded == NULL && w->leaving == NULL);
-    FILCH_DCHECK(w->ready == NULL && FILCH_LOAD_RELAXED(&w->woken) == NULL); /* it has ended */
+    FILCH_DCHECK(w->ready == NULL && w->waits == NULL);
+    FILCH_DCHECK(!has_task(w, FILCH_LOAD_RELAXED(&w->woken))); /* it has ended */
     FILCH_DCHECK(filch__deque_size(&w->deque) == 0 && w->credits.held == 0);
     FILCH_DCHECK(w->timers.first == NULL && !filch__forks_have_any(&w->room->forks));
     filch__strand_end(w);
@@ -95,6 +99,12 @@ static void task_ended(struct worker *w, struct tally *tally)
         filch__tally_ended(&w->credits, tally);
 }
 
+static FILCH_COLD void drop_task(const struct task_item *item)
+{
+    if (item->drop != NULL)
+        filch__worker_drop(item->drop, item->arg);
+}
+
 void filch__worker_run(struct worker *w, const struct task_item *item)
 {
     struct tally *tally = item->tally;
@@ -108,8 +118,9 @@ void filch__worker_run(struct worker *w, const struct task_item *item)
     w->tick++;
     filch__count(&w->stats.tasks);
     const struct filch__slot *level = filch__forks_level();
-    if (FILCH_UNLIKELY(item->drop != NULL) && filch__pool_state(w->pool) == POOL_CANCELLED)
-        filch__worker_drop(item->drop, item->arg);
+    if (FILCH_UNLIKELY(FILCH_LOAD_RELAXED(&filch__cancel_is_used) != 0) /* a hint */ &&
+        tally != NULL && filch__cancel_find(&tally->cancel) != 0)
+        drop_task(item);
     else
         item->fn(item->arg);
     filch__forks_check(level);
@@ -128,9 +139,13 @@ static void task_panicked(struct task_run *run, struct filch_panic *panic)
 
 void filch__worker_run_loop(void (*loop)(void *run), struct task_run *run)
 {
+    struct level level;
     struct filch_panic *panic;
+    filch__level_init(&level, &run->item, NULL);
+    filch__level_enter(run->w, &level);
     while (filch__try_task(loop, run, &panic, filch__forks->tail) != 0)
         task_panicked(run, panic);
+    filch__level_leave(run->w);
 }
 
 void filch__worker_drop(void (*drop)(void *), void *arg)
@@ -155,20 +170,23 @@ bool filch__worker_pop_slot(struct worker *w, const struct filch__slot *slot)
 
 /* --- the loop --- */
 
+void filch__worker_end_wait(struct worker *w, struct waiter *waiter)
+{
+    if (FILCH_LOAD_RELAXED(&waiter->state) /* owner */ != WAITER_PARKED)
+        return;                                        /* it is ready already */
+    FILCH_STORE_RELAXED(&waiter->state, WAITER_EMPTY); /* owner */
+    /* To the front: it is late already. Nobody else adds it, its state says so. */
+    filch__strand_ready_first(w, waiter->sleeper);
+}
+
 void filch__worker_fire_timers(struct worker *w)
 {
     if (w->timers.first == NULL)
         return;
     struct timer *timer;
     int64_t now_ns = filch__os->now_ns();
-    while ((timer = filch__timer_due(&w->timers, now_ns)) != NULL) {
-        struct waiter *waiter = timer->waiter;
-        if (FILCH_LOAD_RELAXED(&waiter->state) /* owner */ != WAITER_PARKED)
-            continue;                                      /* woken: it is ready already */
-        FILCH_STORE_RELAXED(&waiter->state, WAITER_EMPTY); /* owner */
-        /* To the front: it is late already. Nobody else adds it, its state says so. */
-        filch__strand_ready_first(w, waiter->sleeper);
-    }
+    while ((timer = filch__timer_due(&w->timers, now_ns)) != NULL)
+        filch__worker_end_wait(w, timer->waiter);
 }
 
 /* A strand that can go on; NULL: none. */
@@ -199,8 +217,7 @@ static FILCH_ALWAYS_INLINE bool may_resume(struct worker *w)
  * entered anew since). */
 static bool resume(struct worker *w)
 {
-    if (FILCH_UNLIKELY(w->timers.first != NULL) && w->tick % TIMERS_EVERY == 0)
-        filch__worker_fire_timers(w);
+    filch__worker_look_at_timers(w);
     if (FILCH_LIKELY(!may_resume(w)))
         return false;
     if (++w->tick % OTHERS_EVERY == 0 && filch__strand_has_ready(w))
@@ -257,7 +274,8 @@ static void look_for_work(struct worker *w, struct task_item *item)
         filch__idle_search_end(w);
         FILCH_DCHECK(is_at_base(w));
         if (found.slot != NULL) {
-            w->tick++; /* halves count too, or timers and the injector would wait as long as there are any */
+            w->tick++; /* halves count too, or the injector would wait as long as there are any */
+            *item = (struct task_item){.within = found.within};
             filch__slot_execute(found.slot);
         } else {
             *item = found.item;

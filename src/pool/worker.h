@@ -18,6 +18,7 @@
 #include "fiber/fiber.h"
 #include "forks.h"
 #include "idle.h"
+#include "level.h"
 #include "park/park.h"
 #include "tally.h"
 #include "task_place.h"
@@ -31,6 +32,16 @@ struct filch_pool;
 struct filch_thread;
 struct worker;
 
+/* A wait that can be cancelled; in the frame of the wait. Owner only. */
+struct wait {
+    struct waiter *waiter;
+    struct cancel *cancel; /* const: what it is within */
+    int64_t deadline_ns;   /* const: its own */
+    struct timer timer;    /* for the earliest one around */
+    struct wait *next;     /* in the worker's list */
+    struct wait **link;
+};
+
 /* A fork stack and its slots, a mapping. It stays with its worker: a strand that is left without open
  * forks leaves its room to the next one, and only one that has some takes it along. Thieves may look at
  * it as long as the pool lives. */
@@ -39,6 +50,7 @@ struct fork_room {
     /* The guest from whose own halves, through halves alone, what runs here has come; NULL: none. Set
      * when there are no forks, so it holds for all of them; owner writes. */
     FILCH_SHARED(struct worker *) region;
+    FILCH_SHARED(struct level *) level; /* the innermost when there were no forks; owner writes */
     struct fork_room *next; /* owner only: of the spare ones */
     struct fork_room *made; /* const: the worker's list of all it has made */
     size_t size_bytes;      /* const: of the mapping, which begins with this */
@@ -55,6 +67,7 @@ struct strand {
     uint64_t self;          /* its identity while it does not run; 0: none yet */
     struct filch__fork_stack *forks; /* with `room`: its filch__forks */
     struct filch_task *task;         /* the one with a handle that runs here; NULL: none */
+    struct level *level;             /* the innermost */
 };
 
 /* Counters, one set per worker, so that counting costs no sharing. Owner writes, others read. */
@@ -93,8 +106,10 @@ struct worker {
     /* What wakers touch. */
     _Alignas(FILCH_CACHE_LINE) FILCH_SHARED(struct waiter *) woken; /* stack of waiters to resume */
     FILCH_SHARED(struct waiter *)
-    sleeper;                       /* the worker itself, asleep; whoever takes it wakes it */
-    FILCH_SHARED(uint32_t) wakers; /* outside the pool, that are waking a task of this worker */
+    sleeper;                         /* the worker itself, asleep; whoever takes it wakes it */
+    FILCH_SHARED(uint32_t) wakers;   /* outside the pool, that are waking a task of this worker */
+    FILCH_SHARED(uint32_t) is_asked; /* `look_again` is in `woken`, or on its way */
+    struct waiter look_again;        /* stands for the question whether those that wait still may */
 
     /* Owner only from here. */
     _Alignas(FILCH_CACHE_LINE) struct filch_pool *pool; /* const */
@@ -129,6 +144,9 @@ struct worker {
     size_t victim_count;    /* const */
     size_t index;           /* const: place in the pool */
     size_t suspended;       /* strands that wait */
+    struct wait *waits;     /* those that can be cancelled */
+    struct level outermost; /* around all strands */
+    unsigned timer_looks;   /* times at which the timers could have been looked at */
     uint64_t tick;          /* tasks started, for what is looked at now and then */
     bool is_guest;          /* const */
     const void *visitor;    /* of a guest's place: tells one thread from another */
@@ -223,6 +241,27 @@ bool filch__worker_pop_slot(struct worker *w, const struct filch__slot *slot);
 /* Timers that are due make their waiters go on, unless those have been woken. */
 void filch__worker_fire_timers(struct worker *w);
 
+/* Whether something that waits on this worker could go on, by its timer too. */
+static inline bool filch__worker_is_due(struct worker *w)
+{
+    filch__worker_fire_timers(w);
+    return w->ready != NULL || FILCH_LOAD_RELAXED(&w->woken) != NULL; /* a look */
+}
+
+/* Ends the wait of a task of this worker without a wake-up, unless there has been one. */
+void filch__worker_end_wait(struct worker *w, struct waiter *waiter);
+
+/* Has the worker look again at those that wait on it: see filch__cancel_answer. Any thread. */
+void filch__worker_ask_waiting(struct worker *w);
+
+/* Fires the timers now and then, where there are any: before whatever is done next. */
+static FILCH_ALWAYS_INLINE void filch__worker_look_at_timers(struct worker *w)
+{
+    enum { TIMERS_EVERY = 16 }; /* the clock takes as long as some tasks do */
+    if (FILCH_UNLIKELY(w->timers.first != NULL) && ++w->timer_looks % TIMERS_EVERY == 0)
+        filch__worker_fire_timers(w);
+}
+
 /* --- strands (strand.c) --- */
 
 /* Prepares what the worker runs on: the base strand, and its room. Returns 0; ENOMEM. */
@@ -267,6 +306,51 @@ static inline bool filch__strand_has_no_forks(struct worker *w)
 {
     return FILCH_LOAD_RELAXED(&filch__forks->tail) /* owner */ ==
            FILCH_LOAD_RELAXED(&w->room) /* owner */->forks.base;
+}
+
+/* --- levels --- */
+
+/* Adds a level to the running strand; takes the innermost one away, whose halves are done. What is forked
+ * meanwhile belongs to it. */
+static inline void filch__level_enter(struct worker *w, struct level *level)
+{
+    struct fork_room *room = FILCH_LOAD_RELAXED(&w->room); /* owner */
+    struct level *outer = w->strand->level;
+    /* Where the fork stack has an extension, nothing is pushed here. */
+    struct filch__slot *next = FILCH_LOAD_RELAXED(&room->forks.owner.tail); /* owner */
+    level->outer = outer;
+    w->strand->level = level;
+    /* Relaxed: only the claim of a later slot makes a thief look. */
+    if (next == room->forks.base) {
+        FILCH_STORE_RELAXED(&room->level, level); /* as said */
+        return;
+    }
+    outer->inner = level;
+    FILCH_STORE_RELAXED(&outer->inner_from, next); /* as said */
+}
+
+static inline void filch__level_leave(struct worker *w)
+{
+    struct fork_room *room = FILCH_LOAD_RELAXED(&w->room); /* owner */
+    struct level *outer = w->strand->level->outer;
+    w->strand->level = outer;
+    FILCH_STORE_RELAXED(&outer->inner_from, LEVEL_IS_INNERMOST); /* as above */
+    if (FILCH_LOAD_RELAXED(&room->forks.owner.tail) /* owner */ == room->forks.base)
+        FILCH_STORE_RELAXED(&room->level, outer); /* as above */
+}
+
+/* What can cancel a half that the caller has claimed, or owns. */
+static inline struct cancel *filch__room_cancel_of(const struct fork_room *room,
+                                                   const struct filch__slot *slot)
+{
+    return filch__level_cancel_of(FILCH_LOAD_RELAXED(&room->level), slot); /* as above */
+}
+
+/* What can cancel the running code; NULL: nothing. */
+static inline struct cancel *filch__cancel_here(void)
+{
+    const struct worker *w = filch__worker;
+    return w == NULL ? NULL : filch__level_cancel(w->strand->level);
 }
 
 /* Sets the running strand aside until the worker's deque is short; the tasks there run meanwhile.

@@ -34,8 +34,9 @@ struct loop {
     filch_for_body *body;
     void *ctx;
     FILCH_SHARED(size_t)
-    grain;         /* iterations of a leaf, as far as known; all who work on it write */
-    bool is_timed; /* const: the grain is found by time */
+    grain;                   /* iterations of a leaf, as far as known; all who work on it write */
+    FILCH_SHARED(int) error; /* why a part of it was not done; 0: all was */
+    bool is_timed;           /* const: the grain is found by time */
 };
 
 static void run_range(struct loop *loop, size_t begin, size_t end);
@@ -77,8 +78,25 @@ static void run_leaf(struct loop *loop, size_t begin, size_t end)
         speak_up(w);
 }
 
+/* What runs here has been cancelled: whether the loop is to hand out no more ranges. */
+static FILCH_COLD bool is_cut_short(struct loop *loop)
+{
+    int error = filch_canceled();
+    if (error != 0)
+        FILCH_STORE_RELAXED(&loop->error, error); /* read when everybody has ended */
+    return error != 0;
+}
+
+static FILCH_ALWAYS_INLINE bool is_over(struct loop *loop)
+{
+    return FILCH_UNLIKELY(FILCH_LOAD_RELAXED(&filch__cancel_is_used) != 0) /* a hint */ &&
+           is_cut_short(loop);
+}
+
 static void run_range(struct loop *loop, size_t begin, size_t end)
 {
+    if (is_over(loop))
+        return;
     size_t grain = FILCH_LOAD_RELAXED(&loop->grain); /* a hint */
     /* A grain of the user's is a minimum: no half may be shorter. */
     if (end - begin <= grain || (!loop->is_timed && (end - begin) / 2 < grain)) {
@@ -187,6 +205,8 @@ static void run_timed(struct worker *w, struct loop *loop, size_t begin, size_t 
 static void run_loop(struct loop *loop, size_t begin, size_t end)
 {
     struct worker *w = filch__worker;
+    if (is_over(loop))
+        return;
     if (loop->is_timed)
         run_timed(w, loop, begin, end);
     else
@@ -200,11 +220,11 @@ static inline void leave(struct worker **guest)
         filch__guest_leave(*guest);
 }
 
-void filch_for(size_t begin, size_t end, filch_for_body *body, void *ctx)
+int filch_for(size_t begin, size_t end, filch_for_body *body, void *ctx)
 {
     FILCH_CHECK(body != NULL, "filch_for: the body is NULL");
     if (begin >= end)
-        return;
+        return 0;
     struct loop loop = {.body = body, .ctx = ctx, .grain = 1, .is_timed = true};
     struct filch_pool *pool = NULL;
     struct worker *guest __attribute__((cleanup(leave), unused)) = NULL;
@@ -214,6 +234,7 @@ void filch_for(size_t begin, size_t end, filch_for_body *body, void *ctx)
         run_loop(&loop, begin, end);
     else
         body(begin, end, ctx);
+    return FILCH_LOAD_RELAXED(&loop.error); /* everybody has ended */
 }
 
 /* --- with options --- */
@@ -227,7 +248,7 @@ struct shared_loop {
 
 static void run_shared(struct shared_loop *s)
 {
-    for (;;) {
+    while (!is_over(&s->loop)) {
         size_t grain = FILCH_LOAD_RELAXED(&s->loop.grain); /* a hint */
         size_t begin = FILCH_LOAD_RELAXED(&s->next);       /* the swap decides */
         size_t end;
@@ -261,12 +282,13 @@ struct for_call {
     size_t end;
     filch_for_body *body;
     void *ctx;
+    int error; /* out */
 };
 
 /* Runs on a worker or guest of the right pool. */
 static void run_call(void *argument)
 {
-    const struct for_call *call = argument;
+    struct for_call *call = argument;
     size_t most = call->options->max_workers;
     size_t grain = call->options->grain;
     struct loop loop = {.body = call->body,
@@ -275,10 +297,12 @@ static void run_call(void *argument)
                         .is_timed = grain == 0};
     if (most == 0 || filch__worker == NULL || most >= filch__worker->pool->width) {
         run_loop(&loop, call->begin, call->end);
+        call->error = FILCH_LOAD_RELAXED(&loop.error); /* everybody has ended */
         return;
     }
     struct shared_loop shared = {.loop = loop, .end = call->end, .next = call->begin};
     run_members(&shared, most);
+    call->error = FILCH_LOAD_RELAXED(&shared.loop.error); /* everybody has ended */
 }
 
 int filch_for_with(const struct filch_for_options *options, size_t begin, size_t end,
@@ -297,7 +321,7 @@ int filch_for_with(const struct filch_for_options *options, size_t begin, size_t
         return error;
     if (begin >= end)
         return 0;
-    struct for_call call = {options, begin, end, body, ctx};
+    struct for_call call = {options, begin, end, body, ctx, 0};
     if (error != 0) {
         body(begin, end, ctx);
         return 0;
@@ -305,7 +329,8 @@ int filch_for_with(const struct filch_for_options *options, size_t begin, size_t
     struct worker *guest __attribute__((cleanup(leave), unused)) =
         filch__worker == NULL ? filch__guest_enter(pool) : NULL;
     if (filch__worker == NULL || filch__worker->pool != pool)
-        return filch_pool_install(pool, run_call, &call);
-    run_call(&call);
-    return 0;
+        error = filch_pool_install(pool, run_call, &call);
+    else
+        run_call(&call);
+    return error != 0 ? error : call.error;
 }

@@ -4,6 +4,7 @@
 #include "scope.h"
 
 #include "process.h"
+#include "task.h"
 
 #include "base/check.h"
 #include "panic/panic.h"
@@ -15,6 +16,7 @@ struct filch_scope {
         *guest;       /* the place that the body's thread took for it; NULL: had one, or got none */
     uint64_t process; /* that opened it */
     struct filch_panic *opened_in; /* the panic that was under way when it was opened */
+    struct level level;            /* of its body, where a worker or guest runs it */
 };
 
 _Static_assert(sizeof(struct filch_scope) <= sizeof(((struct filch__scope_frame *)0)->room),
@@ -43,6 +45,11 @@ int filch__scope_open(struct filch_scope *s, struct filch_pool *pool)
     s->process = filch__process_generation();
     s->tally.keeps_panics = true;
     s->opened_in = filch__panic_current;
+    struct cancel *around = filch__cancel_here();
+    filch__cancel_init(&s->tally.cancel, around != NULL ? around : &pool->tally.cancel, pool);
+    filch__level_init(&s->level, NULL, &s->tally.cancel);
+    if (filch__worker != NULL)
+        filch__level_enter(filch__worker, &s->level);
     return 0;
 }
 
@@ -56,8 +63,12 @@ struct own_run {
 static void run_own_tasks(void *argument)
 {
     struct own_run *own = argument;
-    while (filch__worker_pop_of(own->run.w, own->tally, &own->run.item))
-        filch__worker_run(own->run.w, &own->run.item);
+    struct worker *w = own->run.w;
+    while (filch__worker_pop_of(w, own->tally, &own->run.item)) {
+        filch__worker_run(w, &own->run.item);
+        if (FILCH_UNLIKELY(w->tick % OTHERS_EVERY == 0) && filch__worker_is_due(w))
+            return; /* they may breed for ever; and what waits here could go on */
+    }
 }
 
 /* They are not unwound, even if the frames below are. */
@@ -94,6 +105,8 @@ void filch__scope_close(struct filch_scope *s)
     }
     int error = filch__tally_wait(&s->tally, FILCH_FOREVER);
     FILCH_CHECK(error == 0, "a scope without a deadline ran out of time");
+    if (s->level.outer != NULL)
+        filch__level_leave(filch__worker);
     if (s->guest != NULL)
         filch__guest_leave(s->guest);
     pass_on(s);
@@ -114,16 +127,48 @@ void filch__scope_leave(struct filch__scope_frame *frame)
         filch__scope_close(filch__scope_of(frame));
 }
 
+static void close_body(struct filch_scope **s)
+{
+    filch__scope_close(*s);
+}
+
+static void run_body(struct filch_scope *s, void (*body)(struct filch_scope *s, void *ctx),
+                     void *ctx)
+{
+    struct filch_scope *open __attribute__((cleanup(close_body))) = s;
+    body(open, ctx);
+}
+
 int filch_scope_run(void (*body)(struct filch_scope *s, void *ctx), void *ctx)
 {
     if (body == NULL)
         return EINVAL;
-    struct filch__scope_frame frame __attribute__((cleanup(filch__scope_leave))) = {.is_open = 0};
-    int error = filch__scope_open(filch__scope_of(&frame), NULL);
+    struct filch__scope_frame frame = {.is_open = 0};
+    struct filch_scope *s = filch__scope_of(&frame);
+    int error = filch__scope_open(s, NULL);
     if (error != 0)
         return error;
-    frame.is_open = 1;
-    body(filch__scope_of(&frame), ctx);
+    run_body(s, body, ctx);
+    return (int)FILCH_LOAD_RELAXED(&s->tally.cancel.cut); /* all that was inside has ended */
+}
+
+int filch_scope_cancel(struct filch_scope *s)
+{
+    if (s == NULL)
+        return EINVAL;
+    if (s->process != filch__process_generation())
+        return EPERM;
+    filch__cancel(&s->tally.cancel);
+    return 0;
+}
+
+int filch_scope_set_deadline(struct filch_scope *s, int64_t deadline)
+{
+    if (s == NULL)
+        return EINVAL;
+    if (s->process != filch__process_generation())
+        return EPERM;
+    filch__cancel_set_deadline(&s->tally.cancel, deadline);
     return 0;
 }
 
@@ -141,20 +186,47 @@ static int spawn_from_outside(struct filch_scope *s, const struct task_item *ite
     return error;
 }
 
-int filch_scope_spawn(struct filch_scope *s, void (*fn)(void *), void *arg)
+static FILCH_ALWAYS_INLINE int spawn(struct filch_scope *s, const struct task_item *item)
 {
     struct worker *w = filch__worker;
-    if (s == NULL || fn == NULL)
-        return EINVAL;
-    struct task_item item = {.fn = fn, .arg = arg, .tally = &s->tally};
     if (FILCH_UNLIKELY(w == NULL || w->pool != s->pool))
-        return spawn_from_outside(s, &item);
+        return spawn_from_outside(s, item);
     filch__tally_spawned(&w->credits, &s->tally);
-    int error = filch__worker_push(w, &item);
+    int error = filch__worker_push(w, item);
     if (FILCH_UNLIKELY(error != 0)) {
         filch__tally_ended(&w->credits, &s->tally);
         return error;
     }
     filch__strand_bound_spawns(w);
     return 0;
+}
+
+int filch_scope_spawn(struct filch_scope *s, void (*fn)(void *), void *arg)
+{
+    if (s == NULL || fn == NULL)
+        return EINVAL;
+    struct task_item item = {.fn = fn, .arg = arg, .tally = &s->tally};
+    return spawn(s, &item);
+}
+
+int filch_scope_spawn_task(struct filch_scope *s, struct filch_task **task,
+                           const struct filch_task_attr *attr, void (*fn)(void *), void *arg)
+{
+    static const struct filch_task_attr defaults;
+    if (attr == NULL)
+        attr = &defaults;
+    if (s == NULL || fn == NULL || task == NULL)
+        return EINVAL;
+    struct filch_task *made = filch__task_new(attr, fn, arg, &s->tally.cancel);
+    if (made == NULL)
+        return ENOMEM;
+    struct filch_task *handle =
+        filch__task_handle_begin(made); /* it may end before the spawn does */
+    struct task_item item = filch__task_item(made, &s->tally);
+    int error = spawn(s, &item);
+    if (error != 0)
+        filch__task_free_unspawned(made);
+    else
+        *task = handle;
+    return error;
 }

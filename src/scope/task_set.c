@@ -26,6 +26,7 @@ struct filch_task_set {
     struct filch_pool *pool; /* const, as the next two */
     void (*result_drop)(void *);
     uint64_t process;
+    struct cancel cancel; /* of its tasks, all of them */
     struct lock lock;
     bool is_cancelled;         /* under the lock, as all below */
     size_t unended;            /* tasks that were spawned and have not ended */
@@ -57,6 +58,8 @@ int filch_task_set_create(struct filch_task_set **set, const struct filch_task_s
     s->result_drop = config->result_drop;
     s->process = filch__process_generation();
     s->ended_end = &s->ended;
+    /* A set is of no scope: its handle may leave the one that it was made in. */
+    filch__cancel_init(&s->cancel, &pool->tally.cancel, pool);
     *set = s;
     return 0;
 }
@@ -132,7 +135,12 @@ static void run(void *argument)
         cancel(m);
         return;
     }
+    struct worker *w = filch__worker;
+    struct level level;
+    filch__level_init(&level, NULL, &m->set->cancel);
+    filch__level_enter(w, &level);
     m->end.error = filch__try_task(call, m, &m->end.panic, filch__forks->tail);
+    filch__level_leave(w);
     end(m);
 }
 
@@ -272,10 +280,12 @@ size_t filch_task_set_left(const struct filch_task_set *set)
 
 /* --- the end of the set --- */
 
-/* Under the lock. */
+/* Under the lock, which it gives back. */
 static void cancel_rest(struct filch_task_set *s)
 {
     s->is_cancelled = true; /* those that have not begun will see it */
+    filch__unlock(&s->lock);
+    filch__cancel(&s->cancel); /* and those that wait */
 }
 
 void filch_task_set_cancel(struct filch_task_set *set)
@@ -284,7 +294,6 @@ void filch_task_set_cancel(struct filch_task_set *set)
         return;
     filch__lock(&set->lock);
     cancel_rest(set);
-    filch__unlock(&set->lock);
 }
 
 /* Whether the caller runs on top of one of the set's tasks. Under the lock. */
@@ -314,8 +323,9 @@ void filch_task_set_drop(struct filch_task_set *set)
     filch__lock(&set->lock);
     FILCH_CHECK(!is_within(set, self), "a task set was dropped by one of its own tasks");
     cancel_rest(set);
+    filch__lock(&set->lock);
     while (set->unended != 0) {
-        (void)filch__crowd_wait(&set->dropping, &set->lock, FILCH_FOREVER);
+        filch__crowd_wait_through(&set->dropping, &set->lock);
         filch__lock(&set->lock);
     }
     filch__unlock(&set->lock);

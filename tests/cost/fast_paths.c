@@ -216,7 +216,7 @@ static void count_loop(void *name)
 
 static void push_all(struct deque *q)
 {
-    const struct task_item item = {task, NULL, NULL, NULL};
+    const struct task_item item = {.fn = task};
     for (unsigned i = 0; i < DEQUE_TASKS; i++)
         require(filch__deque_push(q, &item) == 0);
 }

@@ -20,6 +20,9 @@
 #define __builtin_ia32_pause() ((void)0)
 #undef errno
 #define errno model_errno
+#ifndef ECANCELED /* its <errno.h> is short */
+#define ECANCELED 125
+#endif
 static _Thread_local int model_errno;
 /* Nor does it initialise thread-local structs. All threads of a model are of one kind, so their
  * thread-local variables may be one. */
@@ -41,7 +44,9 @@ static int model_count;
 
 /* A retry loop that waits for another thread is followed this far and no further: the checker takes
  * an endless one for a thread that waits in vain. */
+#ifndef MODEL_ROUNDS
 #define MODEL_ROUNDS 4
+#endif
 #define MODEL_BOUNDED(condition)                                                                   \
     for (int model_round = 0; (condition) && (__VERIFIER_assume(model_round++ < MODEL_ROUNDS), 1);)
 

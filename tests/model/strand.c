@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Tasks as waiters: a task that waits leaves its strand, its worker goes on with another one and
  * sleeps; whoever wakes the task makes that worker go on with it. No wake-up is lost, none comes twice,
- * and the waker touches nothing that may be gone.
+ * and the waker touches nothing that may be gone. Whoever cancels what the task runs within ends its
+ * wait.
  *
  * A fiber is a thread of the checker here, one at a time of those that are one worker: what is handed
  * over with the turn is what comes before it in the one thread that they are. */
 #define WIDTH 1
+#define MODEL_ROUNDS 6
 #include "workers.h"
 
 #include "halves.h"
@@ -21,6 +23,7 @@
 
 #include "park/park.c"
 #include "park/park_thread.c"
+#include "pool/cancel.c"
 #include "pool/forks.c"
 #include "pool/idle.c"
 #include "pool/park_task.c"
@@ -65,6 +68,11 @@ static void *fiber_thread(void *argument)
 }
 
 /* --- stand-ins for the rest of the pool --- */
+
+void filch__visits_ask(struct cancel *c)
+{
+    (void)c; /* there are none */
+}
 
 __thread uint64_t filch__self __attribute__((tls_model("initial-exec")));
 
@@ -146,7 +154,13 @@ bool filch__search_sees_work(struct filch_pool *p)
 #define HAS_STACK 0
 #define HAS_DEADLINE 1
 #define BODIES waits, clock, wakes
+#elif SCENARIO == 6 /* only cancelled; how that ends a wait beside a wake-up, 3 and 5 show */
+#define BODIES waits, cancels
+#elif SCENARIO == 7 /* likewise, where there is no other stack */
+#define HAS_STACK 0
+#define BODIES waits, cancels
 #endif
+#define IS_CANCELLED (SCENARIO >= 6)
 #ifndef HAS_STACK
 #define HAS_STACK 1
 #endif
@@ -156,6 +170,9 @@ bool filch__search_sees_work(struct filch_pool *p)
 
 static struct waiter *waiter; /* gone when the wait has ended */
 static int data;              /* plain */
+static int reason;            /* plain; written before it is cancelled */
+static struct cancel around;
+static int callers; /* inside filch__cancel, or yet to come: what they cancel stays */
 
 static void *clock(void *unused)
 {
@@ -170,6 +187,15 @@ static void *wakes(void *unused)
     (void)unused;
     data = 1;
     filch__unpark(waiter);
+    return NULL;
+}
+
+static void *cancels(void *unused)
+{
+    (void)unused;
+    reason = 1;
+    filch__cancel(&around);
+    (void)__atomic_fetch_sub(&callers, 1, __ATOMIC_RELEASE);
     return NULL;
 }
 
@@ -194,6 +220,8 @@ static void *waits(void *unused)
     bases[2].fiber.context = &other;
     w->spare = HAS_STACK ? &bases[2] : NULL;
     w->spare_count = HAS_STACK;
+    filch__level_init(&w->outermost, NULL, IS_CANCELLED ? &around : NULL);
+    bases[0].level = bases[2].level = &w->outermost;
     if (HAS_STACK)
         pthread_create(&other.thread, NULL, fiber_thread, &other);
 
@@ -202,8 +230,12 @@ static void *waits(void *unused)
         error = filch__park(waiter, 1);
     if (error == ETIMEDOUT)
         error = filch__park(waiter, FILCH_FOREVER);
-    assert(error == 0);
-    assert(data == 1);
+    if (IS_CANCELLED)
+        assert(error == ECANCELED && reason == 1 && (int)around.cut == error);
+    else
+        assert(error == 0 && data == 1);
+    while (__atomic_load_n(&callers, __ATOMIC_ACQUIRE) != 0) {
+    }
     assert(w->strand == &bases[0] && w->suspended == 0 && w->timers.first == NULL);
     free(waiter);
 
@@ -223,6 +255,10 @@ static void *waits(void *unused)
 
 int main(void)
 {
+    if (IS_CANCELLED) {
+        filch__cancel_init(&around, NULL, &pool);
+        callers = 1;
+    }
     if (SCENARIO == 2)
         pool.idle.word += IDLE_SEARCHING; /* somebody else, so that no barrier helps the sleeper */
     waiter = malloc(sizeof *waiter);

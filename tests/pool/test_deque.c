@@ -13,7 +13,7 @@ static void nothing(void *argument)
 
 static struct task_item item_of(uintptr_t number)
 {
-    return (struct task_item){nothing, (void *)number, NULL, NULL};
+    return (struct task_item){.fn = nothing, .arg = (void *)number};
 }
 
 static uintptr_t number_of(const struct task_item *item)
@@ -104,7 +104,8 @@ xt_define(all_four_words_travel)
     struct deque q;
     int x;
     assert_int_equal(filch__deque_init(&q, 0), 0);
-    struct task_item in = {nothing, &x, (struct tally *)(void *)&q, nothing};
+    struct task_item in = {
+        .fn = nothing, .arg = &x, .tally = (struct tally *)(void *)&q, .drop = nothing};
     struct task_item out = {0};
     for (int stolen = 0; stolen < 2; stolen++) {
         assert_int_equal(filch__deque_push(&q, &in), 0);

@@ -6,7 +6,7 @@
 
 xt_define(an_empty_list)
 {
-    struct timer_list list = {NULL};
+    struct timer_list list = {0};
     assert_true(filch__timer_next(&list) == INT64_MAX);
     assert_null(filch__timer_due(&list, INT64_MAX));
     struct timer never_added = {.deadline_ns = 5};
@@ -16,7 +16,7 @@ xt_define(an_empty_list)
 
 xt_define(a_timer_is_due_at_its_deadline)
 {
-    struct timer_list list = {NULL};
+    struct timer_list list = {0};
     struct timer t = {.deadline_ns = 100};
     filch__timer_add(&list, &t);
     assert_true(filch__timer_next(&list) == 100);
@@ -32,7 +32,7 @@ xt_define(a_timer_is_due_at_its_deadline)
 
 xt_define(extreme_deadlines)
 {
-    struct timer_list list = {NULL};
+    struct timer_list list = {0};
     struct timer timers[] = {
         {.deadline_ns = INT64_MAX}, {.deadline_ns = INT64_MIN}, {.deadline_ns = 0}};
     for (int i = 0; i < 3; i++)
@@ -50,7 +50,7 @@ xt_define(any_order_of_adding_and_removing)
 {
     static struct timer timers[TIMERS];
     static uint64_t added[TIMERS]; /* when; 0: not in the list */
-    struct timer_list list = {NULL};
+    struct timer_list list = {0};
     uint64_t seed = xt_seed();
     int64_t now = 0;
     for (uint64_t step = 1; step < 20000; step++) {

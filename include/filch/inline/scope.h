@@ -15,8 +15,8 @@ struct filch__scope_frame {
     int is_open; /* owner only, like the next */
     int done;    /* the block has been entered once */
     union {
-        uint64_t words[16];
-        void *pointers[16];
+        uint64_t words[24];
+        void *pointers[24];
     } room;
 };
 

@@ -79,7 +79,7 @@ int filch__choice_try(const struct choice *choice, size_t *index);
 
 /* Waits until one is done, which filch__choice_try has not.
  *   entries  as many as there are operations; the caller's frame                         [in,out]
- * Returns what the one at *index has returned, never EAGAIN; ETIMEDOUT. */
+ * Returns what the one at *index has returned, never EAGAIN; ETIMEDOUT; ECANCELED. */
 int filch__choice_wait(const struct choice *choice, struct entry *entries, int64_t deadline_ns,
                        size_t *index);
 

@@ -2,6 +2,7 @@
 /* Waiting for one of several operations; a lone one is the case of one. */
 #include "chan/channel.h"
 
+#include "os/os.h"
 #include "park/spin.h"
 
 /* A party's number for chance: cheap, and no two threads alike. */
@@ -119,7 +120,7 @@ static FILCH_ALWAYS_INLINE void take_back(const struct choice *choice, struct en
     }
 }
 
-/* Waits once. Returns 0: woken, and *claim says how; EAGAIN: one is ready; ETIMEDOUT. */
+/* Waits once. Returns 0: woken, and *claim says how; EAGAIN: one is ready; what park returns. */
 static FILCH_ALWAYS_INLINE int wait_once(const struct choice *choice, struct entry *entries,
                                          int64_t until_ns, uint32_t *claim)
 {
@@ -129,7 +130,8 @@ static FILCH_ALWAYS_INLINE int wait_once(const struct choice *choice, struct ent
     size_t shown = show(choice, entries, &party, &is_ready);
     int error = is_ready ? EAGAIN : filch__park(&party.waiter, until_ns);
     if (error != 0 && !filch__party_withdraw(&party)) {
-        (void)filch__park(&party.waiter, FILCH_FOREVER); /* somebody has it: its touch is due */
+        (void)filch__park_through(&party.waiter,
+                                  FILCH_FOREVER); /* somebody has it: its touch is due */
         error = 0;
     }
     /* The party's own by now: it is withdrawn, or what claimed it has unparked it. */
@@ -152,6 +154,12 @@ static FILCH_ALWAYS_INLINE int try_claimed(const struct choice *choice, uint32_t
     return error;
 }
 
+/* Whether a wait has ended at a moment of a channel, whose message somebody else may have taken. */
+static bool is_moment(int wait_error, int64_t until_ns, int64_t deadline_ns)
+{
+    return wait_error == ETIMEDOUT && until_ns != deadline_ns && filch__os->now_ns() >= until_ns;
+}
+
 /* Compiled for a choice of one, and for any. */
 static FILCH_ALWAYS_INLINE int wait_for(const struct choice *choice, struct entry *entries,
                                         int64_t deadline_ns, size_t *index)
@@ -165,7 +173,8 @@ static FILCH_ALWAYS_INLINE int wait_for(const struct choice *choice, struct entr
             error = try_claimed(choice, claim, index);
         if (error == EAGAIN) /* after a deadline too: an event is never reported as lost */
             error = try_all(choice, index);
-        bool is_over = wait_error != 0 && wait_error != EAGAIN && until_ns == deadline_ns;
+        bool is_over = wait_error != 0 && wait_error != EAGAIN &&
+                       !is_moment(wait_error, until_ns, deadline_ns);
         if (error == EAGAIN && is_over)
             return wait_error;
     }

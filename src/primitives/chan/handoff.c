@@ -40,7 +40,8 @@ int filch__handoff(struct channel *c, enum side side, void *value, int64_t deadl
             return error;
         }
         if (error != 0)
-            (void)filch__park(&party.waiter, FILCH_FOREVER); /* somebody has it: its touch is due */
+            (void)filch__park_through(&party.waiter,
+                                      FILCH_FOREVER); /* somebody has it: its touch is due */
         /* What claimed it has taken it out and unparked it. */
         if ((FILCH_LOAD_RELAXED(&party.claim) & 1) != 0)
             return 0; /* done; else it was to try: the other side has gone */

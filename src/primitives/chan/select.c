@@ -63,7 +63,7 @@ static int choose_in(struct op *ops, struct entry *entries, struct filch_select_
     int error = filch__choice_try(&choice, &chosen);
     if (error == EAGAIN && (how & WAITS) != 0)
         error = filch__choice_wait(&choice, entries, deadline, &chosen);
-    if (error == EAGAIN || error == ETIMEDOUT)
+    if (error == EAGAIN || error == ETIMEDOUT || error == ECANCELED)
         return error;
     cases[chosen].error = error;
     *index = chosen;

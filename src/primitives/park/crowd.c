@@ -44,7 +44,16 @@ int filch__crowd_wait(struct crowd *c, struct lock *lock, int64_t deadline_ns)
     int error = filch__park(&w.waiter, deadline_ns);
     if (error == 0 || take_back(lock, &w))
         return error;
-    return filch__park(&w.waiter, FILCH_FOREVER); /* the waker has it: its touch is due */
+    return filch__park_through(&w.waiter, FILCH_FOREVER); /* the waker has it: its touch is due */
+}
+
+void filch__crowd_wait_through(struct crowd *c, struct lock *lock)
+{
+    struct crowd_waiter w;
+    filch__waiter_init(&w.waiter);
+    add(c, &w);
+    filch__unlock(lock);
+    (void)filch__park_through(&w.waiter, FILCH_FOREVER);
 }
 
 struct crowd_waiter *filch__crowd_take(struct crowd *c)

@@ -25,11 +25,14 @@ struct crowd {
 /* Gives the lock back, and waits for a filch__crowd_wake.
  *   lock         held; not held afterwards                                              [in,out]
  *   deadline_ns  absolute, CLOCK_MONOTONIC; FILCH_FOREVER for none
- * Returns 0: woken, and nothing of the crowd is touched any more; what park returns: nobody has taken
+ * Returns 0: woken, and nothing of the crowd is touched any more; ETIMEDOUT, ECANCELED: nobody has taken
  * the caller out.
  * Blocks: yes; a task suspends, its worker goes on. Panics: never. Ordering: what the waker did under
  * the lock is seen under the lock. */
 int filch__crowd_wait(struct crowd *c, struct lock *lock, int64_t deadline_ns);
+
+/* The same for a wait that must not be abandoned: neither a deadline nor a cancellation ends it. */
+void filch__crowd_wait_through(struct crowd *c, struct lock *lock);
 
 /* Takes all out, under the lock. Returns them, for filch__crowd_wake. */
 struct crowd_waiter *filch__crowd_take(struct crowd *c);

@@ -27,6 +27,14 @@ void filch__event_set(struct event *e)
     }
 }
 
+void filch__event_precede(struct event *e, void (*fn)(void *), void *arg)
+{
+    filch__lock(&e->lock);
+    if (!FILCH_LOAD_RELAXED(&e->has_happened)) /* under lock */
+        fn(arg);
+    filch__unlock(&e->lock);
+}
+
 /* Takes the waiter out again. Returns false where the setter has it already. */
 static bool take_back(struct event *e, struct event_waiter *w)
 {
@@ -59,7 +67,7 @@ int filch__event_wait(struct event *e, int64_t deadline_ns)
     if (has_happened)
         return 0;
     int error = filch__park(&w.waiter, deadline_ns);
-    if (error != ETIMEDOUT || take_back(e, &w))
+    if (error == 0 || take_back(e, &w))
         return error;
-    return filch__park(&w.waiter, FILCH_FOREVER); /* the setter has it: its touch is due */
+    return filch__park_through(&w.waiter, FILCH_FOREVER); /* the setter has it: its touch is due */
 }

@@ -22,9 +22,13 @@ struct event {
  * Blocks: briefly. Panics: never. Ordering: releases to every wait that returns 0 (EV_set). */
 void filch__event_set(struct event *e);
 
+/* Calls fn(arg) unless the event has happened, and keeps it from happening meanwhile.
+ * Blocks: briefly. Panics: never; nor does fn, which is short. */
+void filch__event_precede(struct event *e, void (*fn)(void *), void *arg);
+
 /* Waits for the event.
  *   deadline_ns  absolute, CLOCK_MONOTONIC; FILCH_FOREVER for none
- * Returns 0; ETIMEDOUT. Blocks: yes; a task suspends, its worker goes on. Panics: never.
+ * Returns 0; ETIMEDOUT; ECANCELED. Blocks: yes; a task suspends, its worker goes on. Panics: never.
  * Ordering: acquires what the setter released (EV_look). */
 int filch__event_wait(struct event *e, int64_t deadline_ns);
 

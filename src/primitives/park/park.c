@@ -13,6 +13,7 @@ __thread struct waiter_kind filch__waiter_kind
 void filch__waiter_init(struct waiter *w)
 {
     w->state = WAITER_EMPTY; /* nobody else knows it yet */
+    w->resists = false;
     w->ops = filch__waiter_kind.ops;
     w->sleeper = filch__waiter_kind.sleeper;
     w->next = NULL;
@@ -26,14 +27,20 @@ int filch__park(struct waiter *w, int64_t deadline_ns)
     while (FILCH_LOAD(&w->state, PK_woken, acquire) != WAITER_WOKEN && error == 0)
         error = w->ops->suspend(w, deadline_ns);
     /* A wake-up that came with the deadline counts: an event is never reported as lost. */
-    if (FILCH_LOAD(&w->state, PK_woken, acquire) != WAITER_WOKEN) {
-        FILCH_DCHECK(filch__os->now_ns() >= deadline_ns); /* never early */
+    if (FILCH_LOAD(&w->state, PK_woken, acquire) != WAITER_WOKEN)
         return error;
-    }
 #if FILCH_DEBUG
     w->ops = NULL; /* for a waker that comes again, or touches it after its last touch */
 #endif
     return 0;
+}
+
+int filch__park_through(struct waiter *w, int64_t deadline_ns)
+{
+    w->resists = true;
+    int error = filch__park(w, deadline_ns);
+    FILCH_DCHECK(error == 0 || deadline_ns != FILCH_FOREVER);
+    return error;
 }
 
 void filch__unpark(struct waiter *w)

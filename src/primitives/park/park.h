@@ -4,9 +4,9 @@
  *     struct waiter w;
  *     filch__waiter_init(&w);
  *     show_it_to_the_waker(&w);
- *     int error = filch__park(&w, deadline);      // 0 or ETIMEDOUT
- *     if (error == ETIMEDOUT && !take_it_back(&w))
- *         (void)filch__park(&w, FILCH_FOREVER);   // the waker has it already: its touch is due
+ *     int error = filch__park(&w, deadline);      // 0, ETIMEDOUT or ECANCELED
+ *     if (error != 0 && !take_it_back(&w))
+ *         error = filch__park_through(&w, FILCH_FOREVER); // the waker has it already: its touch is due
  */
 #ifndef FILCH_PARK_PARK_H
 #define FILCH_PARK_PARK_H
@@ -23,10 +23,15 @@ void filch__waiter_init(struct waiter *w);
 /* Waits until somebody has unparked the waiter. A waiter waits for one event only.
  *   w            initialised; shown to the one that will wake it                        [in,out]
  *   deadline_ns  absolute, CLOCK_MONOTONIC; FILCH_FOREVER for none
- * Returns 0: woken; ETIMEDOUT: not woken yet, the waker may still come.
+ * Returns 0: woken; ETIMEDOUT, ECANCELED (a task: what it runs within is cancelled, or its deadline has
+ * passed): not woken yet, the waker may still come.
  * Blocks: yes; a task suspends, its worker goes on. Panics: never. errno is preserved.
  * Ordering: acquires what the unpark released (PK_woken). */
 int filch__park(struct waiter *w, int64_t deadline_ns);
+
+/* The same for a wait that must not be abandoned: whoever is waited for has the caller's frame, or is
+ * about to wake it. Nothing that is cancelled ends it. */
+int filch__park_through(struct waiter *w, int64_t deadline_ns);
 
 /* Wakes the waiter, now or in its coming park. At most once per waiter.
  *   w   initialised; its memory may be gone before this returns                          [in,out]

@@ -2,6 +2,7 @@
 /* The waiter that is an OS thread: it sleeps on the state word itself. */
 #include "park/waiter.h"
 
+#include "base/check.h"
 #include "os/os.h"
 #include "park/spin.h"
 
@@ -27,6 +28,7 @@ static int thread_sleep(struct waiter *w, int64_t deadline_ns)
     int error = filch__os->futex_wait(&w->state, WAITER_PARKED, deadline_ns);
     if (error != ETIMEDOUT)
         return 0; /* woken, interrupted or without reason: filch__park looks */
+    FILCH_DCHECK(filch__os->now_ns() >= deadline_ns); /* never early */
     seen = WAITER_PARKED;
     (void)FILCH_CAS(&w->state, &seen, WAITER_EMPTY, PK_park, release); /* fails: woken meanwhile */
     return ETIMEDOUT;

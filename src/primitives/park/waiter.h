@@ -6,6 +6,7 @@
  *     EMPTY --park--> PARKED --unpark--> WOKEN       the usual wait
  *     EMPTY --unpark--> WOKEN                        the event came first; park returns at once
  *     PARKED --deadline--> EMPTY                     park returns ETIMEDOUT
+ *     PARKED --cancelled--> EMPTY                    park returns ECANCELED
  *
  * Who may touch what: `ops` and the fields behind it are the waiting side's, written before the
  * waiter is shown to anybody. `state` is everybody's; that of a task is its worker's, which wakers tell
@@ -26,9 +27,10 @@ struct waiter;
 /* How a kind of waiter sleeps and is woken. The default is an OS thread; the pool installs another
  * one while a worker runs tasks, and no primitive ever knows the difference. */
 struct waiter_ops {
-    /* Sleeps until the waiter is WOKEN or the deadline has passed; the state is EMPTY or PARKED when
-     * it is called, and the implementation moves it to PARKED itself. May return early.
-     * Returns 0 or ETIMEDOUT. */
+    /* Sleeps until the waiter is WOKEN, the deadline has passed, or, unless the waiter resists, what it
+     * waits in is cancelled; the state is EMPTY or PARKED when it is called, and the implementation moves
+     * it to PARKED itself. May return early, but never ETIMEDOUT.
+     * Returns 0, ETIMEDOUT or ECANCELED. */
     int (*suspend)(struct waiter *w, int64_t deadline_ns);
     /* Called by filch__unpark instead of touching the waiter itself: sets WOKEN and makes the sleeper
      * run. The waiter may be gone as soon as WOKEN is set. */
@@ -46,6 +48,7 @@ enum waiter_state { WAITER_EMPTY, WAITER_PARKED, WAITER_WOKEN };
 
 struct waiter {
     FILCH_SHARED(uint32_t) state;
+    bool resists;                 /* own: nothing but a wake-up or its own deadline ends the wait */
     const struct waiter_ops *ops; /* const after init */
     void *sleeper;                /* const after init: what `ops` suspends (a task: its fiber) */
     struct waiter *next; /* in a resume queue; the waker's until it is there, then the queue's */

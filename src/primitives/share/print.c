@@ -72,7 +72,7 @@ static void take(struct stream *s)
     }
     filch__unlock(&s->lock);
     if (must_wait) {
-        int error = filch__park(&q.waiter, FILCH_FOREVER);
+        int error = filch__park_through(&q.waiter, FILCH_FOREVER);
         FILCH_CHECK(error == 0, "a wait without a deadline ran out of time");
     }
 }
@@ -146,7 +146,7 @@ static void wait_a_little(void)
 {
     struct waiter nobody_wakes;
     filch__waiter_init(&nobody_wakes);
-    (void)filch__park(&nobody_wakes, filch_deadline_in(RETRY_NS));
+    (void)filch__park_through(&nobody_wakes, filch_deadline_in(RETRY_NS));
 }
 
 /* The stream is ours. */

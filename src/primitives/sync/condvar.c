@@ -75,7 +75,8 @@ int filch_condvar_wait_until(struct filch_condvar *cv, struct filch_mutex *m, in
     int error = filch__park(&w.waiter, deadline);
     bool was_notified = error == 0 || !take_out(cv, &w);
     if (error != 0 && was_notified)
-        error = filch__park(&w.waiter, FILCH_FOREVER); /* the mutex is due, as after any unlock */
+        error = filch__park_through(&w.waiter,
+                                    FILCH_FOREVER); /* the mutex is due, as after any unlock */
     int lock_error = filch__mutex_lock_again(m, &w, was_notified);
     return lock_error != 0 ? lock_error : error;
 }

@@ -8,6 +8,7 @@
 #include "park/spin.h"
 
 #include <errno.h>
+#include <filch/guard.h>
 
 #undef filch_mutex_lock
 #undef filch_mutex_try_lock
@@ -111,10 +112,10 @@ static bool take_back(struct filch_mutex *m, struct lock_waiter *w)
 /* Waits in the queue. Returns 0: woken; what park returns: it is in no queue any more. */
 static int wait(struct filch_mutex *m, struct lock_waiter *w, int64_t deadline)
 {
-    int error = filch__park(&w->waiter, deadline);
+    int error = filch__lock_waiter_park(w, deadline);
     if (error != 0 && take_back(m, w))
         return error;
-    return error == 0 ? 0 : filch__park(&w->waiter, FILCH_FOREVER); /* its wake-up is due */
+    return error == 0 ? 0 : filch__park_through(&w->waiter, FILCH_FOREVER); /* its wake-up is due */
 }
 
 /* What a waiter that was woken has to clear in the word, as soon as it has the lock or waits again. */
@@ -140,16 +141,26 @@ static int lock_with(struct filch_mutex *m, struct lock_waiter *w, uint64_t done
     }
 }
 
-int filch__mutex_lock_slow(struct filch_mutex *m, int64_t deadline)
+static int lock(struct filch_mutex *m, bool resists, int64_t deadline)
 {
     if (m == NULL)
         return EINVAL;
-    struct lock_waiter w = {.self = filch__self_get()};
+    struct lock_waiter w = {.self = filch__self_get(), .resists = resists};
     uint64_t seen = FILCH_LOAD_RELAXED(&m->filch__word); /* is it ours? */
     if ((seen & LOCK_OWNER) == (w.self & LOCK_OWNER))
         return EDEADLK;
     filch__lock_waiter_renew(&w);
     return lock_with(m, &w, 0, deadline);
+}
+
+int filch__mutex_lock_slow(struct filch_mutex *m, int64_t deadline)
+{
+    return lock(m, false, deadline);
+}
+
+int filch__guard_lock_through(struct filch_mutex *m)
+{
+    return lock(m, true, FILCH_FOREVER);
 }
 
 int filch__mutex_try_lock_slow(struct filch_mutex *m)
@@ -223,6 +234,7 @@ int filch__mutex_lock_again(struct filch_mutex *m, struct lock_waiter *w, bool w
         return result_of(FILCH_LOAD_RELAXED(&m->filch__word)); /* the owner's */
     uint64_t done = was_queued ? after_wake(w) : 0;
     w->attempts = was_queued ? 1 : 0;
+    w->resists = true; /* the caller counts on holding it */
     filch__lock_waiter_renew(w);
     return lock_with(m, w, done, FILCH_FOREVER);
 }

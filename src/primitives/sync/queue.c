@@ -34,8 +34,8 @@ int filch__queue_wait(uint64_t *at, void **queue, struct lock_waiter *w, int64_t
     int error = filch__park(&w->waiter, deadline);
     if (error == 0)
         return 0;
-    if (FILCH_LOAD_RELAXED(&w->home) == NULL)          /* it stays so, and *at may be gone */
-        return filch__park(&w->waiter, FILCH_FOREVER); /* its wake-up is due */
+    if (FILCH_LOAD_RELAXED(&w->home) == NULL) /* it stays so, and *at may be gone */
+        return filch__park_through(&w->waiter, FILCH_FOREVER); /* its wake-up is due */
     filch__queue_enter(at, 0);
     bool was_queued = FILCH_LOAD_RELAXED(&w->home) != NULL; /* under the queue */
     uint64_t word = FILCH_LOAD_RELAXED(at);                 /* nobody else changes it */
@@ -45,7 +45,7 @@ int filch__queue_wait(uint64_t *at, void **queue, struct lock_waiter *w, int64_t
             word = undo(word);
     }
     filch__queue_leave(at, queue, word);
-    return was_queued ? error : filch__park(&w->waiter, FILCH_FOREVER);
+    return was_queued ? error : filch__park_through(&w->waiter, FILCH_FOREVER);
 }
 
 struct lock_waiter *filch__queue_take_first(void **queue)

@@ -21,6 +21,7 @@ struct lock_waiter {
     struct filch_mutex *mutex;     /* const: in the queue of a condvar, which mutex it comes from */
     unsigned attempts;             /* how often it was woken in vain; own */
     bool is_writer;                /* const */
+    bool resists;                  /* own: the wait must not be abandoned */
     bool is_thread;                /* const: of an OS thread; its waiter is not read after a wait */
     bool is_handed;                /* whoever woke it has handed it what it waits for */
 };
@@ -43,6 +44,13 @@ static inline void filch__lock_waiter_renew(struct lock_waiter *w)
     filch__waiter_init(&w->waiter);
     w->is_thread = w->waiter.ops == &filch__waiter_thread_ops;
     w->is_handed = false;
+}
+
+/* Waits until somebody has taken w out of its queue and wakes it, or as park does. */
+static inline int filch__lock_waiter_park(struct lock_waiter *w, int64_t deadline)
+{
+    return FILCH_UNLIKELY(w->resists) ? filch__park_through(&w->waiter, deadline)
+                                      : filch__park(&w->waiter, deadline);
 }
 
 /* The word, as soon as nobody has the queue.

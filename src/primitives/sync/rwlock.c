@@ -8,6 +8,7 @@
 #include "park/spin.h"
 
 #include <errno.h>
+#include <filch/guard.h>
 #include <filch/rwlock.h>
 
 #undef filch_rwlock_read
@@ -196,17 +197,17 @@ static bool spin(struct filch_rwlock *l, uint64_t *seen, const struct lock_waite
 /* Waits in the queue. Returns 0: woken; what park returns: it is in no queue any more. */
 static int wait(struct filch_rwlock *l, struct lock_waiter *w, int64_t deadline)
 {
-    int error = filch__park(&w->waiter, deadline);
+    int error = filch__lock_waiter_park(w, deadline);
     if (error != 0 && take_back(l, w))
         return error;
-    return error == 0 ? 0 : filch__park(&w->waiter, FILCH_FOREVER); /* its wake-up is due */
+    return error == 0 ? 0 : filch__park_through(&w->waiter, FILCH_FOREVER); /* its wake-up is due */
 }
 
-static int lock(struct filch_rwlock *l, bool is_writer, int64_t deadline)
+static int lock(struct filch_rwlock *l, bool is_writer, bool resists, int64_t deadline)
 {
     if (l == NULL)
         return EINVAL;
-    struct lock_waiter w = {.self = filch__self_get(), .is_writer = is_writer};
+    struct lock_waiter w = {.self = filch__self_get(), .is_writer = is_writer, .resists = resists};
     uint64_t seen = FILCH_LOAD_RELAXED(&l->filch__word); /* is it ours? */
     if ((seen & FILCH__LOCK_WRITING) != 0 && (seen & LOCK_OWNER) == (w.self & LOCK_OWNER))
         return EDEADLK;
@@ -234,12 +235,22 @@ static int try_lock(struct filch_rwlock *l, bool is_writer)
 
 int filch__rwlock_read_slow(struct filch_rwlock *l, int64_t deadline)
 {
-    return lock(l, false, deadline);
+    return lock(l, false, false, deadline);
 }
 
 int filch__rwlock_write_slow(struct filch_rwlock *l, int64_t deadline)
 {
-    return lock(l, true, deadline);
+    return lock(l, true, false, deadline);
+}
+
+int filch__guard_read_through(struct filch_rwlock *l)
+{
+    return lock(l, false, true, FILCH_FOREVER);
+}
+
+int filch__guard_write_through(struct filch_rwlock *l)
+{
+    return lock(l, true, true, FILCH_FOREVER);
 }
 
 /* --- unlocking --- */
@@ -310,7 +321,7 @@ int filch_rwlock_read(struct filch_rwlock *l)
 int filch_rwlock_read_until(struct filch_rwlock *l, int64_t deadline)
 {
     int error = try_lock(l, false);
-    return error == EBUSY ? lock(l, false, deadline) : error;
+    return error == EBUSY ? lock(l, false, false, deadline) : error;
 }
 
 int filch_rwlock_try_read(struct filch_rwlock *l)
@@ -326,7 +337,7 @@ int filch_rwlock_write(struct filch_rwlock *l)
 int filch_rwlock_write_until(struct filch_rwlock *l, int64_t deadline)
 {
     int error = try_lock(l, true);
-    return error == EBUSY ? lock(l, true, deadline) : error;
+    return error == EBUSY ? lock(l, true, false, deadline) : error;
 }
 
 int filch_rwlock_try_write(struct filch_rwlock *l)

@@ -53,7 +53,7 @@ static void wait_for_threads(struct filch_thread_scope *s)
     filch__waiter_init(&s->closer);
     if (FILCH_FETCH_SUB(&s->count, 1, TS_count, acq_rel) == 1)
         return;
-    int error = filch__park(&s->closer, FILCH_FOREVER);
+    int error = filch__park_through(&s->closer, FILCH_FOREVER);
     FILCH_CHECK(error == 0, "a scope without a deadline ran out of time");
 }
 

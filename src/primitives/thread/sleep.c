@@ -7,18 +7,20 @@
 
 #include <errno.h>
 
-void filch_sleep_until(int64_t deadline)
+int filch_sleep_until(int64_t deadline)
 {
     struct waiter nobody_wakes;
     filch__waiter_init(&nobody_wakes);
-    if (filch__os->now_ns() < deadline)
-        (void)filch__park(&nobody_wakes, deadline);
+    if (filch__os->now_ns() >= deadline)
+        return 0;
+    int error = filch__park(&nobody_wakes, deadline);
+    /* It has slept for as long as it was asked to, unless the deadline was another one's. */
+    return error == ETIMEDOUT && filch__os->now_ns() >= deadline ? 0 : error;
 }
 
-void filch_sleep_ns(int64_t duration_ns)
+int filch_sleep_ns(int64_t duration_ns)
 {
-    if (duration_ns > 0)
-        filch_sleep_until(filch_deadline_in(duration_ns));
+    return duration_ns > 0 ? filch_sleep_until(filch_deadline_in(duration_ns)) : 0;
 }
 
 void filch_yield(void)

@@ -78,8 +78,9 @@ static int park_slow(struct filch_thread *self, int64_t deadline)
     if (!enlist(self, &p))
         return 0;
     int error = filch__park(&p.waiter, deadline);
-    if (error == ETIMEDOUT && !take_back(self, &p))
-        error = filch__park(&p.waiter, FILCH_FOREVER); /* the unpark has it: its touch is due */
+    if (error != 0 && !take_back(self, &p))
+        error =
+            filch__park_through(&p.waiter, FILCH_FOREVER); /* the unpark has it: its touch is due */
     if (error == 0)
         (void)take(self); /* false: another task of this worker has it */
     return error;

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What can be cancelled: pools, scopes, tasks with a handle. They form a tree, and each knows only what
+ * it is within; src/pool/README.md has the whole story.
+ *
+ * Nothing is registered, and nothing is told to those inside. Whoever waits, starts a task or hands out
+ * a piece of a loop looks upwards; and whoever cancels asks the places where something inside has ever
+ * waited to look again at those that wait there now. */
+#ifndef FILCH_POOL_CANCEL_H
+#define FILCH_POOL_CANCEL_H
+
+#include "base/atomic.h"
+
+#include <filch/attr.h>
+#include <filch/time.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct filch_pool;
+struct worker;
+
+struct cancel {
+    struct cancel *parent;   /* const; NULL: nothing is around it */
+    struct cancel *also;     /* const: another one around it; NULL: none. Has no parent */
+    struct filch_pool *pool; /* const: where what is inside runs */
+    FILCH_SHARED(int64_t) deadline_ns;
+    FILCH_SHARED(uint64_t)
+    waited_at; /* bit i: at a place whose number modulo 64 is i; only gains bits */
+    FILCH_SHARED(uint32_t) is_cancelled; /* 0, 1 */
+    FILCH_SHARED(uint32_t) cut; /* why something inside was not done, an errno value; 0: all was */
+};
+
+/* Whether this process has ever cancelled anything or set a deadline for more than one wait: else
+ * nobody need look. */
+extern FILCH_SHARED(uint32_t) filch__cancel_is_used;
+
+static inline void filch__cancel_init(struct cancel *c, struct cancel *parent,
+                                      struct filch_pool *pool)
+{
+    c->also = NULL;
+    c->parent = parent; /* nobody else knows it yet */
+    c->pool = pool;
+    c->deadline_ns = FILCH_FOREVER;
+    c->waited_at = 0;
+    c->is_cancelled = 0;
+    c->cut = 0;
+}
+
+/* Whether to stop what is inside. If so, that is noted as the reason why something was not done.
+ *   c  NULL: nothing is around the caller
+ * Returns 0; ECANCELED; ETIMEDOUT. Reads the clock only where there is a deadline. */
+int filch__cancel_find(struct cancel *c);
+
+/* The same, for what has to be cheap. */
+static FILCH_ALWAYS_INLINE int filch__cancel_look(struct cancel *c)
+{
+    /* Relaxed: whoever cancels does not wait until all have seen it. */
+    return FILCH_LIKELY(FILCH_LOAD_RELAXED(&filch__cancel_is_used) == 0) ? 0
+                                                                         : filch__cancel_find(c);
+}
+
+/* Before a wait at a place: from now on, whoever cancels asks that place.
+ *   deadline_ns  of the wait; lowered to the earliest one around it                     [in,out]
+ * Returns 0; ECANCELED: not to be waited for (filch__cancel_after_wait then says why). */
+int filch__cancel_before_wait(struct cancel *c, size_t place, int64_t *deadline_ns);
+
+/* What a wait whose end was not a wake-up returns: ECANCELED; ETIMEDOUT; 0: it goes on.
+ *   deadline_ns  its own                                                                        */
+int filch__cancel_after_wait(struct cancel *c, int64_t deadline_ns);
+
+/* Cancels what is inside. Callable from: any thread. Ordering: releases to those that see it. */
+void filch__cancel(struct cancel *c);
+
+/* Sets the deadline of what is inside, in place of the one before. Callable from: any thread. */
+void filch__cancel_set_deadline(struct cancel *c, int64_t deadline_ns);
+
+/* Asks the places of this pool where something inside has waited. */
+void filch__cancel_ask(struct filch_pool *pool, struct cancel *c);
+
+/* The worker looks again at those that wait on it: called by itself, when it has been asked. */
+void filch__cancel_answer(struct worker *w);
+
+#endif
