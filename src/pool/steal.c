@@ -14,6 +14,10 @@ enum {
     INJECTOR_BATCH = 32,
     /* Tasks that are stolen at once at most: the first costs two cache misses, the next ones none. */
     STEAL_BATCH = 16,
+    /* Tasks that have been done within this, the theft included, were not worth it: it has cost their
+     * owner as much. The thief leaves deques alone for REST_NS, less than a search lasts. */
+    WORTH_NS = 60,
+    REST_NS = 10000,
 };
 
 bool filch__search_injector(struct worker *w, struct task_item *item)
@@ -43,8 +47,10 @@ bool filch__search_injector(struct worker *w, struct task_item *item)
 /* Steals from one place. The first task is the result; further ones go to the own deque. */
 static bool steal_tasks(struct worker *w, struct worker *victim, struct found *found)
 {
-    if (w->is_guest || filch__deque_steal(&victim->deque, &found->item) != DEQUE_STOLEN)
+    if (w->is_guest || w->loot.rests ||
+        filch__deque_steal(&victim->deque, &found->item) != DEQUE_STOLEN)
         return false; /* a task says nothing of its region */
+    w->loot.tasks = 1;
     size_t more = filch__deque_size(&victim->deque) / 2;
     if (more > STEAL_BATCH)
         more = STEAL_BATCH;
@@ -53,6 +59,7 @@ static bool steal_tasks(struct worker *w, struct worker *victim, struct found *f
     struct task_item item;
     while (more > 0 && filch__deque_steal(&victim->deque, &item) == DEQUE_STOLEN) {
         (void)filch__deque_push(&w->deque, &item); /* cannot fail: reserved */
+        w->loot.tasks++;
         more--;
     }
     found->slot = NULL;
@@ -139,10 +146,23 @@ static bool may_be_exposed(struct worker *victim)
            !filch__forks_are_changing(FILCH_LOAD(&victim->forks, WK_forks_look, acquire));
 }
 
+/* Whether the last theft has been worth it; called when its tasks are done. */
+static void judge_loot(struct worker *w, int64_t now_ns)
+{
+    if (w->loot.tasks == 0)
+        return;
+    if (now_ns - w->loot.begin_ns < (int64_t)w->loot.tasks * WORTH_NS)
+        w->loot.rest_until_ns = now_ns + REST_NS;
+    w->loot.tasks = 0;
+}
+
 bool filch__search(struct worker *w, struct found *found)
 {
-    int64_t begin_ns = 0;
-    int64_t ask_ns = 0;
+    int64_t begin_ns = filch__os->now_ns();
+    int64_t ask_ns = begin_ns;
+    judge_loot(w, begin_ns);
+    w->loot.begin_ns = begin_ns;
+    w->loot.rests = begin_ns < w->loot.rest_until_ns;
     struct worker *asked = NULL;
     for (unsigned round = 0;; round++) {
         struct worker *hidden = NULL;
@@ -156,8 +176,8 @@ bool filch__search(struct worker *w, struct found *found)
             return true;
         if (round % ROUNDS_PER_LOOK == 0) {
             int64_t now_ns = filch__os->now_ns();
-            if (begin_ns == 0)
-                begin_ns = now_ns;
+            w->loot.begin_ns = now_ns;
+            w->loot.rests = now_ns < w->loot.rest_until_ns;
             if (hidden != asked || hidden == NULL)
                 ask_ns = now_ns;
             else if (now_ns - ask_ns > EXPOSE_NS)

@@ -114,6 +114,12 @@ struct worker {
     bool is_searching;           /* counted as searching in the idle word */
     bool keeps_quiet;            /* its forks wake nobody: a short loop is at work */
     bool entered_by_fork;        /* a guest whose call ends with the sync of its first slot */
+    struct {
+        int64_t begin_ns;      /* of the theft, about */
+        int64_t rest_until_ns; /* deques are left alone */
+        uint32_t tasks;        /* that were stolen from a deque, and not judged yet */
+        bool rests;
+    } loot;
     uint64_t spawned;            /* tasks spawned on scopes, for the bound on their number */
     struct filch_thread *thread; /* const; NULL for a guest */
     struct loop_memory loops[LOOP_MEMORY_ENTRIES];
