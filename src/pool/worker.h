@@ -73,6 +73,17 @@ struct loop_memory {
     int64_t tick_ns;  /* on the coarse clock, at the latest look in an untimed one */
 };
 
+/* What a worker has taken from others lately, and what that says; see steal.c. Owner only. */
+struct loot {
+    int64_t begin_ns;              /* of the taking, about */
+    int64_t rest_until_ns;         /* deques are left alone until then */
+    int64_t rest_outside_until_ns; /* the injector is */
+    uint32_t tasks;                /* that were taken, and not judged yet */
+    bool is_all;                   /* the injector was empty then */
+    bool rests;                    /* what the times say, as looked at now and then */
+    bool rests_outside;
+};
+
 struct worker {
     /* What thieves look at. */
     FILCH_SHARED(struct forks *) forks;   /* of the strand that runs; owner writes */
@@ -103,23 +114,18 @@ struct worker {
     struct tally_credits credits;
     struct timer_list timers;
     struct stack_cache stacks;
-    struct ambient ambient;      /* floating-point modes and errno that a fresh task starts with */
-    uint32_t *victims;           /* const: indices of other workers, nearest first */
-    size_t victim_count;         /* const */
-    size_t index;                /* const: place in the pool */
-    size_t suspended;            /* strands that wait */
-    uint64_t tick;               /* tasks started, for what is looked at now and then */
-    bool is_guest;               /* const */
-    const void *visitor;         /* of a guest's place: tells one thread from another */
-    bool is_searching;           /* counted as searching in the idle word */
-    bool keeps_quiet;            /* its forks wake nobody: a short loop is at work */
-    bool entered_by_fork;        /* a guest whose call ends with the sync of its first slot */
-    struct {
-        int64_t begin_ns;      /* of the theft, about */
-        int64_t rest_until_ns; /* deques are left alone */
-        uint32_t tasks;        /* that were stolen from a deque, and not judged yet */
-        bool rests;
-    } loot;
+    struct ambient ambient; /* floating-point modes and errno that a fresh task starts with */
+    uint32_t *victims;      /* const: indices of other workers, nearest first */
+    size_t victim_count;    /* const */
+    size_t index;           /* const: place in the pool */
+    size_t suspended;       /* strands that wait */
+    uint64_t tick;          /* tasks started, for what is looked at now and then */
+    bool is_guest;          /* const */
+    const void *visitor;    /* of a guest's place: tells one thread from another */
+    bool is_searching;      /* counted as searching in the idle word */
+    bool keeps_quiet;       /* its forks wake nobody: a short loop is at work */
+    bool entered_by_fork;   /* a guest whose call ends with the sync of its first slot */
+    struct loot loot;
     uint64_t spawned;            /* tasks spawned on scopes, for the bound on their number */
     struct filch_thread *thread; /* const; NULL for a guest */
     struct loop_memory loops[LOOP_MEMORY_ENTRIES];
