@@ -14,6 +14,9 @@ enum {
      * fork.c. A thread's own stack is where deep recursion starts; memory is touched as far as used. */
     BASE_SLOTS = 32768,
     STRAND_SLOTS = 1024,
+    /* A worker's first strands have as many as its base: where few wait, it is on them that the work
+     * goes on. */
+    DEEP_STRANDS = 4,
 };
 
 static struct fiber *strand_main(void *argument)
@@ -43,7 +46,8 @@ struct strand *filch__strand_new(struct worker *w, bool is_base)
     if (s == NULL)
         return NULL;
     s->worker = w;
-    if (slots_new(s, is_base ? BASE_SLOTS : STRAND_SLOTS) != 0)
+    bool is_deep = is_base || w->stats.strands < DEEP_STRANDS;
+    if (slots_new(s, is_deep ? BASE_SLOTS : STRAND_SLOTS) != 0)
         goto undo_strand;
     s->region = w->is_guest ? w : NULL;
     if (is_base) {
