@@ -15,7 +15,7 @@ enum {
     /* Tasks that have been done within this, the theft included, were not worth it: it has cost their
      * owner as much. The thief leaves deques alone for REST_NS, less than a search lasts. */
     WORTH_NS = 60,
-    REST_NS = 10000,
+    REST_NS = 15000,
     /* All that came from outside has been taken, and done within this: whoever puts it is at it now.
      * To look again at once would only take the queue from under its hands. */
     STREAM_NS = 2000,
