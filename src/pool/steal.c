@@ -199,7 +199,7 @@ bool filch__search(struct worker *w, struct found *found)
             else if (now_ns - ask_ns > EXPOSE_NS)
                 expose(w, hidden);
             asked = hidden;
-            if (now_ns - begin_ns > SEARCH_NS && !may_be_exposed(hidden))
+            if ((w->is_brief || now_ns - begin_ns > SEARCH_NS) && !may_be_exposed(hidden))
                 return false;
             if (filch__pool_state(w->pool) == POOL_STOPPED)
                 return false;

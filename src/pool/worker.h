@@ -95,8 +95,9 @@ struct worker {
     /* What wakers touch. */
     _Alignas(FILCH_CACHE_LINE) FILCH_SHARED(struct waiter *) woken; /* stack of waiters to resume */
     FILCH_SHARED(struct waiter *)
-    sleeper;                       /* the worker itself, asleep; whoever takes it wakes it */
-    FILCH_SHARED(uint32_t) wakers; /* outside the pool, that are waking a task of this worker */
+    sleeper;                         /* the worker itself, asleep; whoever takes it wakes it */
+    FILCH_SHARED(bool) blocks_waker; /* it was woken by one on its own core, who goes on after it */
+    FILCH_SHARED(uint32_t) wakers;   /* outside the pool, that are waking a task of this worker */
 
     /* Owner only from here. */
     _Alignas(FILCH_CACHE_LINE) struct filch_pool *pool; /* const */
@@ -123,6 +124,7 @@ struct worker {
     bool is_guest;          /* const */
     const void *visitor;    /* of a guest's place: tells one thread from another */
     bool is_searching;      /* counted as searching in the idle word */
+    bool is_brief;          /* its searches are: whoever woke it waits for its core */
     bool keeps_quiet;       /* its forks wake nobody: a short loop is at work */
     bool entered_by_fork;   /* a guest whose call ends with the sync of its first slot */
     struct loot loot;
