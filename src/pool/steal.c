@@ -40,6 +40,7 @@ bool filch__search_injector(struct worker *w, size_t most, struct task_item *ite
         return false;
     w->loot.tasks += (uint32_t)count;
     w->loot.is_all = FILCH_LOAD_RELAXED(&injector->size) == 0; /* a hint */
+    w->outside_until = w->tick + count;
     *item = tasks[0];
     /* Newest first, so that the owner pops the oldest first. */
     for (size_t i = count - 1; i > 0; i--) {

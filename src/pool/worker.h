@@ -125,6 +125,7 @@ struct worker {
     const void *visitor;    /* of a guest's place: tells one thread from another */
     bool is_searching;      /* counted as searching in the idle word */
     bool is_brief;          /* its searches are: whoever woke it waits for its core */
+    uint64_t outside_until; /* tick: tasks from outside lie in the own deque until then */
     bool keeps_quiet;       /* its forks wake nobody: a short loop is at work */
     bool entered_by_fork;   /* a guest whose call ends with the sync of its first slot */
     struct loot loot;
