@@ -6,10 +6,16 @@
 #include <stddef.h>
 
 enum bench_metric {
-    METRIC_NS_PER_OP,   /* nanoseconds per operation */
-    METRIC_SECONDS,     /* wall time of a whole run */
-    METRIC_CPU_SECONDS, /* CPU time of a whole run */
-    METRIC_MAX_MIN,     /* what the luckiest party got over what the unluckiest did */
+    METRIC_NS_PER_OP,    /* nanoseconds per operation */
+    METRIC_SECONDS,      /* wall time of a whole run */
+    METRIC_CPU_SECONDS,  /* CPU time of a whole run */
+    METRIC_BYTES_PER_OP, /* memory per message, task... */
+    /* What is said beside these: */
+    METRIC_MAX_MIN,           /* what the luckiest party got over what the unluckiest did */
+    METRIC_KEPT_BYTES_PER_OP, /* memory that is still held afterwards */
+    METRIC_RELEASE_NS_PER_OP, /* nanoseconds per operation of the second half */
+    METRIC_LATE_NS,           /* the 99th percentile of how much too late something came */
+    METRIC_COUNT,
 };
 
 enum {
@@ -17,10 +23,16 @@ enum {
     CASE_OUTSIDE = 1,
     /* Says something only with all workers; not run with one. */
     CASE_WIDE = 2,
+    /* Says the same with any number of workers; run with one. */
+    CASE_NARROW = 64,
     /* Waits more than it computes: the canary means nothing beside it. */
     CASE_WAITS = 4,
     /* A run takes seconds by design: one round is enough, three are plenty. */
     CASE_LONG = 8,
+    /* A run takes so long that there is one only. */
+    CASE_ONCE = 32,
+    /* A run takes some milliseconds, although it computes. */
+    CASE_BRIEF = 128,
     /* Only for `grow`, which runs it in many sizes. */
     CASE_GROWS = 16,
 };
@@ -38,10 +50,13 @@ extern const size_t bench_case_count;
 /* Returns the case of that name, or NULL. */
 const struct bench_case *bench_case_find(const char *name);
 
-/* "ns_per_op", "seconds", "cpu_seconds" or "max_min". */
+/* "ns_per_op", "seconds" and so on. */
 const char *bench_metric_name(enum bench_metric metric);
 
-/* "ns", "s" or "". */
+/* Returns the metric of that name, METRIC_COUNT for none. */
+enum bench_metric bench_metric_find(const char *name, size_t length);
+
+/* "ns", "s", "B" or "". */
 const char *bench_metric_unit(enum bench_metric metric);
 
 #endif

@@ -138,40 +138,57 @@ enum child_status child_start(struct child *child, const struct peer_impl *impl,
     return status;
 }
 
-/* Reads "CPU_SECONDS RSS_KIB SECONDS...". */
-static bool sample_parse(const char *text, struct series *values, struct series *cpu, long *rss_kib)
+/* Reads "METRIC=VALUE...". */
+static void also_parse(const char *text, struct measurement *into)
+{
+    for (;;) {
+        text += strspn(text, " ");
+        const size_t length = strcspn(text, "= ");
+        if (text[length] != '=')
+            break;
+        const enum bench_metric metric = bench_metric_find(text, length);
+        char *rest;
+        const double value = strtod(text + length + 1, &rest);
+        if (metric != METRIC_COUNT)
+            series_add(&into->also[metric], value);
+        text = rest;
+    }
+}
+
+/* Reads "CPU_SECONDS RSS_KIB SECONDS... METRIC=VALUE...". */
+static bool sample_parse(const char *text, struct measurement *into)
 {
     char *rest;
     const double cpu_seconds = strtod(text, &rest);
-    const long rss = strtol(rest, &rest, 10);
+    const long rss_kib = strtol(rest, &rest, 10);
     size_t count = 0;
     for (char *end;; rest = end, count++) {
         const double value = strtod(rest, &end);
         if (end == rest)
             break;
-        series_add(values, value);
+        series_add(&into->values, value);
     }
-    series_add(cpu, cpu_seconds);
-    *rss_kib = rss > *rss_kib ? rss : *rss_kib;
+    also_parse(rest, into);
+    series_add(&into->cpu, cpu_seconds);
+    into->rss_kib = rss_kib > into->rss_kib ? rss_kib : into->rss_kib;
     return count > 0;
 }
 
-enum child_status child_sample(struct child *child, struct series *values, struct series *cpu,
-                               long *rss_kib, char why[128])
+enum child_status child_sample(struct child *child, struct measurement *into)
 {
     static char line[LINE_SIZE];
     kill(child->pid, SIGCONT);
     fputs("run\n", child->requests);
     fflush(child->requests);
-    if (!answer_read(child, line, sizeof line, why)) {
+    if (!answer_read(child, line, sizeof line, into->why)) {
         child_end(child);
         return CHILD_FAILED;
     }
     kill(child->pid, SIGSTOP);
-    if (strncmp(line, "sample ", 7) == 0 && sample_parse(line + 7, values, cpu, rss_kib))
+    if (strncmp(line, "sample ", 7) == 0 && sample_parse(line + 7, into))
         return CHILD_OK;
     const bool wrong = strncmp(line, "wrong ", 6) == 0;
-    snprintf(why, 128, "%s%.100s",
+    snprintf(into->why, sizeof into->why, "%s%.100s",
              wrong ? "wrong result: " : "unexpected answer: ", wrong ? line + 6 : line);
     child_end(child);
     return CHILD_FAILED;

@@ -36,9 +36,8 @@ enum child_status {
 enum child_status child_start(struct child *child, const struct peer_impl *impl,
                               const struct child_setup *setup, char why[128]);
 
-/* Runs one sample and appends to the series: values in seconds, and the CPU time. */
-enum child_status child_sample(struct child *child, struct series *values, struct series *cpu,
-                               long *rss_kib, char why[128]);
+/* Runs one sample and adds it: values in seconds, and what else was measured; or why there is none. */
+enum child_status child_sample(struct child *child, struct measurement *into);
 
 /* Ends the process. */
 void child_end(struct child *child);

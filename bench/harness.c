@@ -13,19 +13,16 @@
 
 #define CLEAR_LINE "\r\033[K"
 
-/* By how much the least number of rounds may exceed the budget: on a slow or busy machine the last
- * cases then have fewer. */
-#define BUDGET_EXCESS 1.2
-
-enum { ROUNDS_MIN = 3, ROUNDS_MAX = 15, LONG_ROUNDS_MAX = 3, SLOW_SECONDS = 2 };
+enum { ROUNDS_MAX = 15, LONG_ROUNDS_MAX = 3, SLOW_SECONDS = 2 };
 
 /* One case while it runs: child i works for result->items[i]. */
 struct running {
     struct case_result *result;
     struct child *children;
+    double *seconds; /* that the last turn of each took */
     const struct harness_options *options;
     size_t case_index; /* of options->cases */
-    double last_call;  /* when no round is begun any more but the first */
+    double deadline;   /* when no round is begun any more but the first */
     bool terminal;
 };
 
@@ -41,8 +38,8 @@ static const char *label_make(char label[48], const struct running *running)
     if (result->size > 0)
         snprintf(label, 48, "%-11s %10ld", result->info->name, result->size);
     else
-        snprintf(label, 48, "[%2zu/%zu] %-13s", running->case_index + 1,
-                 running->options->case_count, result->info->name);
+        snprintf(label, 48, "[%*zu/%zu] %-13s", running->options->case_count > 99 ? 3 : 2,
+                 running->case_index + 1, running->options->case_count, result->info->name);
     return label;
 }
 
@@ -79,7 +76,7 @@ static void items_choose(struct case_result *result, const struct harness_option
         if (options->plain && strcmp(impl->variant, "-") != 0 &&
             strncmp(impl->name, "filch", 5) != 0)
             continue;
-        if (impl->peer->workers_max == 1) {
+        if (impl->peer->workers_max == 1 || (result->info->flags & CASE_NARROW)) {
             item_add(result, impl, 1);
             continue;
         }
@@ -119,7 +116,7 @@ static void turn(struct running *running, size_t index)
     struct measurement *item = &running->result->items[index];
     struct child *child = &running->children[index];
     const size_t before = item->values.count;
-    note(running, item, child_sample(child, &item->values, &item->cpu, &item->rss_kib, item->why));
+    note(running, item, child_sample(child, item));
     const double unit = running->result->info->metric == METRIC_NS_PER_OP ? 1e9 : 1;
     for (size_t i = before; i < item->values.count && !item->failed; i++)
         item->values.values[i] *= unit / child->operations;
@@ -147,6 +144,38 @@ static bool is_known_enough(const struct running *running, size_t index)
     return run_seconds > SLOW_SECONDS && !(running->result->info->flags & CASE_WAITS);
 }
 
+/* What of a name is the same for all variants of a peer; 0 for those that are all of interest. */
+static size_t family_length(const struct measurement *item)
+{
+    const char *name = item->impl->name;
+    const bool is_own = strncmp(name, "filch", 5) == 0 || strncmp(name, "serial", 6) == 0;
+    return is_own ? 0 : strcspn(name, ":");
+}
+
+/* Whether another variant of the same peer was faster in the first round: of a peer's settings only the
+ * best one goes on, or the time would go into those that are of no interest. */
+static bool is_outdone(const struct running *running, size_t index)
+{
+    const struct measurement *items = running->result->items;
+    const size_t length = family_length(&items[index]);
+    if (items[index].values.count == 0 || length == 0 || running->options->repeat)
+        return false;
+    for (size_t i = 0; i < running->result->count; i++) {
+        if (items[i].workers == items[index].workers && items[i].values.count > 0 &&
+            family_length(&items[i]) == length &&
+            strncmp(items[i].impl->name, items[index].impl->name, length) == 0 &&
+            items[i].values.values[0] < items[index].values.values[0])
+            return true;
+    }
+    return false;
+}
+
+static bool takes_part(const struct running *running, size_t index)
+{
+    return running->children[index].pid > 0 && !is_known_enough(running, index) &&
+           !is_outdone(running, index);
+}
+
 /* Everybody's turn once, each round beginning with another one. */
 static void round_run(struct running *running)
 {
@@ -158,52 +187,70 @@ static void round_run(struct running *running)
     snprintf(doing, sizeof doing, "round %u", result->rounds + 1);
     for (size_t i = 0; i < result->count; i++) {
         const size_t index = (i + result->rounds) % result->count;
-        if (running->children[index].pid > 0 && !is_known_enough(running, index)) {
+        if (takes_part(running, index)) {
+            const double begin = now_seconds();
             progress(running, doing, &result->items[index]);
             turn(running, index);
+            running->seconds[index] = now_seconds() - begin;
         }
     }
     result->rounds++;
 }
 
-static bool another_round(const struct running *running, double deadline, double last_round)
+/* How long the next round will take. */
+static double round_seconds(const struct running *running)
+{
+    double seconds = 0;
+    for (size_t i = 0; i < running->result->count; i++)
+        seconds += takes_part(running, i) ? running->seconds[i] : 0;
+    return seconds;
+}
+
+static bool another_round(const struct running *running)
 {
     const struct harness_options *options = running->options;
+    const unsigned flags = running->result->info->flags;
     const unsigned done = running->result->rounds;
     if (options->repeat)
         return done < options->repeat;
-    const bool is_long = running->result->info->flags & CASE_LONG;
-    if (options->quick)
-        return done == 0;
-    if (done >= 1 && now_seconds() + last_round > running->last_call)
-        return false;
-    if (done < (is_long ? 1 : ROUNDS_MIN))
+    if (done == 0)
         return true;
-    if (done >= (is_long ? LONG_ROUNDS_MAX : ROUNDS_MAX))
+    if (options->quick || (flags & CASE_ONCE))
         return false;
-    return now_seconds() + last_round < deadline;
+    if (done >= (flags & CASE_LONG ? LONG_ROUNDS_MAX : ROUNDS_MAX))
+        return false;
+    return now_seconds() + round_seconds(running) < running->deadline;
 }
 
-static void case_run(struct running *running, double deadline)
+static void case_run(struct running *running)
 {
     struct case_result *result = running->result;
     const double start = now_seconds();
     running->children = calloc(result->count + 1, sizeof *running->children);
-    if (!running->children)
+    running->seconds = calloc(result->count + 1, sizeof *running->seconds);
+    if (!running->children || !running->seconds)
         abort();
     children_start(running);
-    double last_round = 0;
-    while (result->count > 0 && another_round(running, deadline, last_round)) {
-        const double begin = now_seconds();
+    while (result->count > 0 && another_round(running))
         round_run(running);
-        last_round = now_seconds() - begin;
-    }
     for (size_t i = 0; i < result->count; i++)
         child_end(&running->children[i]);
     free(running->children);
+    free(running->seconds);
     char label[48];
     fprintf(stderr, "%s%s %u rounds of %zu, %.1f s\n", running->terminal ? CLEAR_LINE : "",
             label_make(label, running), result->rounds, result->count, now_seconds() - start);
+}
+
+/* A case's share of the time, in relation to the others': what waits runs for some milliseconds, what
+ * computes for a good part of a second. */
+static double weight(const struct bench_case *info)
+{
+    if (info->flags & CASE_ONCE)
+        return 20;
+    if (info->flags & CASE_LONG)
+        return 5;
+    return info->flags & (CASE_WAITS | CASE_BRIEF) ? 1 : 5;
 }
 
 struct results harness_run(const struct harness_options *options, const struct peers *peers)
@@ -221,14 +268,16 @@ struct results harness_run(const struct harness_options *options, const struct p
         result->size = options->size;
         items_choose(result, options, peers);
         /* What earlier cases did not need is there for the later ones. */
+        double weights = 0;
+        for (size_t k = i; k < options->case_count; k++)
+            weights += weight(options->cases[k]);
         const double left = start + options->budget_seconds - now_seconds();
-        const double slice = left / (double)(options->case_count - i);
         struct running running = {.result = result,
                                   .options = options,
                                   .case_index = i,
-                                  .last_call = start + BUDGET_EXCESS * options->budget_seconds,
+                                  .deadline = now_seconds() + left * weight(result->info) / weights,
                                   .terminal = isatty(STDERR_FILENO) != 0};
-        case_run(&running, now_seconds() + slice);
+        case_run(&running);
     }
     results.seconds = now_seconds() - start;
     return results;

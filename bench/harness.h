@@ -16,7 +16,7 @@ struct harness_options {
     const char *impls; /* see peer_impl_selected */
     unsigned widths[HARNESS_WIDTHS_MAX];
     size_t width_count;
-    unsigned repeat;       /* rounds per case; 0: as many as the time allows, 3 to 15 */
+    unsigned repeat;       /* rounds per case; 0: as many as the time allows, 1 to 15 */
     double budget_seconds; /* for all cases together, where `repeat` is 0 */
     bool quick;
     bool plain; /* of the peers, only the recommended settings */

@@ -157,6 +157,14 @@ static void measurement(FILE *out, const struct case_result *result, const struc
         shown.samples = &item->cpu;
         entry(out, &shown, first);
     }
+    for (int also = 0; also < METRIC_COUNT; also++) {
+        if (item->also[also].count == 0)
+            continue;
+        shown.metric = bench_metric_name((enum bench_metric)also);
+        shown.unit = bench_metric_unit((enum bench_metric)also);
+        shown.samples = &item->also[also];
+        entry(out, &shown, first);
+    }
     double kib = (double)item->rss_kib;
     const struct series rss = {&kib, 1};
     shown.metric = "rss_kib";

@@ -25,9 +25,8 @@ static const char usage[] =
     "\n"
     "  --impl A,B|all   only these implementations (libgomp: all its variants)\n"
     "  --workers N,...  these numbers of workers; default: 1 and one per CPU\n"
-    "  --repeat N       rounds per case; default: 3 to 15, as the time allows, and fewer where a\n"
-    "                   busy machine takes all of it\n"
-    "  --budget S       seconds for the whole run where --repeat is not given; default 200\n"
+    "  --repeat N       rounds per case; default: 1 to 15, as the time allows\n"
+    "  --budget S       seconds for the whole run where --repeat is not given; default 190\n"
     "  --quick          small problems, to see whether everything works; grow: not so far\n"
     "  --json FILE      write the results for programs\n"
     "  --plot DIR       draw pictures with gnuplot\n"
@@ -184,7 +183,7 @@ static bool measured(const struct results *results)
 
 static struct options options_default(void)
 {
-    struct options options = {.harness = {.budget_seconds = 200}};
+    struct options options = {.harness = {.budget_seconds = 190}};
     struct harness_options *harness = &options.harness;
     harness->widths[harness->width_count++] = 1;
     if (canary_cpus() > 1)

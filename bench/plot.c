@@ -15,99 +15,175 @@ static int bar_group(const struct measurement *item)
     return strncmp(item->impl->name, "serial", 6) == 0 ? 1 : 2;
 }
 
-/* Writes one line per bar; returns how many, and the least and the largest median. */
-static unsigned case_data(FILE *data, const struct case_result *result, double range[2])
+/* What is drawn of a case: its own metric, or one that was measured beside it. */
+struct bars {
+    const struct case_result *result;
+    enum bench_metric metric;
+    char name[64]; /* of the picture */
+    unsigned count;
+    double least, most; /* of the medians */
+};
+
+static const struct series *bar_values(const struct bars *bars, const struct measurement *item)
 {
-    unsigned bars = 0;
-    fputs("# bar label group median q1 q3\n", data);
-    for (size_t i = 0; i < result->count; i++) {
-        const struct measurement *item = &result->items[i];
-        if (item->failed || item->values.count == 0)
-            continue;
-        const double median = series_median(&item->values);
-        fprintf(data, "%u \"%s %uw\" %d %.9g %.9g %.9g\n", bars, item->impl->name, item->workers,
-                bar_group(item), median, series_quantile(&item->values, 0.25),
-                series_quantile(&item->values, 0.75));
-        range[0] = bars == 0 || median < range[0] ? median : range[0];
-        range[1] = bars == 0 || median > range[1] ? median : range[1];
-        bars++;
-    }
-    return bars;
+    return bars->metric == bars->result->info->metric ? &item->values : &item->also[bars->metric];
 }
 
-static void case_script(FILE *script, const char *folder, const struct case_result *result,
-                        unsigned bars, const double range[2])
+/* Writes one line per bar. */
+static void bars_data(FILE *data, struct bars *bars)
 {
-    picture_script_begin(script, folder, result->info->name, 480 + 48 * bars);
+    fputs("# bar label group median q1 q3\n", data);
+    for (size_t i = 0; i < bars->result->count; i++) {
+        const struct measurement *item = &bars->result->items[i];
+        const struct series *values = bar_values(bars, item);
+        if (item->failed || values->count == 0)
+            continue;
+        const double median = series_median(values);
+        fprintf(data, "%u \"%s %uw\" %d %.9g %.9g %.9g\n", bars->count, item->impl->name,
+                item->workers, bar_group(item), median, series_quantile(values, 0.25),
+                series_quantile(values, 0.75));
+        bars->least = bars->count == 0 || median < bars->least ? median : bars->least;
+        bars->most = bars->count == 0 || median > bars->most ? median : bars->most;
+        bars->count++;
+    }
+}
+
+static void bars_script(FILE *script, const char *folder, const struct bars *bars)
+{
+    const struct bench_case *info = bars->result->info;
+    picture_script_begin(script, folder, bars->name, 480 + 48 * bars->count);
     /* Bars of very different length can only be compared on a logarithmic axis. */
-    const bool logarithmic = range[0] > 0 && range[1] > 20 * range[0];
+    const bool logarithmic = bars->least > 0 && bars->most > 20 * bars->least;
     if (logarithmic)
-        fprintf(script, "set logscale y\nset yrange [%g:*]\n", range[0] / 3);
+        fprintf(script, "set logscale y\nset yrange [%g:*]\n", bars->least / 3);
     else
         fputs("set yrange [0:*]\n", script);
     fprintf(script,
             "set title \"%s: %s\"\n"
             "set ylabel '%s%s (%s), median and middle half'\n"
             "set xrange [-0.7:%u]\n",
-            result->info->name, result->info->what, bench_metric_name(result->info->metric),
-            logarithmic ? ", logarithmic" : "", bench_metric_unit(result->info->metric), bars);
+            info->name, info->what, bench_metric_name(bars->metric),
+            logarithmic ? ", logarithmic" : "", bench_metric_unit(bars->metric), bars->count);
     fputs("plot for [g=0:2] data using 1:($3 == g ? $4 : NaN):5:6:(0.8):xtic(2) with boxerrorbars "
           "linecolor rgb word('#c03028 #808080 #5080b8', g + 1) "
           "title word('filch serial peers', g + 1)\n",
           script);
 }
 
-static bool case_plot(const char *folder, const struct case_result *result)
+static bool has_bars(const struct bars *bars)
 {
-    double range[2] = {0, 0};
-    FILE *data = picture_file(folder, result->info->name, "dat");
-    if (!data)
-        return false;
-    const unsigned bars = case_data(data, result, range);
-    fclose(data);
-    if (bars == 0)
-        return true;
-    FILE *script = picture_file(folder, result->info->name, "gp");
-    if (!script)
-        return false;
-    case_script(script, folder, result, bars, range);
-    fclose(script);
-    return picture_draw(folder, result->info->name);
+    for (size_t i = 0; i < bars->result->count; i++) {
+        const struct measurement *item = &bars->result->items[i];
+        if (!item->failed && bar_values(bars, item)->count > 0)
+            return true;
+    }
+    return false;
 }
 
-/* One picture of all: how many times as fast as the best peer filch is, case by case. */
-static bool overview_plot(const char *folder, const struct results *results)
+/* Draws CASE.png, or for what was measured beside it CASE-METRIC.png; nothing where there is nothing. */
+static bool bars_plot(const char *folder, const struct case_result *result,
+                      enum bench_metric metric)
 {
-    FILE *data = picture_file(folder, "overview", "dat");
+    struct bars bars = {.result = result, .metric = metric};
+    if (metric == result->info->metric)
+        snprintf(bars.name, sizeof bars.name, "%s", result->info->name);
+    else
+        snprintf(bars.name, sizeof bars.name, "%s-%s", result->info->name,
+                 bench_metric_name(metric));
+    if (!has_bars(&bars))
+        return true;
+    FILE *data = picture_file(folder, bars.name, "dat");
+    if (!data)
+        return false;
+    bars_data(data, &bars);
+    fclose(data);
+    FILE *script = picture_file(folder, bars.name, "gp");
+    if (!script)
+        return false;
+    bars_script(script, folder, &bars);
+    fclose(script);
+    return picture_draw(folder, bars.name);
+}
+
+/* The pictures that compare filch with its best peer, case by case: too many cases for one. */
+static const struct group {
+    const char *name;
+    const char *what;
+    const char *prefixes; /* of the names of its cases; "": those that no other group has */
+} groups[] = {
+    {"overview", "tasks and loops", ""},
+    {"overview-locks", "locks", "mutex rwlock condvar barrier"},
+    {"overview-waiting", "tasks that wait", "switch task- blocked timers"},
+    {"overview-channels", "channels", "chan select"},
+};
+
+enum { GROUPS = sizeof groups / sizeof groups[0] };
+
+static bool has_prefix_of(const char *name, const char *prefixes)
+{
+    for (; *prefixes; prefixes += strspn(prefixes, " ")) {
+        const size_t length = strcspn(prefixes, " ");
+        if (strncmp(name, prefixes, length) == 0)
+            return true;
+        prefixes += length;
+    }
+    return false;
+}
+
+static const struct group *group_of(const struct case_result *result)
+{
+    for (int i = 1; i < GROUPS; i++) {
+        if (has_prefix_of(result->info->name, groups[i].prefixes))
+            return &groups[i];
+    }
+    return &groups[0];
+}
+
+/* The widest of filch that ran, and the best peer of the same width. */
+static double ratio_find(const struct case_result *result, unsigned workers,
+                         const struct measurement **best)
+{
+    const struct measurement *filch = measurement_find(result, "filch", workers);
+    if (!filch)
+        filch = measurement_find(result, "filch", 1);
+    *best = filch ? measurement_best_peer(result, filch->workers) : NULL;
+    return measurement_ratio(filch, *best);
+}
+
+/* One bar per case: how many times as fast as the best peer filch is. */
+static bool overview_plot(const char *folder, const struct results *results,
+                          const struct group *group)
+{
+    FILE *data = picture_file(folder, group->name, "dat");
     if (!data)
         return false;
     unsigned bars = 0;
     for (size_t i = 0; i < results->count; i++) {
         const struct case_result *result = &results->cases[i];
-        const struct measurement *filch = measurement_find(result, "filch", results->workers);
-        const struct measurement *best = measurement_best_peer(result, results->workers);
-        const double ratio = measurement_ratio(filch, best);
-        if (isfinite(ratio) && ratio > 0)
+        const struct measurement *best;
+        const double ratio = ratio_find(result, results->workers, &best);
+        if (group_of(result) == group && isfinite(ratio) && ratio > 0)
             fprintf(data, "%u \"%s (%s)\" %.6g\n", bars++, result->info->name, best->impl->name,
                     ratio);
     }
     fclose(data);
     if (bars == 0)
         return true;
-    FILE *script = picture_file(folder, "overview", "gp");
+    FILE *script = picture_file(folder, group->name, "gp");
     if (!script)
         return false;
-    picture_script_begin(script, folder, "overview", 480 + 40 * bars);
-    fprintf(script,
-            "set title 'filch against the best peer of each case, %u workers (above 1: filch is "
-            "faster)'\n"
-            "set ylabel 'time of the best peer / time of filch, logarithmic'\n"
-            "set logscale y 2\nset xrange [-0.7:%u]\nunset key\n"
-            "plot data using 1:3:($1 - 0.4):($1 + 0.4):(1):3:xtic(2) with boxxyerror "
-            "linecolor rgb '#c03028', 1 with lines linecolor rgb 'black'\n",
-            results->workers, bars);
+    picture_script_begin(script, folder, group->name, 480 + 40 * bars);
+    fprintf(
+        script,
+        "set title '%s: filch against the best peer of each case, %u workers (above 1: filch is "
+        "better)'\n"
+        "set ylabel 'figure of the best peer / figure of filch, logarithmic'\n"
+        "set logscale y 2\nset xrange [-0.7:%u]\nunset key\n"
+        "plot data using 1:3:($1 - 0.4):($1 + 0.4):(1):3:xtic(2) with boxxyerror "
+        "linecolor rgb '#c03028', 1 with lines linecolor rgb 'black'\n",
+        group->what, results->workers, bars);
     fclose(script);
-    return picture_draw(folder, "overview");
+    return picture_draw(folder, group->name);
 }
 
 bool report_plot(const char *folder, const struct results *results)
@@ -115,7 +191,12 @@ bool report_plot(const char *folder, const struct results *results)
     if (!picture_folder(folder))
         return false;
     bool drawn = true;
-    for (size_t i = 0; i < results->count && drawn; i++)
-        drawn = case_plot(folder, &results->cases[i]);
-    return drawn && overview_plot(folder, results);
+    for (size_t i = 0; i < results->count && drawn; i++) {
+        const struct case_result *result = &results->cases[i];
+        for (int metric = 0; metric < METRIC_COUNT && drawn; metric++)
+            drawn = bars_plot(folder, result, (enum bench_metric)metric);
+    }
+    for (int i = 0; i < GROUPS && drawn; i++)
+        drawn = overview_plot(folder, results, &groups[i]);
+    return drawn;
 }

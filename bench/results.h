@@ -24,8 +24,9 @@ double series_min(const struct series *series);
 struct measurement {
     const struct peer_impl *impl;
     unsigned workers;
-    struct series values; /* in the unit of the case's metric: ns or s */
-    struct series cpu;    /* seconds per round */
+    struct series values;             /* in the unit of the case's metric: ns or s */
+    struct series cpu;                /* seconds per round */
+    struct series also[METRIC_COUNT]; /* what else was measured in the same runs */
     long rss_kib;
     bool failed;
     bool skipped;

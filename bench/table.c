@@ -5,23 +5,29 @@
 #include <string.h>
 
 /* Three significant digits with the unit that suits the size. */
-static const char *show_time(char text[32], double value, enum bench_metric metric)
+static const char *show_time(char text[32], double seconds)
 {
     static const struct {
         double seconds;
         const char *name;
     } units[] = {{1, "s"}, {1e-3, "ms"}, {1e-6, "us"}, {1e-9, "ns"}};
-    const double seconds = metric == METRIC_NS_PER_OP ? value * 1e-9 : value;
     size_t unit = 0;
-    if (metric == METRIC_MAX_MIN) {
-        snprintf(text, 32, "%.1f", value);
-        return text;
-    }
     while (unit < 3 && seconds < units[unit].seconds)
         unit++;
     const double shown = seconds / units[unit].seconds;
     const int digits = shown >= 100 ? 0 : shown >= 10 ? 1 : 2;
     snprintf(text, 32, "%.*f %s", digits, shown, units[unit].name);
+    return text;
+}
+
+static const char *show_value(char text[32], double value, enum bench_metric metric)
+{
+    const char *unit = bench_metric_unit(metric);
+    if (strcmp(unit, "ns") == 0)
+        return show_time(text, 1e-9 * value);
+    if (strcmp(unit, "s") == 0)
+        return show_time(text, value);
+    snprintf(text, 32, "%.*f%s%s", value < 100 ? 1 : 0, value, *unit ? " " : "", unit);
     return text;
 }
 
@@ -50,6 +56,26 @@ static double spread_percent(const struct series *series)
     return 100 * width / series_median(series);
 }
 
+/* What else was measured in the same runs. */
+static void also(FILE *out, const struct measurement *item)
+{
+    static const struct {
+        enum bench_metric metric;
+        const char *name;
+    } shown[] = {
+        {METRIC_NS_PER_OP, "time"},    {METRIC_RELEASE_NS_PER_OP, "release"},
+        {METRIC_BYTES_PER_OP, "each"}, {METRIC_KEPT_BYTES_PER_OP, "kept"},
+        {METRIC_MAX_MIN, "max/min"},   {METRIC_LATE_NS, "late"},
+    };
+    char text[32];
+    for (size_t i = 0; i < sizeof shown / sizeof shown[0]; i++) {
+        const struct series *values = &item->also[shown[i].metric];
+        if (values->count > 0)
+            fprintf(out, "  %s %s", shown[i].name,
+                    show_value(text, series_median(values), shown[i].metric));
+    }
+}
+
 static void row(FILE *out, const struct case_result *result, const struct measurement *item)
 {
     const enum bench_metric metric = result->info->metric;
@@ -64,17 +90,19 @@ static void row(FILE *out, const struct case_result *result, const struct measur
     const struct measurement *alone = item->workers > 1 ? measurement_find(result, name, 1) : NULL;
     const double canary = alone ? series_median(&result->canary) : NAN;
     char cells[9][32];
-    fprintf(out, "  %-18s %3u %10s %10s %9s %6s%% %9s %9s %8s %7s %10s\n", name, item->workers,
-            show_time(cells[0], series_median(&item->values), metric),
-            show_time(cells[1], series_min(&item->values), metric),
+    fprintf(out, "  %-18s %3u %10s %10s %9s %6s%% %9s %9s %8s %7s %10s", name, item->workers,
+            show_value(cells[0], series_median(&item->values), metric),
+            show_value(cells[1], series_min(&item->values), metric),
             result->info->flags & CASE_WAITS
-                ? show_time(cells[2], series_quantile(&item->values, 0.99), metric)
+                ? show_value(cells[2], series_quantile(&item->values, 0.99), metric)
                 : "",
             show_number(cells[3], spread_percent(&item->values), 0),
             show_number(cells[4], measurement_ratio(serial, item), 2),
             show_number(cells[5], measurement_ratio(best, item), 2),
             show_number(cells[6], measurement_ratio(item, alone), 2),
             show_number(cells[7], canary, 2), show_kib(cells[8], item->rss_kib));
+    also(out, item);
+    putc('\n', out);
 }
 
 static void case_table(FILE *out, const struct case_result *result)
@@ -99,7 +127,9 @@ void report_table(FILE *out, const struct results *results)
     fputs(
         "\nw: workers. x serial, x best: time relative to serial C and to the fastest peer of the "
         "same width (below 1: faster). speed-up: over the same with one worker; canary: what the "
-        "machine offered to threads that share nothing. memory: growth of the peak.\n",
+        "machine offered to threads that share nothing. memory: growth of the peak. Behind it, "
+        "what else "
+        "was measured in the same runs.\n",
         out);
     fprintf(out, "%.0f s in all%s.\n", results->seconds,
             results->quick ? ", with --quick: smaller problems, not for comparison" : "");

@@ -36,6 +36,7 @@ void filch_case_components(void *data);
 void filch_case_mutex(void *data);
 void filch_case_mutex_threads(void *data);
 void filch_case_mutex_tasks(void *data);
+void filch_case_mutex_handoff(void *data);
 void filch_case_rwlock_read(void *data);
 void filch_case_rwlock_write(void *data);
 void filch_case_rwlock_threads(void *data);
@@ -43,6 +44,20 @@ void filch_case_condvar_threads(void *data);
 void filch_case_condvar_tasks(void *data);
 void filch_case_barrier(void *data);
 void filch_case_barrier_tasks(void *data);
+
+/* channels.c */
+void filch_case_channels_threads(void *data);
+void filch_case_channels_tasks(void *data);
+
+/* switching.c, switch.c */
+void filch_case_task_yield(void *data);
+void filch_case_task_run(void *data);
+void filch_case_task_wait(void *data);
+void filch_case_switch(void *data);
+
+/* waiting.c */
+void filch_case_blocked(void *data);
+void filch_case_timers(void *data);
 
 /* latency.c */
 void filch_case_wake(void *data);

@@ -41,8 +41,7 @@ void filch_case_stuck(void *data)
 {
     struct stuck_data *stuck = data;
     struct stuck_task tasks[STUCK_TASKS];
-    FILCH_SCOPE(scope)
-    {
+    FILCH_SCOPE (scope) {
         for (int i = 0; i < STUCK_TASKS; i++) {
             tasks[i] = (struct stuck_task){stuck, i};
             if (filch_scope_spawn(scope, stuck_task_run, &tasks[i]) != 0)

@@ -1,156 +1,94 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "locks/locks.h"
 #include "filch/cases.h"
+#include "filch/parties.h"
 
 #include <filch/filch.h>
-#include <stdlib.h>
 
-static struct filch_mutex mutex = FILCH_MUTEX_INIT;
 static struct filch_rwlock rwlock = FILCH_RWLOCK_INIT;
 static struct filch_condvar condvar = FILCH_CONDVAR_INIT;
 static struct filch_barrier barrier;
-static unsigned turn; /* under mutex */
+
+#define LOCKS_MUTEX struct filch_mutex
+#define LOCKS_MUTEX_INIT FILCH_MUTEX_INIT
+#define LOCKS_LOCK(mutex) must(filch_mutex_lock(mutex))
+#define LOCKS_UNLOCK(mutex) filch_mutex_unlock(mutex)
+#define LOCKS_READ() must(filch_rwlock_read(&rwlock))
+#define LOCKS_READ_END() filch_rwlock_unlock_read(&rwlock)
+#define LOCKS_WRITE() must(filch_rwlock_write(&rwlock))
+#define LOCKS_WRITE_END() filch_rwlock_unlock_write(&rwlock)
+#define LOCKS_WAIT(mutex) must(filch_condvar_wait(&condvar, mutex))
+#define LOCKS_NOTIFY() filch_condvar_notify_one(&condvar)
+#define LOCKS_MEET() must(filch_barrier_wait(&barrier, NULL))
+#include "locks/parties.h"
 
 void filch_case_mutex(void *data)
 {
-    const struct locks_data *d = data;
-    for (uint64_t i = 0; i < d->rounds; i++) {
-        if (filch_mutex_lock(&mutex) != 0)
-            abort();
-        filch_mutex_unlock(&mutex);
-    }
+    locks_lock(data);
 }
 
 void filch_case_rwlock_read(void *data)
 {
-    const struct locks_data *d = data;
-    for (uint64_t i = 0; i < d->rounds; i++) {
-        if (filch_rwlock_read(&rwlock) != 0)
-            abort();
-        filch_rwlock_unlock_read(&rwlock);
-    }
+    locks_read(data);
 }
 
 void filch_case_rwlock_write(void *data)
 {
-    const struct locks_data *d = data;
-    for (uint64_t i = 0; i < d->rounds; i++) {
-        if (filch_rwlock_write(&rwlock) != 0)
-            abort();
-        filch_rwlock_unlock_write(&rwlock);
-    }
+    locks_write(data);
 }
 
-static void mutex_party(struct locks_data *d, unsigned number)
-{
-    uint64_t count = 0;
-    for (; !locks_stop(d); count++) {
-        if (filch_mutex_lock(&mutex) != 0)
-            abort();
-        d->shared++;
-        locks_work(d->inside);
-        filch_mutex_unlock(&mutex);
-        locks_work(d->inside);
-    }
-    d->counts[number] = count;
-}
-
-static void rwlock_party(struct locks_data *d, unsigned number)
-{
-    uint64_t counts[2] = {0, 0};
-    uint32_t random = number + 1;
-    while (!locks_stop(d)) {
-        const bool reads = locks_reads(d, &random);
-        if ((reads ? filch_rwlock_read(&rwlock) : filch_rwlock_write(&rwlock)) != 0)
-            abort();
-        d->shared += !reads;
-        locks_work(d->inside);
-        if (reads)
-            filch_rwlock_unlock_read(&rwlock);
-        else
-            filch_rwlock_unlock_write(&rwlock);
-        locks_work(d->inside);
-        counts[reads]++;
-    }
-    d->counts[number] = counts[0];
-    d->reads[number] = counts[1];
-}
-
-struct party {
+struct call {
     struct locks_data *d;
-    locks_party *body;
+    locks_party *party;
 };
 
-static void party_task(void *argument)
+static void call_party(void *ctx, unsigned number)
 {
-    const struct party *party = argument;
-    party->body(party->d, __atomic_fetch_add(&party->d->joined, 1, __ATOMIC_RELAXED));
+    const struct call *call = ctx;
+    call->party(call->d, number);
 }
 
-static void all_parties(void *argument)
+static void locks_on_tasks(struct locks_data *d, locks_party *party)
 {
-    const struct party *party = argument;
-    FILCH_SCOPE (s) {
-        for (unsigned i = 0; i < party->d->parties; i++) {
-            if (filch_scope_spawn(s, party_task, argument) != 0)
-                abort();
-        }
-    }
-}
-
-static void on_tasks(struct locks_data *d, locks_party *body)
-{
-    struct party party = {d, body};
-    if (filch_pool_install(NULL, all_parties, &party) != 0)
-        abort();
+    struct call call = {d, party};
+    parties_on_tasks(d->parties, call_party, &call);
 }
 
 void filch_case_mutex_threads(void *data)
 {
-    locks_contend(data, mutex_party, locks_on_threads);
+    locks_contend(data, locks_mutex_party, locks_on_threads);
 }
 
 void filch_case_mutex_tasks(void *data)
 {
-    locks_contend(data, mutex_party, on_tasks);
+    locks_contend(data, locks_mutex_party, locks_on_tasks);
+}
+
+void filch_case_mutex_handoff(void *data)
+{
+    barrier = (struct filch_barrier)FILCH_BARRIER_INIT(2);
+    locks_on_tasks(data, locks_handoff_party);
 }
 
 void filch_case_rwlock_threads(void *data)
 {
-    locks_contend(data, rwlock_party, locks_on_threads);
-}
-
-static void condvar_party(struct locks_data *d, unsigned number)
-{
-    if (filch_mutex_lock(&mutex) != 0)
-        abort();
-    for (uint64_t i = 0; i < d->rounds; i++) {
-        while (turn != number) {
-            if (filch_condvar_wait(&condvar, &mutex) != 0)
-                abort();
-        }
-        turn = 1 - number;
-        filch_condvar_notify_one(&condvar);
-    }
-    filch_mutex_unlock(&mutex);
+    locks_contend(data, locks_rwlock_party, locks_on_threads);
 }
 
 void filch_case_condvar_threads(void *data)
 {
-    locks_on_threads(data, condvar_party);
+    locks_on_threads(data, locks_condvar_party);
 }
 
 void filch_case_condvar_tasks(void *data)
 {
-    on_tasks(data, condvar_party);
+    locks_on_tasks(data, locks_condvar_party);
 }
 
 static void barrier_party(struct locks_data *d, unsigned number)
 {
-    (void)number;
     for (uint64_t i = 0; i < d->rounds; i++) {
-        if (filch_barrier_wait(&barrier, NULL) != 0)
-            abort();
+        must(filch_barrier_wait(&barrier, NULL));
+        d->counts[number]++;
     }
 }
 
@@ -165,5 +103,5 @@ void filch_case_barrier_tasks(void *data)
 {
     struct locks_data *d = data;
     barrier = (struct filch_barrier)FILCH_BARRIER_INIT(d->parties);
-    on_tasks(d, barrier_party);
+    locks_on_tasks(d, barrier_party);
 }

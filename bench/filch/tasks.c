@@ -9,8 +9,7 @@
 void filch_case_flat(void *data)
 {
     struct flat_data *flat = data;
-    FILCH_SCOPE(scope)
-    {
+    FILCH_SCOPE (scope) {
         for (size_t i = 0; i < flat->count; i++) {
             if (filch_scope_spawn(scope, flat_task, &flat->ran[i]) != 0)
                 abort();

@@ -48,5 +48,5 @@ static const char *check(const void *data)
     return fib->result == fib_iterative(fib->n) ? NULL : "not the Fibonacci number";
 }
 
-const struct bench_workload fib_workload = {"fib", prepare, reset, check, false};
-const struct bench_workload fib_typed_workload = {"fib-typed", prepare, reset, check, false};
+const struct bench_workload fib_workload = {"fib", prepare, reset, check, false, NULL};
+const struct bench_workload fib_typed_workload = {"fib-typed", prepare, reset, check, false, NULL};

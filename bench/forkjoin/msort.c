@@ -94,4 +94,4 @@ static const char *check(const void *data)
                : "sorted, but these are not the values that were given";
 }
 
-const struct bench_workload msort_workload = {"msort", prepare, reset, check, false};
+const struct bench_workload msort_workload = {"msort", prepare, reset, check, false, NULL};

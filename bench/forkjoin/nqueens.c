@@ -38,4 +38,4 @@ static const char *check(const void *data)
     return nqueens->solutions == expected ? NULL : "not the known number of solutions";
 }
 
-const struct bench_workload nqueens_workload = {"nqueens", prepare, reset, check, false};
+const struct bench_workload nqueens_workload = {"nqueens", prepare, reset, check, false, NULL};

@@ -46,4 +46,4 @@ static const char *check(const void *data)
     return NULL;
 }
 
-const struct bench_workload stuck_workload = {"stuck", prepare, reset, check, false};
+const struct bench_workload stuck_workload = {"stuck", prepare, reset, check, false, NULL};

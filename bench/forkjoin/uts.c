@@ -59,5 +59,7 @@ static const char *check(const void *data)
     return uts->nodes == uts->expected ? NULL : "not the number of nodes that the serial walk saw";
 }
 
-const struct bench_workload uts_flat_workload = {"uts-flat", flat_prepare, reset, check, false};
-const struct bench_workload uts_deep_workload = {"uts-deep", deep_prepare, reset, check, false};
+const struct bench_workload uts_flat_workload = {"uts-flat", flat_prepare, reset,
+                                                 check,      false,        NULL};
+const struct bench_workload uts_deep_workload = {"uts-deep", deep_prepare, reset,
+                                                 check,      false,        NULL};

@@ -41,8 +41,8 @@ static const char *grain_check(const void *data)
     return NULL;
 }
 
-const struct bench_workload grain_workload = {"grain", grain_prepare, grain_reset, grain_check,
-                                              true};
+const struct bench_workload grain_workload = {"grain",     grain_prepare, grain_reset,
+                                              grain_check, true,          NULL};
 
 static const char *depth_prepare(const struct bench_setup *setup, void **data, uint64_t *operations)
 {
@@ -66,8 +66,8 @@ static const char *depth_check(const void *data)
     return depth->forks == expected ? NULL : "not as many halves as levels";
 }
 
-const struct bench_workload depth_workload = {"depth", depth_prepare, depth_reset, depth_check,
-                                              false};
+const struct bench_workload depth_workload = {"depth",     depth_prepare, depth_reset,
+                                              depth_check, false,         NULL};
 
 static const char *iterations_prepare(const struct bench_setup *setup, void **data,
                                       uint64_t *operations)
@@ -94,5 +94,4 @@ static const char *iterations_check(const void *data)
 }
 
 const struct bench_workload iterations_workload = {
-    "iterations", iterations_prepare, iterations_reset, iterations_check, true,
-};
+    "iterations", iterations_prepare, iterations_reset, iterations_check, true, NULL};

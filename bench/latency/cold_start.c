@@ -74,4 +74,4 @@ static const char *check(const void *data)
     return cold->failed ? "the new process ran no task" : NULL;
 }
 
-const struct bench_workload cold_start_workload = {"cold-start", prepare, NULL, check, true};
+const struct bench_workload cold_start_workload = {"cold-start", prepare, NULL, check, true, NULL};

@@ -54,6 +54,6 @@ static const char *check(const void *data)
     return wake->probes_ran == wake->probes ? NULL : "a task did not run exactly once";
 }
 
-const struct bench_workload wake_workload = {"wake", wake_prepare, reset, check, false};
-const struct bench_workload wake_result_workload = {"wake-result", result_prepare, reset, check,
-                                                    false};
+const struct bench_workload wake_workload = {"wake", wake_prepare, reset, check, false, NULL};
+const struct bench_workload wake_result_workload = {"wake-result", result_prepare, reset,
+                                                    check,         false,          NULL};

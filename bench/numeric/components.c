@@ -92,4 +92,4 @@ static const char *check(const void *data)
                : "a vertex is not labelled with the smallest of its component";
 }
 
-const struct bench_workload components_workload = {"components", prepare, reset, check, true};
+const struct bench_workload components_workload = {"components", prepare, reset, check, true, NULL};

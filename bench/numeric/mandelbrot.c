@@ -62,4 +62,5 @@ static const char *check(const void *data)
                : "the picture differs from the serial one";
 }
 
-const struct bench_workload mandelbrot_workload = {"mandelbrot", prepare, reset, check, false};
+const struct bench_workload mandelbrot_workload = {"mandelbrot", prepare, reset,
+                                                   check,        false,   NULL};

@@ -56,4 +56,4 @@ static const char *check(const void *data)
     return fabs(total - 1) <= 1e-9 ? NULL : "the ranks do not sum to 1";
 }
 
-const struct bench_workload pagerank_workload = {"pagerank", prepare, reset, check, true};
+const struct bench_workload pagerank_workload = {"pagerank", prepare, reset, check, true, NULL};

@@ -97,5 +97,6 @@ static const char *check(const void *data)
     return NULL;
 }
 
-const struct bench_workload spmv_workload = {"spmv", power_law_prepare, reset, check, true};
-const struct bench_workload spmv_mesh_workload = {"spmv-mesh", mesh_prepare, reset, check, true};
+const struct bench_workload spmv_workload = {"spmv", power_law_prepare, reset, check, true, NULL};
+const struct bench_workload spmv_mesh_workload = {"spmv-mesh", mesh_prepare, reset,
+                                                  check,       true,         NULL};

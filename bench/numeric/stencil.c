@@ -55,4 +55,4 @@ static const char *check(const void *data)
     return checksum(stencil) == stencil->expected ? NULL : "the grid differs from the serial one";
 }
 
-const struct bench_workload stencil_workload = {"stencil", prepare, reset, check, true};
+const struct bench_workload stencil_workload = {"stencil", prepare, reset, check, true, NULL};

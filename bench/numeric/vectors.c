@@ -114,8 +114,8 @@ static const char *dot_check(const void *data)
     return close ? NULL : "the sum differs from the serial one by more than rounding";
 }
 
-const struct bench_workload dispatch_workload = {"dispatch", dispatch_prepare, dispatch_reset,
-                                                 dispatch_check, true};
-const struct bench_workload saxpy_workload = {"saxpy", saxpy_prepare, saxpy_reset, saxpy_check,
-                                              true};
-const struct bench_workload dot_workload = {"dot", dot_prepare, dot_reset, dot_check, true};
+const struct bench_workload dispatch_workload = {
+    "dispatch", dispatch_prepare, dispatch_reset, dispatch_check, true, NULL};
+const struct bench_workload saxpy_workload = {"saxpy",     saxpy_prepare, saxpy_reset,
+                                              saxpy_check, true,          NULL};
+const struct bench_workload dot_workload = {"dot", dot_prepare, dot_reset, dot_check, true, NULL};

@@ -51,7 +51,8 @@ static const char *check(const void *data)
     return panics->cleaned == panics->count * panics->frames ? NULL : "a frame was not cleaned up";
 }
 
-const struct bench_workload catch_workload = {"catch", prepare_catch, reset, check, true};
-const struct bench_workload panic_1_workload = {"panic-1", prepare_1, reset, check, true};
-const struct bench_workload panic_10_workload = {"panic-10", prepare_10, reset, check, true};
-const struct bench_workload panic_100_workload = {"panic-100", prepare_100, reset, check, true};
+const struct bench_workload catch_workload = {"catch", prepare_catch, reset, check, true, NULL};
+const struct bench_workload panic_1_workload = {"panic-1", prepare_1, reset, check, true, NULL};
+const struct bench_workload panic_10_workload = {"panic-10", prepare_10, reset, check, true, NULL};
+const struct bench_workload panic_100_workload = {"panic-100", prepare_100, reset,
+                                                  check,       true,        NULL};

@@ -7,18 +7,22 @@
  *     peer-NAME --first-task WORKERS               start up, run one task, print when it ran
  *
  * Serving: once the data is prepared it prints "ready OPERATIONS", or "skip REASON" and ends. For
- * each line that it reads it runs one sample and prints "sample CPU_SECONDS RSS_KIB SECONDS..."
- * or "wrong REASON". It ends with the end of its input.
+ * each line that it reads it runs one sample and prints "sample CPU_SECONDS RSS_KIB SECONDS...
+ * METRIC=VALUE..." or "wrong REASON". It ends with the end of its input.
  */
 #include "peer/measure.h"
 #include "peer/peer.h"
 #include "peer/workloads.h"
 
+#include <fnmatch.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+/* A run that lasts longer than this does not notice how it began. */
+#define WARM_UP_BELOW_SECONDS 0.05
 
 static _Atomic int64_t first_task_ns;
 
@@ -27,22 +31,41 @@ void bench_first_task_ran(void)
     atomic_store_explicit(&first_task_ns, bench_now_ns(), memory_order_release);
 }
 
+static bool impl_serves(const struct bench_impl *impl, const char *case_name)
+{
+    return fnmatch(impl->case_name, case_name, FNM_EXTMATCH) == 0;
+}
+
 static int list_impls(void)
 {
     printf("peer %s %u %s\n", bench_peer.name, bench_peer.workers_max, bench_peer.description);
     for (size_t i = 0; i < bench_peer.impl_count; i++) {
         const struct bench_impl *impl = &bench_peer.impls[i];
-        printf("%s %s %s\n", impl->case_name, impl->variant[0] ? impl->variant : "-",
-               impl->environment);
+        const struct bench_workload *workload;
+        for (size_t k = 0; (workload = bench_workload_at(k)) != NULL; k++) {
+            if (impl_serves(impl, workload->name))
+                printf("%s %s %s\n", workload->name, impl->variant[0] ? impl->variant : "-",
+                       impl->environment);
+        }
     }
     return 0;
+}
+
+static const struct bench_workload *workload_find(const char *case_name)
+{
+    const struct bench_workload *workload;
+    for (size_t i = 0; (workload = bench_workload_at(i)) != NULL; i++) {
+        if (strcmp(workload->name, case_name) == 0)
+            break;
+    }
+    return workload;
 }
 
 static const struct bench_impl *impl_find(const char *case_name, const char *variant)
 {
     for (size_t i = 0; i < bench_peer.impl_count; i++) {
         const struct bench_impl *impl = &bench_peer.impls[i];
-        if (strcmp(impl->case_name, case_name) == 0 && strcmp(impl->variant, variant) == 0)
+        if (impl_serves(impl, case_name) && strcmp(impl->variant, variant) == 0)
             return impl;
     }
     return NULL;
@@ -85,10 +108,8 @@ static const char *run_checked(const struct bench_workload *workload, const stru
 static void answer(const struct bench_workload *workload, const struct bench_impl *impl, void *data)
 {
     struct measured measured = {0, 0};
-    const char *wrong = NULL;
-    if (workload->warm_up)
-        wrong = run_checked(workload, impl, data, &measured);
-    if (!wrong)
+    const char *wrong = run_checked(workload, impl, data, &measured);
+    if (!wrong && workload->warm_up && measured.seconds < WARM_UP_BELOW_SECONDS)
         wrong = run_checked(workload, impl, data, &measured);
     if (wrong) {
         printf("wrong %s\n", wrong);
@@ -104,17 +125,14 @@ static void answer(const struct bench_workload *workload, const struct bench_imp
     printf("sample %.6f %ld", measured.cpu_seconds, bench_rss_growth_kib());
     for (size_t i = 0; i < count; i++)
         printf(" %.9g", values[i]);
+    bench_also_print();
     putchar('\n');
     fflush(stdout);
 }
 
-static int serve(const struct bench_impl *impl, const struct bench_setup *setup)
+static int serve(const struct bench_workload *workload, const struct bench_impl *impl,
+                 const struct bench_setup *setup)
 {
-    const struct bench_workload *workload = bench_workload_find(impl->case_name);
-    if (!workload) {
-        fprintf(stderr, "%s: no workload '%s'\n", bench_peer.name, impl->case_name);
-        return 2;
-    }
     void *data = NULL;
     uint64_t operations = 1;
     const char *reason = workload->prepare(setup, &data, &operations);
@@ -123,7 +141,7 @@ static int serve(const struct bench_impl *impl, const struct bench_setup *setup)
         return 0;
     }
     bench_rss_mark();
-    bench_peer.start(setup->workers, impl->case_name);
+    bench_peer.start(setup->workers, workload->name);
     printf("ready %llu\n", (unsigned long long)operations);
     fflush(stdout);
     char line[64];
@@ -145,15 +163,17 @@ int main(int argc, char **argv)
         return 2;
     }
     const char *variant = strcmp(argv[2], "-") == 0 ? "" : argv[2];
+    const struct bench_workload *workload = workload_find(argv[1]);
     const struct bench_impl *impl = impl_find(argv[1], variant);
     const unsigned workers = (unsigned)strtoul(argv[3], NULL, 10);
-    if (!impl || workers == 0) {
+    if (!workload || !impl || workers == 0) {
         fprintf(stderr, "%s: no such case, variant or number of workers\n", argv[0]);
         return 2;
     }
     bench_workers_set(workers);
     const long size = strtol(argv[4], NULL, 10);
     const bool quick = strcmp(argv[4], "quick") == 0;
-    const struct bench_setup setup = {size > 0 ? size : impl->size, workers, quick};
-    return serve(impl, &setup);
+    const struct bench_setup setup = {size > 0 ? size : impl->size, workers, quick,
+                                      workload->parameters};
+    return serve(workload, impl, &setup);
 }

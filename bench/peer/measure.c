@@ -8,10 +8,15 @@
 #include <string.h>
 #include <sys/resource.h>
 
-enum { REPORTED_MAX = 4096 };
+enum { REPORTED_MAX = 4096, ALSO_MAX = 8 };
 
 static double reported[REPORTED_MAX];
 static size_t reported_count;
+static struct {
+    const char *metric;
+    double value;
+} also[ALSO_MAX];
+static size_t also_count;
 static long rss_start_kib;
 static unsigned worker_count = 1;
 
@@ -75,9 +80,29 @@ size_t bench_reported(const double **values)
     return reported_count;
 }
 
+void bench_report_also(const char *metric, double value)
+{
+    if (also_count < ALSO_MAX) {
+        also[also_count].metric = metric;
+        also[also_count++].value = value;
+    }
+}
+
+void bench_also_print(void)
+{
+    for (size_t i = 0; i < also_count; i++)
+        printf(" %s=%.9g", also[i].metric, also[i].value);
+}
+
 void bench_reported_clear(void)
 {
     reported_count = 0;
+    also_count = 0;
+}
+
+double bench_memory_bytes(void)
+{
+    return 1024.0 * (double)(status_kib("VmRSS") + status_kib("VmPTE"));
 }
 
 void *bench_alloc(size_t size_bytes)

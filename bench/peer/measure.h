@@ -15,6 +15,9 @@ long bench_rss_growth_kib(void);
 size_t bench_reported(const double **values);
 void bench_reported_clear(void);
 
+/* Prints " METRIC=VALUE" for each value of bench_report_also; bench_reported_clear forgets them too. */
+void bench_also_print(void);
+
 /* Tells bench_workers what to answer. */
 void bench_workers_set(unsigned workers);
 

@@ -26,6 +26,7 @@ struct bench_setup {
     long size;        /* that the harness or the implementation wants; 0: the workload's default */
     unsigned workers; /* how many threads may run at the same time */
     bool quick;       /* a smaller problem, for trying things out */
+    const void *parameters; /* of the workload */
 };
 
 /* One problem: its data, and how a result is judged. */
@@ -39,13 +40,15 @@ struct bench_workload {
     /* Judges the result of a run, untimed. Returns NULL if right, or what is wrong. */
     const char *(*check)(const void *data);
     /* Short cases run once untimed before each sample, since the process was stopped since its
-     * last turn: caches are cold and threads asleep. */
+     * last turn: caches are cold and threads asleep. Not where the first run lasted for 50 ms. */
     bool warm_up;
+    /* What tells apart the workloads of a family that share their functions; see bench_setup. */
+    const void *parameters;
 };
 
 /* One way of solving one case. */
 struct bench_impl {
-    const char *case_name;
+    const char *case_name;   /* or a pattern for several, as "mutex-*-*", with ksh's extensions */
     const char *variant;     /* "" for the recommended setting; else, say, "guided" */
     const char *environment; /* "NAME=VALUE NAME=VALUE", set before the process starts; "" */
     void (*run)(void *data);
@@ -72,6 +75,10 @@ extern const struct bench_peer bench_peer;
  * samples, in place of the time that the whole run took. Call it from the main thread. */
 void bench_report(double seconds);
 
+/* Records what else there is to say about the run, under the name of a metric of catalog.h. From the
+ * main thread. */
+void bench_report_also(const char *metric, double value);
+
 /* Says, for `cold-start`, that the first task is running now. Any thread. */
 void bench_first_task_ran(void);
 
@@ -80,6 +87,9 @@ int64_t bench_now_ns(void);
 
 /* CPU time that this process has used so far, all threads, user and system, in seconds. */
 double bench_cpu_seconds(void);
+
+/* Memory that this process holds at present, page tables included, in bytes. */
+double bench_memory_bytes(void);
 
 /* Memory that is never given back; ends the process with a message where there is none. */
 void *bench_alloc(size_t size_bytes);

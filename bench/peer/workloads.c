@@ -1,70 +1,35 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "peer/workloads.h"
 
-#include <string.h>
-
 static const struct bench_workload *const workloads[] = {
-    &fib_workload,
-    &fib_typed_workload,
-    &nqueens_workload,
-    &uts_flat_workload,
-    &uts_deep_workload,
-    &msort_workload,
-    &stuck_workload,
-    &flat_workload,
-    &submit_workload,
-    &submit_batch_workload,
-    &dispatch_workload,
-    &saxpy_workload,
-    &dot_workload,
-    &stencil_workload,
-    &mandelbrot_workload,
-    &spmv_workload,
-    &spmv_mesh_workload,
-    &pagerank_workload,
-    &components_workload,
-    &wake_workload,
-    &wake_result_workload,
-    &idle_workload,
-    &cold_start_workload,
-    &grain_workload,
-    &depth_workload,
-    &iterations_workload,
-    &catch_workload,
-    &panic_1_workload,
-    &panic_10_workload,
-    &panic_100_workload,
-    &thread_spawn_workload,
-    &park_workload,
-    &park_pair_workload,
-    &arc_workload,
-    &arc_2_workload,
-    &mutex_workload,
-    &mutex_2_short_workload,
-    &mutex_4_short_workload,
-    &mutex_16_short_workload,
-    &mutex_2_long_workload,
-    &mutex_4_long_workload,
-    &mutex_16_long_workload,
-    &mutex_16_short_fair_workload,
-    &mutex_16_long_fair_workload,
-    &rwlock_read_workload,
-    &rwlock_write_workload,
-    &rwlock_90_short_workload,
-    &rwlock_90_long_workload,
-    &rwlock_99_short_workload,
-    &rwlock_99_long_workload,
-    &condvar_threads_workload,
-    &condvar_tasks_workload,
-    &barrier_2_workload,
-    &barrier_8_workload,
+    &fib_workload,         &fib_typed_workload,    &nqueens_workload,    &uts_flat_workload,
+    &uts_deep_workload,    &msort_workload,        &stuck_workload,      &flat_workload,
+    &submit_workload,      &submit_batch_workload, &dispatch_workload,   &saxpy_workload,
+    &dot_workload,         &stencil_workload,      &mandelbrot_workload, &spmv_workload,
+    &spmv_mesh_workload,   &pagerank_workload,     &components_workload, &wake_workload,
+    &wake_result_workload, &idle_workload,         &cold_start_workload, &timers_workload,
+    &grain_workload,       &depth_workload,        &iterations_workload, &catch_workload,
+    &panic_1_workload,     &panic_10_workload,     &panic_100_workload,  &thread_spawn_workload,
+    &park_workload,        &park_pair_workload,    &arc_workload,        &arc_2_workload,
 };
 
-const struct bench_workload *bench_workload_find(const char *name)
+static const struct bench_family *const families[] = {
+    &blocked_family,
+    &channels_family,
+    &locks_family,
+    &switching_family,
+};
+
+const struct bench_workload *bench_workload_at(size_t index)
 {
-    for (size_t i = 0; i < sizeof workloads / sizeof workloads[0]; i++) {
-        if (strcmp(workloads[i]->name, name) == 0)
-            return workloads[i];
+    const size_t single = sizeof workloads / sizeof workloads[0];
+    if (index < single)
+        return workloads[index];
+    index -= single;
+    for (size_t i = 0; i < sizeof families / sizeof families[0]; i++) {
+        if (index < families[i]->count)
+            return &families[i]->workloads[index];
+        index -= families[i]->count;
     }
     return NULL;
 }

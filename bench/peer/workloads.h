@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The list of all workloads. Each is defined in the file that is named after it. */
+/* The list of all workloads. Each is defined in the file that is named after it, and so is each family of
+ * workloads that differ in their parameters only. */
 #ifndef FILCH_BENCH_PEER_WORKLOADS_H
 #define FILCH_BENCH_PEER_WORKLOADS_H
 
@@ -15,19 +16,20 @@ extern const struct bench_workload stencil_workload, mandelbrot_workload;
 extern const struct bench_workload spmv_workload, spmv_mesh_workload;
 extern const struct bench_workload pagerank_workload, components_workload;
 extern const struct bench_workload wake_workload, wake_result_workload, idle_workload;
-extern const struct bench_workload mutex_workload, mutex_2_short_workload, mutex_4_short_workload,
-    mutex_16_short_workload, mutex_2_long_workload, mutex_4_long_workload, mutex_16_long_workload,
-    mutex_16_short_fair_workload, mutex_16_long_fair_workload, rwlock_read_workload,
-    rwlock_write_workload, rwlock_90_short_workload, rwlock_90_long_workload,
-    rwlock_99_short_workload, rwlock_99_long_workload, condvar_threads_workload,
-    condvar_tasks_workload, barrier_2_workload, barrier_8_workload;
-extern const struct bench_workload cold_start_workload;
+extern const struct bench_workload cold_start_workload, timers_workload;
 extern const struct bench_workload catch_workload;
 extern const struct bench_workload panic_1_workload, panic_10_workload, panic_100_workload;
 extern const struct bench_workload thread_spawn_workload, park_workload, park_pair_workload;
 extern const struct bench_workload arc_workload, arc_2_workload;
 
-/* Returns the workload of that name, or NULL. */
-const struct bench_workload *bench_workload_find(const char *name);
+struct bench_family {
+    const struct bench_workload *workloads;
+    size_t count;
+};
+
+extern const struct bench_family blocked_family, channels_family, locks_family, switching_family;
+
+/* Returns the workload number `index`, or NULL beyond the last. */
+const struct bench_workload *bench_workload_at(size_t index);
 
 #endif

@@ -35,6 +35,7 @@ static const char *check(const void *data)
     return NULL;
 }
 
-const struct bench_workload flat_workload = {"flat", prepare, reset, check, false};
-const struct bench_workload submit_workload = {"submit", prepare, reset, check, false};
-const struct bench_workload submit_batch_workload = {"submit-batch", prepare, reset, check, false};
+const struct bench_workload flat_workload = {"flat", prepare, reset, check, false, NULL};
+const struct bench_workload submit_workload = {"submit", prepare, reset, check, false, NULL};
+const struct bench_workload submit_batch_workload = {"submit-batch", prepare, reset,
+                                                     check,          false,   NULL};

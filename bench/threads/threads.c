@@ -57,9 +57,9 @@ static const char *check_two(const void *data)
 }
 
 const struct bench_workload thread_spawn_workload = {"thread-spawn", spawn_prepare, reset,
-                                                     check_one, true};
-const struct bench_workload park_workload = {"park", park_prepare, reset, check_one, true};
-const struct bench_workload park_pair_workload = {"park-pair", pair_prepare, reset, check_two,
-                                                  true};
-const struct bench_workload arc_workload = {"arc", arc_prepare, reset, check_one, true};
-const struct bench_workload arc_2_workload = {"arc-2", arc_2_prepare, reset, check_two, true};
+                                                     check_one,      true,          NULL};
+const struct bench_workload park_workload = {"park", park_prepare, reset, check_one, true, NULL};
+const struct bench_workload park_pair_workload = {"park-pair", pair_prepare, reset,
+                                                  check_two,   true,         NULL};
+const struct bench_workload arc_workload = {"arc", arc_prepare, reset, check_one, true, NULL};
+const struct bench_workload arc_2_workload = {"arc-2", arc_2_prepare, reset, check_two, true, NULL};

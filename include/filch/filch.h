@@ -6,6 +6,7 @@
 #include <filch/arc.h>
 #include <filch/attr.h>
 #include <filch/barrier.h>
+#include <filch/broadcast.h>
 #include <filch/channel.h>
 #include <filch/condvar.h>
 #include <filch/errors.h>
@@ -25,8 +26,10 @@
 #include <filch/semaphore.h>
 #include <filch/stats.h>
 #include <filch/task.h>
+#include <filch/task_set.h>
 #include <filch/thread.h>
 #include <filch/time.h>
 #include <filch/version.h>
+#include <filch/watch.h>
 
 #endif

@@ -23,6 +23,8 @@
  * the cleanup handlers of the frames that it leaves: the two calls must not wait for each other, as for
  * a lock. (filch_join waits where it stands among the handlers.) An exception of C++ must not leave a
  * frame between fork and sync.
+ * In files that are compiled with -DFILCH_DEBUG=1, a block that is left with a fork that has not been
+ * synced ends the process with a message, and so does a sync that is out of order.
  * Not promised: that the two calls ever run at the same time.
  */
 #ifndef FILCH_FORK_H
@@ -91,7 +93,8 @@
  * tasks; the sync may wait: a task suspends, its worker goes on. The past of the fork happens before
  * the call, the call before the sync. */
 #define FILCH_FORK(name, fn, ...)                                                                  \
-    struct fn##__filch_fork name = fn##__filch_begin((struct fn##__filch_args){__VA_ARGS__}, 0)
+    struct fn##__filch_fork name FILCH__FORK_CLEANUP(fn) =                                         \
+        fn##__filch_begin((struct fn##__filch_args){__VA_ARGS__}, 0)
 #define FILCH_SYNC(name, fn) fn##__filch_sync(&name)
 
 /* The same with a cleanup handler, which is exact about when a half is waited for while a panic
@@ -114,6 +117,25 @@
         struct fn##__filch_args args;                                                              \
     };
 
+/* In debug builds, the end of the block looks whether a fork has been synced, and the sync whether it is
+ * that of the newest fork. */
+#if FILCH__FORK_DEBUG
+#define FILCH__FORK_CLEANUP(fn) __attribute__((cleanup(fn##__filch_left)))
+#define FILCH__FORKABLE_LEFT(fn)                                                                   \
+    static inline void fn##__filch_left(struct fn##__filch_fork *filch__f)                         \
+    {                                                                                              \
+        if (filch__f->slot != 0)                                                                   \
+            filch__fork_unsynced();                                                                \
+    }
+#define FILCH__SYNC_CHECK                                                                          \
+    filch__sync_check(filch__f->q, filch__f->slot);                                                \
+    filch__f->slot = 0;
+#else
+#define FILCH__FORK_CLEANUP(fn)
+#define FILCH__FORKABLE_LEFT(fn)
+#define FILCH__SYNC_CHECK
+#endif
+
 /* What a sync knows of its fork: kept in registers by gcc, which makes a loop of a call in the tail of
  * its function if the arguments are there; found where the fork left it under clang, which does not and
  * would have every call save those registers. */
@@ -121,7 +143,8 @@
 #define FILCH__SYNC_BEGIN(fn)                                                                      \
     struct filch__fork_stack *filch__q = filch__forks_here();                                      \
     struct filch__slot *filch__s = filch__fork_newest(filch__q);                                   \
-    (void)filch__f;
+    (void)filch__f;                                                                                \
+    FILCH__SYNC_CHECK
 #define FILCH__SYNC_ARGS(fn)                                                                       \
     struct fn##__filch_args filch__a;                                                              \
     __builtin_memcpy(&filch__a, filch__s->args, sizeof filch__a);
@@ -129,6 +152,7 @@
 #define FILCH__SYNC_BEGIN(fn)                                                                      \
     struct filch__fork_stack *filch__q = filch__f->q;                                              \
     struct filch__slot *filch__s = filch__f->slot;                                                 \
+    FILCH__SYNC_CHECK                                                                              \
     filch__f->slot = 0; /* for a second sync to be found out; costs nothing where there is none */
 #define FILCH__SYNC_ARGS(fn) struct fn##__filch_args filch__a = filch__f->args;
 #endif
@@ -143,7 +167,8 @@
         filch__fork_push(filch__q, filch__s,                                                       \
                          (filch__slot_run *)((uintptr_t)fn##__filch_run + filch__guarded));        \
         return (struct fn##__filch_fork){filch__q, filch__s, filch__a};                            \
-    }
+    }                                                                                              \
+    FILCH__FORKABLE_LEFT(fn)
 
 #define FILCH__COUNT(...) FILCH__COUNT2(__VA_ARGS__, 6, 5, 4, 3, 2, 1, 0)
 #define FILCH__COUNT2(a, b, c, d, e, f, n, ...) n

@@ -12,12 +12,12 @@
  *
  *     not started --first use--> starting --init has returned--> alive --end of the thread--> gone
  *
- * - A use while it starts, so by its own init, is answered with EDEADLK, or aborts.
+ * - A use while it starts, so by its own init, is answered with EDEADLK, or panics.
  * - Values with a drop function are dropped when the body of the thread has returned, in the reverse
  *   order of their starts, before the destructors that the system knows of. A thread that was not
  *   started here drops its values among those.
  * - A value is gone from the moment when its drop function is called: then every use is answered with
- *   ESHUTDOWN, or aborts, and it never starts again. A drop function may use other values; one that
+ *   ESHUTDOWN, or panics, and it never starts again. A drop function may use other values; one that
  *   starts by that is dropped next.
  * - Without a drop function a value is never gone.
  * - The main thread drops nothing when it returns from main or calls exit().
@@ -76,8 +76,8 @@ struct filch__local {
 #endif
 
 /* The calling thread's value of the variable, started where it was not.
- * Returns a pointer to it. Aborts with a message where FILCH_LOCAL_TRY returns an error.
- * Blocks: as init does. Panics: as init does. Callable from: threads and tasks. */
+ * Returns a pointer to it. Blocks: as init does. Panics: as init does, and where FILCH_LOCAL_TRY returns
+ * an error; in a drop function, which must not panic, that aborts. Callable from: threads and tasks. */
 #define FILCH_LOCAL_GET(name)                                                                      \
     ((__typeof__(&(name).value))(FILCH_LIKELY((name).local.state == FILCH__LOCAL_ALIVE)            \
                                      ? &(name).value                                               \

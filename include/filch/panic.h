@@ -32,6 +32,7 @@
 
 #include <filch/attr.h>
 #include <filch/errors.h>
+#include <filch/inline/fork.h>
 #include <stddef.h>
 
 FILCH_EXTERN_C_BEGIN
@@ -58,14 +59,26 @@ struct filch_panic;
 #define filch_panic_any(payload, type, drop)                                                       \
     filch__panic_any(__FILE__, __LINE__, (payload), (type), (drop))
 
+/* The boundary itself. Without a panic it costs a call.
+ *   mark  where the forks of the running code stand */
+FILCH_API FILCH__DIRECT int filch__try(void (*fn)(void *), void *arg, struct filch_panic **panic,
+                                       const void *mark);
+
 /* Calls fn(arg), and contains a panic in it.
  *   fn     called on this thread                                                   not NULL
  *   arg    handed to fn; borrowed
  *   panic  receives the panic, on EOWNERDEAD; NULL: it is freed                           [out]
  * Returns 0: fn has returned; EOWNERDEAD: it has panicked. Ownership: the caller owns *panic until it
  * is freed or goes on. Blocks: as fn does. Panics: never. Callable from: threads and tasks. */
-FILCH_API FILCH_NODISCARD FILCH__DIRECT int filch_catch_unwind(void (*fn)(void *), void *arg,
-                                                               struct filch_panic **panic);
+FILCH_NODISCARD static inline int filch_catch_unwind(void (*fn)(void *), void *arg,
+                                                     struct filch_panic **panic)
+{
+    const struct filch__slot *open = FILCH__FORK_DEBUG ? filch__fork_open() : NULL;
+    int error = filch__try(fn, arg, panic, filch__forks_here()->tail);
+    if (FILCH__FORK_DEBUG && filch__fork_open() != open)
+        filch__fork_unsynced();
+    return error;
+}
 
 /* Goes on with a panic that was contained, without a report.
  *   panic  gone afterwards                                                        not NULL  [in]

@@ -44,6 +44,7 @@ struct filch_pool_config {
     size_t stack_size_bytes; /* of workers and of tasks that wait; 0: 1 MiB, or $FILCH_STACK_SIZE */
     void *hwloc_topology;    /* a loaded hwloc_topology_t to place workers by; NULL: load our own.
                                 Borrowed until the call returns */
+    size_t blocking_threads_max; /* spare threads for filch_blocking at most; 0: 64; at most 4096 */
 };
 
 /* How a pool ends. */
@@ -55,8 +56,8 @@ enum filch_shutdown {
 /* Starts a pool.
  *   pool    receives the pool                                                              [out]
  *   config  how to start it; NULL: the defaults; read before the call returns               [in]
- * Returns 0; EINVAL (pool NULL, more than 1024 workers, an unknown bind policy, a bad value in
- * FILCH_WORKERS, FILCH_BIND or FILCH_STACK_SIZE); ENOMEM; EAGAIN (not all threads could be
+ * Returns 0; EINVAL (pool NULL, more than 1024 workers or 4096 spare threads, an unknown bind policy, a
+ * bad value in FILCH_WORKERS, FILCH_BIND or FILCH_STACK_SIZE); ENOMEM; EAGAIN (not all threads could be
  * started; none is left behind).
  * Ownership: the caller destroys the pool. Blocks: briefly, until the workers run.
  * Panics: never. Callable from: threads and tasks. */
@@ -130,6 +131,29 @@ FILCH_API FILCH_NODISCARD int filch_pool_spawn_batch(struct filch_pool *pool, vo
  * return. */
 FILCH_API FILCH_NODISCARD int filch_pool_install(struct filch_pool *pool, void (*fn)(void *),
                                                  void *arg);
+
+/* Runs fn(arg), which may block its OS thread (a system call, a foreign lock, another library's wait), on
+ * a spare thread, so that only the calling task waits; its worker goes on. On a thread that computes for
+ * no pool it is a plain call.
+ *   fn      the body. There, the caller's thread-locals, filch_worker_index() and locks are another
+ *           thread's; errno and the floating-point modes are the caller's, and come back as fn leaves them
+ *   arg     handed to fn; borrowed
+ *   result  receives what fn returns; NULL: nobody wants it                                [out]
+ * A pool starts such threads when none is idle, at most blocking_threads_max; further calls wait for one,
+ * the oldest first. They are named NAME-block-0, NAME-block-1, ..., have stacks like the workers', run on
+ * every processor that the pool may use, and end with the pool or after 10 s without a call. Where there is
+ * none and none can be started, fn runs here, and the worker waits with it (counted, see stats.h).
+ * Returns 0; EINVAL (fn NULL). Blocks: yes; a task suspends until fn has returned, also where it is
+ * cancelled: fn borrows from it. Panics: with the panic of fn. Callable from: threads and tasks.
+ * Ordering: the caller's past happens before fn, fn before the return. */
+FILCH_API FILCH_NODISCARD int filch_blocking(void *(*fn)(void *), void *arg, void **result);
+
+/* The same, where fn begins before a deadline; once begun, it is waited for.
+ *   deadline  absolute ns on CLOCK_MONOTONIC; FILCH_FOREVER for none
+ * Returns 0; ETIMEDOUT (no thread was free in time; fn has not been called, and will not be); EINVAL.
+ * Everything else as filch_blocking. */
+FILCH_API FILCH_NODISCARD int filch_blocking_until(void *(*fn)(void *), void *arg, int64_t deadline,
+                                                   void **result);
 
 /* The number of threads of the pool that compute at the same time.
  *   pool  NULL: the default pool                                                            [in]

@@ -24,11 +24,18 @@ struct filch_pool_stats {
     uint64_t tasks;     /* tasks that workers started from a queue; unstolen halves do not count */
     uint64_t steals;    /* tasks and halves taken from another worker */
     uint64_t exposures; /* times that a thief had to make a busy worker's half public itself */
-    uint64_t suspensions;   /* tasks that were set aside because they had to wait */
-    uint64_t sleeps;        /* times that a worker went to sleep */
-    uint64_t wakes;         /* times that somebody woke a worker */
-    uint64_t stacks_max;    /* the largest number of stacks that existed at the same time */
+    uint64_t suspensions; /* tasks that were set aside because they had to wait */
+    uint64_t sleeps;      /* times that a worker went to sleep */
+    uint64_t wakes;       /* times that somebody woke a worker */
+    uint64_t stacks_max;  /* the largest number of stacks that each worker had at a time, summed */
     uint64_t bind_failures; /* workers that could not be bound as planned; they run unbound */
+    /* Waits for which no stack was to be had, so that the worker itself waited or went on only with what
+     * had one. */
+    uint64_t stackless;
+    uint64_t blocking_calls; /* calls of filch_blocking in tasks */
+    uint64_t
+        blocking_refused; /* of these, those that ran on their worker: no thread was to be had */
+    uint64_t blocking_threads; /* spare threads that there are now */
 };
 
 /* Sums the counters of a pool.

@@ -7,8 +7,8 @@
  *         error = filch_task_join(task);
  *
  * A handle belongs to one owner; different handles may be used at the same time. Leaking a handle
- * leaks its memory, and changes nothing about the task. Joining or detaching one again aborts with a
- * message, as long as no more than 64 other tasks have gone since.
+ * leaks its memory, and changes nothing about the task. Using one again that was joined or detached
+ * aborts with a message, however long ago that was.
  */
 #ifndef FILCH_TASK_H
 #define FILCH_TASK_H

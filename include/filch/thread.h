@@ -18,7 +18,9 @@
  *
  * A thread, or a task on it, whose stack overflows says so by name before it dies of SIGSEGV: for that,
  * the first thread that is started, by a pool or by the program, installs a handler of that signal, if
- * the program has none by then. A handler that the program installs later replaces it.
+ * the program has none by then. A handler that the program installs later replaces it. Threads that were
+ * not started here, main's among them, die of SIGSEGV without a word, also where they take part in a
+ * pool: how they take signals is theirs to say.
  *
  * When main returns, the process ends, and with it every thread, wherever it is: what has to be
  * finished is joined before. Not promised: any order between threads; use the pool for short work.
@@ -93,8 +95,8 @@ FILCH_API FILCH_NODISCARD int filch_thread_join_until(struct filch_thread *threa
 /* Gives the handle up; the thread goes on and cleans up after itself.
  *   thread  the handle; gone after a return of 0                                            [in]
  * Returns 0; EINVAL (thread NULL, or no handle); EPERM as filch_thread_join. Aborts with a message
- * where the handle is gone already. Ownership: takes the handle. Blocks: never. Panics: never.
- * Callable from: threads and tasks. */
+ * where the handle is gone already. Ownership: takes the handle. Blocks: never, but for
+ * a thread that is just about to have gone. Panics: never. Callable from: threads and tasks. */
 FILCH_API FILCH_NODISCARD int filch_thread_detach(struct filch_thread *thread);
 
 /* Whether the body of the thread has been left: a join waits no longer than for its destructors.
@@ -174,8 +176,11 @@ FILCH_API void filch_sleep_ns(int64_t duration_ns);
  *   deadline  absolute ns on CLOCK_MONOTONIC; FILCH_FOREVER never returns */
 FILCH_API void filch_sleep_until(int64_t deadline);
 
-/* Lets other threads of the system have the processor first, as sched_yield(2).
- * Blocks: never. Panics: never. Callable from: threads and tasks. */
+/* Lets others run first. In a task: those of its worker that are ready to go on, in turn, and now and
+ * then, or where there are none, tasks that wait to begin; where there are none either, and in a thread,
+ * other threads of the system, as sched_yield(2). So what a task awaits in a loop with this happens, even
+ * on one worker; but a wait says better what for.
+ * Blocks: never. Panics: never. errno is preserved. Callable from: threads and tasks. */
 FILCH_API void filch_yield(void);
 
 /* --- scopes of threads --- */

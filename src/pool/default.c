@@ -21,7 +21,7 @@ static void after_fork(void)
     /* The parent's pool stays in memory, unused: its locks may be held by threads that are not here. */
     FILCH_STORE_RELAXED(&default_pool, NULL); /* one thread */
     default_lock = (struct lock){0};
-    filch__task_after_fork();
+    filch__task_places_after_fork();
     if (filch__worker != NULL)
         filch__worker_forget();
 }

@@ -62,7 +62,8 @@ static struct filch__fork_stack *extend(struct filch__fork_stack *below)
 /* Whether this is an extension and not the fork stack of the running strand. */
 static bool is_extension(const struct filch__fork_stack *q)
 {
-    return filch__worker == NULL || q != &filch__worker->strand->forks.owner;
+    struct worker *w = filch__worker;
+    return w == NULL || q != &FILCH_LOAD_RELAXED(&w->room) /* owner */->forks.owner;
 }
 
 static void leave_extension(struct extension *e)
@@ -97,9 +98,9 @@ static struct filch__fork_stack *enter(void)
         filch__fork_watch_panics();
         return extend(filch__forks);
     }
-    w->entered_by_fork = true;
     /* The sync of the first slot is to take the slow path, to leave the pool. */
-    struct forks *f = &w->base->forks;
+    struct forks *f = &FILCH_LOAD_RELAXED(&w->room) /* owner */->forks;
+    w->last = f->base;
     f->floor = f->base + 1;
     FILCH_STORE_RELAXED(&f->owner.split, f->floor); /* owner; the stack is empty */
     return &f->owner;
@@ -107,7 +108,12 @@ static struct filch__fork_stack *enter(void)
 
 struct filch__fork_stack *filch__fork_slow(struct filch__fork_stack *q)
 {
-    return q->end == NULL ? enter() : extend(q);
+    if (q->end == NULL)
+        return enter();
+    struct worker *w = filch__worker;
+    if (w != NULL && q == &w->no_room.forks.owner && filch__strand_find_room(w))
+        return filch__forks;
+    return extend(q);
 }
 
 void filch__fork_answer(struct filch__fork_stack *q)
@@ -142,7 +148,11 @@ static struct filch_panic *run_here(struct filch__slot *slot, bool leaves)
 /* Waits for a slot that somebody else runs. Returns its panic; NULL: none. */
 static struct filch_panic *collect(struct forks *f, struct filch__slot *slot)
 {
+    /* The sync has lowered the tail, but until it is done the slot is in use: whoever waits here takes it
+     * along. */
+    FILCH_STORE(&f->owner.tail, slot + 1, FK_tail, release);
     filch__slot_wait(slot);
+    FILCH_STORE(&f->owner.tail, slot, FK_tail, release);
     struct filch_panic *panic = NULL;
     uintptr_t run = FILCH_LOAD_RELAXED(&slot->run); /* acquired by the wait */
     if ((run & ~FILCH__SLOT_GUARDED) == FILCH__SLOT_FAILED)
@@ -154,10 +164,10 @@ static struct filch_panic *collect(struct forks *f, struct filch__slot *slot)
 /* Whether the call of a guest ends with the sync of this slot. If so, that is taken note of. */
 static bool is_last(struct worker *w, struct filch__slot *slot)
 {
-    if (!w->entered_by_fork || slot != w->base->forks.base)
+    if (slot != w->last)
         return false;
-    w->entered_by_fork = false;
-    w->base->forks.floor = slot;
+    w->last = NULL;
+    FILCH_LOAD_RELAXED(&w->room) /* owner */->forks.floor = slot;
     return true;
 }
 
@@ -177,12 +187,14 @@ static void answer_if_asked(struct filch__fork_stack *q)
         filch__fork_answer(q);
 }
 
+static const char synced_twice[] =
+    "a fork was synced twice, on another thread, or in a forked child";
+
 struct filch__slot *filch__sync_slow(struct filch__fork_stack *q, struct filch__slot *slot)
 {
     struct worker *w = filch__worker;
     struct forks *f = filch__forks_of(q);
-    FILCH_CHECK(q->end != NULL && slot != NULL,
-                "a fork was synced twice, on another thread, or in a forked child");
+    FILCH_CHECK(q->end != NULL && slot != NULL, synced_twice);
     if (is_extension(q))
         return sync_extension((struct extension *)(void *)q);
     /* Decided before the half runs: in place, it forks and syncs at this very slot again. */
@@ -253,6 +265,12 @@ static bool find_newest(const void *mark, struct filch__slot **newest)
     return true;
 }
 
+const struct filch__slot *filch__fork_open(void)
+{
+    struct filch__slot *newest = NULL;
+    return find_newest(NULL, &newest) ? newest : NULL;
+}
+
 static void settle_newest(struct filch__slot *slot)
 {
     struct filch__fork_stack *q = filch__forks;
@@ -296,6 +314,18 @@ void filch__half_left(void)
 void filch__run_call(struct filch__slot *slot)
 {
     ((void (*)(void *))slot->args[0])((void *)slot->args[1]);
+}
+
+void filch__fork_unsynced(void)
+{
+    FILCH_CHECK(filch__panic_current != NULL,
+                "a FILCH_FORK was not synced before its block was left");
+}
+
+void filch__sync_misuse(const struct filch__slot *slot)
+{
+    FILCH_CHECK(slot != NULL, synced_twice);
+    FILCH_CHECK(false, "a fork was synced out of order, or another one after it never was");
 }
 
 void filch__join_misuse(void)

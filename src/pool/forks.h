@@ -20,6 +20,7 @@
 #define FILCH_POOL_FORKS_H
 
 #include "base/atomic.h"
+#include "base/check.h"
 
 #include <filch/inline/fork.h>
 #include <stdbool.h>
@@ -64,6 +65,19 @@ static FILCH_ALWAYS_INLINE uint64_t filch__forks_exposer(uint64_t word)
 static FILCH_ALWAYS_INLINE struct forks *filch__forks_of(struct filch__fork_stack *q)
 {
     return (struct forks *)(void *)q;
+}
+
+/* For debug builds: the newest open fork here; and whether it is the same as then, since the call in
+ * between has ended. */
+static inline const struct filch__slot *filch__forks_level(void)
+{
+    return FILCH_DEBUG ? filch__fork_open() : NULL;
+}
+
+static inline void filch__forks_check(const struct filch__slot *level)
+{
+    FILCH_CHECK(filch__forks_level() == level,
+                "a FILCH_FORK was not synced before its function returned");
 }
 
 /* Prepares an empty fork stack.

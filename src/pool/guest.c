@@ -58,7 +58,7 @@ struct worker *filch__guest_enter(struct filch_pool *pool)
     if (FILCH_UNLIKELY(!w->has_started) && start_place(pool, w) != 0)
         goto undo;
     if (FILCH_UNLIKELY(w->visitor != &last_place)) {
-        filch__strand_renew_spares(w);
+        filch__strand_give_up_spares(w); /* fibers go on only on the thread that they stopped on */
         w->visitor = &last_place;
     }
     if (FILCH_UNLIKELY(filch__self == 0))
@@ -96,6 +96,8 @@ void filch__guest_leave(struct worker *guest)
         filch__panic_give_back(panic);
     }
     filch__tally_flush(&guest->credits);
+    if (FILCH_UNLIKELY(guest->spare_count > 0))
+        filch__strand_trim_guest(guest);
     filch__worker_exit(guest);
     filch__idle_guest_leave(pool);
     FILCH_STORE(&guest->is_taken, 0, GU_give, release); /* the last touch: see filch_pool_destroy */

@@ -147,7 +147,7 @@ void filch__idle_ask_all(struct filch_pool *pool)
     for (size_t i = 0; i < used; i++) {
         struct worker *w = pool->places[i];
         if (FILCH_LOAD(&w->has_started, WK_started, acquire))
-            filch__forks_ask(FILCH_LOAD(&w->forks, WK_forks_look, acquire));
+            filch__forks_ask(filch__worker_forks(w));
     }
 }
 
@@ -190,9 +190,12 @@ static bool withdraw(struct worker *w)
 
 static void park_worker(struct worker *w, struct waiter *waiter)
 {
+    int64_t deadline_ns = filch__timer_next(&w->timers);
+    if (w->trim_ns < deadline_ns)
+        deadline_ns = w->trim_ns;
     filch__count(&w->stats.sleeps);
     int64_t begin_ns = filch__os->now_ns();
-    if (filch__park(waiter, filch__timer_next(&w->timers)) == ETIMEDOUT && !withdraw(w))
+    if (filch__park(waiter, deadline_ns) == ETIMEDOUT && !withdraw(w))
         (void)filch__park(waiter, FILCH_FOREVER); /* the waker has it: its touch is due */
     w->is_brief = FILCH_LOAD_RELAXED(&w->blocks_waker) /* by the wake-up */ &&
                   filch__os->now_ns() - begin_ns > STREAM_GAP_NS;

@@ -4,6 +4,7 @@
 
 #include "topology.h"
 
+#include "base/check.h"
 #include "os/cgroup.h"
 #include "os/cpu_set.h"
 
@@ -105,20 +106,43 @@ static void place_round(const struct topology *t, uint32_t sibling, size_t count
     }
 }
 
+/* Law 10, as far as it can be told here: a place is made of PUs that this process may use; nobody is tied
+ * down who was not to be, or where there are too few PUs; and those that are do not share theirs. */
+__attribute__((unused)) static bool are_lawful(const struct topology *t, size_t count,
+                                               enum filch_bind policy,
+                                               const struct placement *places)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct placement *p = &places[i];
+        if (p->pu_count == 0 || p->first_pu + p->pu_count > t->pu_count)
+            return false;
+        if (!p->is_pinned && p->pu_count != t->pu_count)
+            return false;
+        if (p->is_pinned && (policy == FILCH_BIND_NONE || count > t->pu_count))
+            return false;
+        for (size_t k = 0; p->is_pinned && k < i; k++) {
+            const struct placement *q = &places[k];
+            if (p->first_pu < q->first_pu + q->pu_count && q->first_pu < p->first_pu + p->pu_count)
+                return false;
+        }
+    }
+    return true;
+}
+
 int filch__topology_place(const struct topology *t, size_t count, enum filch_bind policy,
                           struct placement *out)
 {
     if (t == NULL || out == NULL || count == 0 ||
         (policy != FILCH_BIND_DEFAULT && policy != FILCH_BIND_CORES && policy != FILCH_BIND_NONE))
         return EINVAL;
-    if (!pins(t, count, policy)) {
-        for (size_t i = 0; i < count; i++)
-            out[i] = free_place(t);
-        return 0;
-    }
     size_t placed = 0;
+    if (!pins(t, count, policy)) {
+        for (; placed < count; placed++)
+            out[placed] = free_place(t);
+    }
     for (uint32_t sibling = 0; placed < count; sibling++)
         place_round(t, sibling, count, &placed, out);
+    FILCH_DCHECK(are_lawful(t, count, policy, out));
     return 0;
 }
 
@@ -166,6 +190,10 @@ int filch__topology_victims(const struct topology *t, const struct placement *pl
         if (filled > begin)
             rotate(order + begin, filled - begin, self % (filled - begin));
     }
+    FILCH_DCHECK(filled == count - 1);
+    for (size_t i = 1; FILCH_DEBUG && i < filled; i++) /* the nearest first */
+        FILCH_DCHECK(filch__topology_distance(&placements[self], &placements[order[i - 1]]) <=
+                     filch__topology_distance(&placements[self], &placements[order[i]]));
     return 0;
 }
 

@@ -13,22 +13,27 @@
 
 /* --- the threads --- */
 
+void filch__pool_thread_ended(struct filch_pool *pool)
+{
+    /* The last to end tells those that wait for it. The pool's memory stays until the threads have been
+     * joined. */
+    if (FILCH_FETCH_SUB(&pool->running, 1, PL_running, acq_rel) == 1)
+        filch__event_set(&pool->ended);
+}
+
 static void *worker_main(void *argument)
 {
     struct worker *w = argument;
     struct filch_pool *pool = w->pool;
     if (filch__topology_bind_self(&pool->placements[w->index]) != 0)
         filch__count(&w->stats.bind_failures);
-    w->ambient = filch__ambient_save();
+    filch__ambient_save(&w->ambient, &errno);
     filch__worker_enter(w);
     FILCH_STORE(&w->has_started, true, WK_started, release);
     filch__work(w);
     filch__tally_flush(&w->credits);
     filch__worker_exit(w);
-    /* The last to end tells those that wait for it. Nothing of the pool is touched after that: its
-     * memory stays until the threads have been joined. */
-    if (FILCH_FETCH_SUB(&pool->running, 1, PL_running, acq_rel) == 1)
-        filch__event_set(&pool->ended);
+    filch__pool_thread_ended(pool);
     return NULL;
 }
 
@@ -37,6 +42,7 @@ static void stop_workers(struct filch_pool *pool)
     FILCH_STORE(&pool->state, POOL_STOPPED, PL_state, seq_cst);
     for (size_t i = 0; i < pool->width; i++)
         filch__idle_wake(pool->places[i]);
+    filch__blocking_stop(&pool->blocking);
 }
 
 /* "Wakes" the one that waits for the pool's tally: no task is left, and none can come. */
@@ -94,6 +100,7 @@ struct settings {
     const char *name;
     size_t workers;
     size_t stack_size_bytes;
+    size_t blocking_threads_max;
     enum filch_bind bind;
     void *hwloc_topology;
 };
@@ -108,6 +115,8 @@ static int read_settings(struct settings *settings, const struct filch_pool_conf
         .name = config->name != NULL ? config->name : "filch",
         .workers = config->workers,
         .stack_size_bytes = config->stack_size_bytes,
+        .blocking_threads_max = config->blocking_threads_max != 0 ? config->blocking_threads_max
+                                                                  : BLOCKING_THREADS_DEFAULT,
         .bind = config->bind,
         .hwloc_topology = config->hwloc_topology,
     };
@@ -121,7 +130,8 @@ static int read_settings(struct settings *settings, const struct filch_pool_conf
     if (error == 0 && settings->bind == FILCH_BIND_DEFAULT)
         error = filch__env_word("FILCH_BIND", words, sizeof words / sizeof words[0], &bind);
     settings->bind = (enum filch_bind)bind;
-    if (bind > FILCH_BIND_NONE || settings->workers > POOL_WORKERS_MAX)
+    if (bind > FILCH_BIND_NONE || settings->workers > POOL_WORKERS_MAX ||
+        settings->blocking_threads_max > BLOCKING_THREADS_MAX)
         return EINVAL;
     return error;
 }
@@ -137,6 +147,7 @@ static int find_machine(struct filch_pool *pool, const struct settings *settings
         settings->workers != 0 ? settings->workers : filch__topology_width(pool->topology);
     if (pool->width > POOL_WORKERS_MAX)
         pool->width = POOL_WORKERS_MAX;
+    FILCH_DCHECK(settings->workers != 0 || pool->width <= pool->topology->pu_count);
     pool->placements =
         filch__os_alloc_zeroed(pool->width, sizeof *pool->placements, FILCH_CACHE_LINE);
     if (pool->placements == NULL)
@@ -206,6 +217,7 @@ static void free_pool(struct filch_pool *pool)
         filch__os->free(w);
     }
     filch__os->free(pool->places);
+    filch__blocking_destroy(&pool->blocking);
     filch__stack_store_destroy(&pool->stacks);
     filch__os->free(pool->placements);
     filch__topology_destroy(pool->topology);
@@ -249,6 +261,8 @@ int filch__pool_create(struct filch_pool **out, const struct filch_pool_config *
     }
     memcpy(pool->name, settings.name, name_bytes);
     error = find_machine(pool, &settings);
+    if (error == 0)
+        error = filch__blocking_init(&pool->blocking, settings.blocking_threads_max);
     if (error == 0)
         error = make_places(pool);
     if (error == 0)

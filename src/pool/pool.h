@@ -3,6 +3,7 @@
 #ifndef FILCH_POOL_POOL_H
 #define FILCH_POOL_POOL_H
 
+#include "blocking.h"
 #include "idle.h"
 #include "injector.h"
 #include "topology.h"
@@ -33,6 +34,7 @@ struct filch_pool {
     struct topology *topology;        /* const */
     struct placement *placements;     /* const: width of them */
     struct stack_store stacks;
+    struct blocking blocking;
     char *name;              /* const */
     size_t stack_size_bytes; /* const: of workers and strands */
     uint64_t process;        /* const: filch__process_generation() of its creator */
@@ -40,7 +42,7 @@ struct filch_pool {
     bool fences;             /* const: no barrier to be had, owners publish at every push */
     struct waiter all_done;  /* of the tally: stops the workers when it is woken */
     FILCH_SHARED(bool) own_count_released;
-    FILCH_SHARED(size_t) running; /* worker threads that have not ended */
+    FILCH_SHARED(size_t) running; /* workers and spare threads that have not ended */
     struct event ended;           /* all of them have */
 };
 
@@ -60,6 +62,9 @@ static inline enum pool_state filch__pool_state(struct filch_pool *pool)
 /* The pool gives up its own count of its tally: when that is 0, the workers stop. More than one call
  * does no harm. */
 void filch__pool_release_own_count(struct filch_pool *pool);
+
+/* A worker or spare thread of the pool ends, and touches the pool no more. */
+void filch__pool_thread_ended(struct filch_pool *pool);
 
 /* --- guests (guest.c) --- */
 

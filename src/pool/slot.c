@@ -2,6 +2,8 @@
 /* Compiles alone (with the primitives), so that a model checker reads it as it is. */
 #include "slot.h"
 
+#include "forks.h"
+
 #include "panic/panic.h"
 #include "park/park.h"
 
@@ -17,8 +19,11 @@ static uintptr_t run_half(struct filch__slot *slot, uintptr_t run)
     struct filch_panic *panic;
     void (*fn)(void *) = (void (*)(void *))(run & ~FILCH__SLOT_GUARDED);
     uintptr_t guarded = filch__slot_guarded(run);
-    if (filch__try_task(fn, slot, &panic, filch__forks->tail) == 0)
+    const struct filch__slot *level = filch__forks_level();
+    if (filch__try_task(fn, slot, &panic, filch__forks->tail) == 0) {
+        filch__forks_check(level);
         return FILCH__SLOT_DONE | guarded;
+    }
     slot->args[0] = (uintptr_t)panic;
     return FILCH__SLOT_FAILED | guarded;
 }

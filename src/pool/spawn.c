@@ -74,14 +74,16 @@ static FILCH_ALWAYS_INLINE int spawn(struct filch_pool *pool, struct filch_task 
     struct filch_task *made = filch__task_new(attr, fn, arg);
     if (made == NULL)
         return ENOMEM;
+    struct filch_task *handle =
+        filch__task_handle_begin(made); /* it may end before the spawn does */
     struct task_item item = filch__task_item(made, &pool->tally);
     error = spawn_item(pool, &item);
     if (error != 0)
         filch__task_free_unspawned(made);
     else if (task != NULL)
-        *task = made;
+        *task = handle;
     else
-        filch_task_detach(made);
+        filch_task_detach(handle);
     return error;
 }
 
@@ -132,8 +134,10 @@ struct install {
 static void install_run(void *argument)
 {
     struct install *install = argument;
+    const struct filch__slot *level = filch__forks_level();
     install->result =
         filch__try_task(install->fn, install->arg, &install->panic, filch__forks->tail);
+    filch__forks_check(level); /* before the caller goes on */
     filch__unpark(install->waiter);
 }
 

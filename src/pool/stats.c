@@ -23,8 +23,14 @@ int filch_pool_stats(struct filch_pool *pool, struct filch_pool_stats *stats)
         sum.sleeps += FILCH_LOAD_RELAXED(&s->sleeps);               /* statistic */
         sum.wakes += FILCH_LOAD_RELAXED(&s->wakes);                 /* statistic */
         sum.stacks_max += FILCH_LOAD_RELAXED(&s->strands);          /* statistic */
+        sum.stackless += FILCH_LOAD_RELAXED(&s->stackless);         /* statistic */
         sum.bind_failures += FILCH_LOAD_RELAXED(&s->bind_failures); /* statistic */
     }
+    filch__lock(&pool->blocking.lock);
+    sum.blocking_calls = pool->blocking.calls;
+    sum.blocking_refused = pool->blocking.refused;
+    sum.blocking_threads = pool->blocking.threads;
+    filch__unlock(&pool->blocking.lock);
     *stats = sum;
     return 0;
 }

@@ -88,7 +88,7 @@ static bool claim_slot(struct worker *w, struct forks *forks, struct found *foun
     if (found->slot == NULL)
         return false;
     /* The claim has acquired it, and it stays, or becomes NULL, until the slot is done. */
-    struct worker *region = FILCH_LOAD_RELAXED(&filch__strand_of(forks)->region); /* see above */
+    struct worker *region = FILCH_LOAD_RELAXED(&filch__room_of(forks)->region); /* see above */
     if (!w->is_guest)
         filch__worker_set_region(w, region);
     else if (region != w && hand_over(w, found->slot))
@@ -103,7 +103,7 @@ static bool steal_from(struct worker *w, struct worker *victim, struct found *fo
         return false;
     if (w->is_guest && FILCH_LOAD_RELAXED(&victim->region) != w) /* a hint; the claim looks again */
         return false;
-    struct forks *forks = FILCH_LOAD(&victim->forks, WK_forks_look, acquire);
+    struct forks *forks = filch__worker_forks(victim);
     if (!claim_slot(w, forks, found) && !steal_tasks(w, victim, found)) {
         if (filch__forks_are_hidden(forks)) {
             filch__forks_ask(forks);
@@ -137,7 +137,7 @@ bool filch__search_once(struct worker *w, struct found *found, struct worker **h
 
 static void expose(struct worker *w, struct worker *victim)
 {
-    struct forks *forks = FILCH_LOAD(&victim->forks, WK_forks_look, acquire);
+    struct forks *forks = filch__worker_forks(victim);
     if (filch__forks_expose(forks, (unsigned)w->index))
         filch__count(&w->stats.exposures);
 }
@@ -149,7 +149,7 @@ static void expose(struct worker *w, struct worker *victim)
 static bool may_be_exposed(struct worker *victim)
 {
     return victim != NULL && !victim->pool->fences &&
-           !filch__forks_are_changing(FILCH_LOAD(&victim->forks, WK_forks_look, acquire));
+           !filch__forks_are_changing(filch__worker_forks(victim));
 }
 
 /* Looks back at what was taken since the last search began, now that it is done. */
@@ -183,7 +183,7 @@ bool filch__search(struct worker *w, struct found *found)
     struct worker *asked = NULL;
     for (unsigned round = 0;; round++) {
         struct worker *hidden = NULL;
-        if (filch__strand_has_ready(w))
+        if (round > 0 && filch__strand_has_ready(w))
             return false;
         if (!w->is_guest && filch__idle_is_crowded(w->pool)) {
             found->slot = NULL;
@@ -218,7 +218,7 @@ bool filch__search_sees_work(struct filch_pool *pool)
         struct worker *w = pool->places[i];
         if (!FILCH_LOAD(&w->has_started, WK_started, acquire))
             continue;
-        struct forks *forks = FILCH_LOAD(&w->forks, WK_forks_look, acquire);
+        struct forks *forks = filch__worker_forks(w);
         if (filch__deque_has_any(&w->deque) || filch__forks_have_public(forks) ||
             (filch__forks_have_any(forks) && may_be_exposed(w)))
             return true;

@@ -8,67 +8,14 @@
 #include "base/check.h"
 #include "panic/panic.h"
 #include "park/event.h"
-
-/* Two hold it: the handle, and the queue or worker that it is with. The last one frees it. */
-struct filch_task {
-    void (*fn)(void *);
-    void *arg;
-    void (*drop)(void *);
-    void (*arg_drop)(void *);
-    const char *name;
-    uint64_t process; /* const: that spawned it */
-    struct event ended;
-    int result;                        /* written before `ended` */
-    struct filch_panic *panic;         /* the same; NULL: none, or it has been taken */
-    FILCH_SHARED(uint32_t) references; /* 2, 1, 0 */
-    FILCH_SHARED(bool) is_given_up;    /* the handle has been joined or detached */
-};
-
-/* Tasks that nobody holds any more are kept for a while, so that a handle that is used once too often
- * is recognised by what it still says. */
-enum { RETIRED_MAX = 64 };
-static struct {
-    struct lock lock;
-    struct filch_task *tasks[RETIRED_MAX]; /* under lock; the oldest at `next`, or NULL */
-    size_t next;                           /* under lock */
-} retired;
-
-static void retire(struct filch_task *task)
-{
-    if (task != NULL && task->panic != NULL) {
-        filch_panic_free(task->panic); /* nobody wanted it */
-        task->panic = NULL;
-    }
-    filch__lock(&retired.lock);
-    struct filch_task *oldest = retired.tasks[retired.next];
-    retired.tasks[retired.next] = task;
-    retired.next = (retired.next + 1) % RETIRED_MAX;
-    filch__unlock(&retired.lock);
-    filch__os->free(oldest);
-}
-
-void filch__task_free_retired(void)
-{
-    for (size_t i = 0; i < RETIRED_MAX; i++)
-        retire(NULL);
-}
-
-void filch__task_after_fork(void)
-{
-    retired.lock = (struct lock){0}; /* its holder may be a thread that is not here */
-}
-
-/* The handle is used for the last time. */
-static void give_up(struct filch_task *task)
-{
-    bool was_given_up = FILCH_EXCHANGE(&task->is_given_up, true, TK_given_up, acq_rel);
-    FILCH_CHECK(!was_given_up, "a task was joined or detached twice");
-}
+#include "park/self.h"
 
 static void release(struct filch_task *task)
 {
-    if (FILCH_FETCH_SUB(&task->references, 1, TK_release, acq_rel) == 1)
-        retire(task);
+    if (FILCH_FETCH_SUB(&task->references, 1, TK_release, acq_rel) != 1)
+        return;
+    filch_panic_free(task->panic); /* nobody wanted it */
+    filch__task_place_give(task);
 }
 
 static void end(struct filch_task *task, int result)
@@ -86,7 +33,9 @@ static void run(void *argument)
     struct strand *s = filch__worker->strand;
     struct filch_task *outer = s->task;
     s->task = task;
+    const struct filch__slot *level = filch__forks_level();
     int result = filch__try_task(task->fn, task->arg, &task->panic, filch__forks->tail);
+    filch__forks_check(level); /* before anybody knows that the task has ended */
     s->task = outer;
     end(task, result);
 }
@@ -107,7 +56,7 @@ static void cancel(void *argument)
 struct filch_task *filch__task_new(const struct filch_task_attr *attr, void (*fn)(void *),
                                    void *arg)
 {
-    struct filch_task *task = filch__os_alloc_zeroed(1, sizeof *task, FILCH_CACHE_LINE);
+    struct filch_task *task = filch__task_place_take();
     if (task == NULL)
         return NULL;
     task->fn = fn;
@@ -116,13 +65,16 @@ struct filch_task *filch__task_new(const struct filch_task_attr *attr, void (*fn
     task->arg_drop = attr->arg_drop;
     task->name = attr->name;
     task->process = filch__process_generation();
+    task->panic = NULL;
+    filch__event_renew(&task->ended);
     task->references = 2;
     return task;
 }
 
 void filch__task_free_unspawned(struct filch_task *task)
 {
-    filch__os->free(task);
+    FILCH_STORE_RELAXED(&task->place.valid, 0); /* nobody has been given the handle */
+    filch__task_place_give(task);
 }
 
 struct task_item filch__task_item(struct filch_task *task, struct tally *tally)
@@ -130,20 +82,56 @@ struct task_item filch__task_item(struct filch_task *task, struct tally *tally)
     return (struct task_item){.fn = run, .arg = task, .tally = tally, .drop = cancel};
 }
 
-int filch_task_join_panic(struct filch_task *task, int64_t deadline, struct filch_panic **panic)
+/* Whether the task lies newest in the deque of the calling worker. It is run then, on top of the one that
+ * joins it: that one cannot go on before it has ended. */
+static bool run_own(struct worker *w, struct filch_task *task)
 {
-    if (task == NULL)
+    struct task_item item;
+    if (!filch__deque_peek(&w->deque, &item) || item.arg != task || item.fn != run ||
+        !filch__deque_pop(&w->deque, &item))
+        return false;
+    struct filch_panic *panic = filch__panic_set_aside();
+    uint64_t self = filch__self;
+    filch__self = 0; /* another one than the one below: it does not own that one's locks */
+    filch__worker_run(w, &item);
+    filch__self = self;
+    filch__panic_give_back(panic);
+    return true;
+}
+
+/* The task of a handle that is about to be used. */
+static struct filch_task *find(const struct filch_task *handle, const char *misuse)
+{
+    struct filch_task *task = filch__task_handle_find(handle);
+    FILCH_CHECK(task != NULL, misuse);
+    return task;
+}
+
+/* The handle is used for the last time. */
+static void give_up(struct filch_task *task, const struct filch_task *handle, const char *misuse)
+{
+    FILCH_CHECK(filch__task_handle_end(task, handle), misuse);
+}
+
+static const char joined_twice[] = "a task was joined twice, or joined after it was detached";
+static const char detached_twice[] = "a task was detached twice, or detached after it was joined";
+
+int filch_task_join_panic(struct filch_task *handle, int64_t deadline, struct filch_panic **panic)
+{
+    if (handle == NULL)
         return EINVAL;
-    if (filch__worker != NULL && filch__worker->strand->task == task)
+    struct filch_task *task = find(handle, joined_twice);
+    struct worker *w = filch__worker;
+    if (w != NULL && w->strand->task == task)
         return EDEADLK;
     if (task->process != filch__process_generation())
         return EPERM; /* a forked child: the task is not here */
-    FILCH_CHECK(!FILCH_LOAD(&task->is_given_up, TK_given_up_look, acquire),
-                "a task was joined twice, or joined after it was detached");
-    int error = filch__event_wait(&task->ended, deadline);
-    if (error != 0)
-        return error;
-    give_up(task);
+    if (w == NULL || deadline != FILCH_FOREVER || !run_own(w, task)) {
+        int error = filch__event_wait(&task->ended, deadline);
+        if (error != 0)
+            return error;
+    }
+    give_up(task, handle, joined_twice);
     int result = task->result;
     struct filch_panic *ended_by = task->panic;
     task->panic = NULL;
@@ -155,28 +143,30 @@ int filch_task_join_panic(struct filch_task *task, int64_t deadline, struct filc
     return result;
 }
 
-int filch_task_join_until(struct filch_task *task, int64_t deadline)
+int filch_task_join_until(struct filch_task *handle, int64_t deadline)
 {
-    return filch_task_join_panic(task, deadline, NULL);
+    return filch_task_join_panic(handle, deadline, NULL);
 }
 
-int filch_task_join(struct filch_task *task)
+int filch_task_join(struct filch_task *handle)
 {
-    return filch_task_join_until(task, FILCH_FOREVER);
+    return filch_task_join_until(handle, FILCH_FOREVER);
 }
 
-void filch_task_detach(struct filch_task *task)
+void filch_task_detach(struct filch_task *handle)
 {
-    if (task == NULL)
+    if (handle == NULL)
         return;
-    give_up(task);
+    struct filch_task *task = find(handle, detached_twice);
+    give_up(task, handle, detached_twice);
     release(task);
 }
 
-int filch_task_is_finished(const struct filch_task *task)
+int filch_task_is_finished(const struct filch_task *handle)
 {
-    if (task == NULL)
+    if (handle == NULL)
         return 0;
-    /* The event is not changed by the look; it takes no const because a wait would change it. */
-    return filch__event_has_happened(&((struct filch_task *)(uintptr_t)task)->ended);
+    struct filch_task *task =
+        find(handle, "the handle of a task was used after it was joined or detached");
+    return filch__event_has_happened(&task->ended);
 }

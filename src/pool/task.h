@@ -4,22 +4,32 @@
 #define FILCH_POOL_TASK_H
 
 #include "deque.h"
+#include "task_place.h"
 
-#include <filch/task.h>
+#include "park/event.h"
 
-/* Makes a task that nobody has spawned. Returns NULL: no memory. */
+/* Inside, a `struct filch_task *` points to this; what users have is its handle (task_place.h). Two hold
+ * it: the handle, and the queue or worker that it is with. The last one gives its place back. */
+struct filch_task {
+    struct task_place place; /* first */
+    void (*fn)(void *);
+    void *arg;
+    void (*drop)(void *);
+    void (*arg_drop)(void *);
+    const char *name;
+    uint64_t process; /* const: that spawned it */
+    struct event ended;
+    struct filch_panic *panic; /* written before `ended`; NULL: none, or it has been taken */
+    int result;                /* the same */
+    FILCH_SHARED(uint32_t) references; /* 2, 1, 0 */
+};
+
+/* Makes a task that nobody has spawned, without a handle. Returns NULL: no memory. */
 struct filch_task *filch__task_new(const struct filch_task_attr *attr, void (*fn)(void *),
                                    void *arg);
 
 /* Frees a task that could not be spawned. */
 void filch__task_free_unspawned(struct filch_task *task);
-
-/* Frees the tasks that are kept to recognise handles that are used once too often: for tests that count
- * memory. */
-void filch__task_free_retired(void);
-
-/* In a forked child. */
-void filch__task_after_fork(void);
 
 /* As it was named; NULL: unnamed. */
 const char *filch__task_name(const struct filch_task *task);

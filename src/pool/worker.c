@@ -36,17 +36,10 @@ int filch__worker_init(struct worker *w, struct filch_pool *pool, size_t index, 
     int error = filch__deque_init(&w->deque, 0);
     if (error != 0)
         return error;
-    w->base = filch__strand_new(w, true);
-    if (w->base == NULL) {
+    error = filch__strand_init(w);
+    if (error != 0)
         filch__deque_destroy(&w->deque);
-        return ENOMEM;
-    }
-    w->strand = w->base;
-    w->region = is_guest ? w : NULL;
-    w->forks = &w->base->forks;
-    /* Workers that sleep already have asked all places that there were. */
-    w->base->forks.owner.asked = 1;
-    return 0;
+    return error;
 }
 
 void filch__worker_destroy(struct worker *w)
@@ -55,23 +48,19 @@ void filch__worker_destroy(struct worker *w)
     FILCH_DCHECK(w->suspended == 0 && w->yielded == NULL && w->leaving == NULL);
     FILCH_DCHECK(w->ready == NULL && FILCH_LOAD_RELAXED(&w->woken) == NULL); /* it has ended */
     FILCH_DCHECK(filch__deque_size(&w->deque) == 0 && w->credits.held == 0);
-    FILCH_DCHECK(w->timers.first == NULL && !filch__forks_have_any(&w->base->forks));
-    while (w->made != NULL) {
-        struct strand *s = w->made;
-        w->made = s->made;
-        filch__strand_destroy(s);
-    }
-    filch__stack_cache_drain(&w->stacks);
-    filch__strand_destroy(w->base);
+    FILCH_DCHECK(w->timers.first == NULL && !filch__forks_have_any(&w->room->forks));
+    filch__strand_end(w);
+    filch__task_places_drain(&w->task_places);
     filch__deque_destroy(&w->deque);
 }
 
 void filch__worker_enter(struct worker *w)
 {
-    filch__fiber_adopt_thread(&w->base->own_stack);
+    filch__fiber_adopt_thread(&w->base->fiber);
+    w->error_number = &errno;
     filch__worker = w;
     w->outside_forks = filch__forks;
-    filch__forks = &w->base->forks.owner;
+    filch__forks = &FILCH_LOAD_RELAXED(&w->room) /* owner */->forks.owner;
     filch__waiter_kind = (struct waiter_kind){&filch__waiter_task_ops, w->base};
 }
 
@@ -91,8 +80,9 @@ void filch__worker_forget(void)
 
 void filch__worker_set_region(struct worker *w, struct worker *region)
 {
-    FILCH_STORE_RELAXED(&w->strand->region, region); /* handed over with each fork */
-    FILCH_STORE_RELAXED(&w->region, region);         /* a hint */
+    struct fork_room *room = FILCH_LOAD_RELAXED(&w->room); /* owner */
+    FILCH_STORE_RELAXED(&room->region, region);            /* handed over with each fork */
+    FILCH_STORE_RELAXED(&w->region, region);               /* a hint */
 }
 
 static void task_ended(struct worker *w, struct tally *tally)
@@ -117,10 +107,12 @@ void filch__worker_run(struct worker *w, const struct task_item *item)
         filch__worker_set_region(w, NULL);
     w->tick++;
     filch__count(&w->stats.tasks);
+    const struct filch__slot *level = filch__forks_level();
     if (FILCH_UNLIKELY(item->drop != NULL) && filch__pool_state(w->pool) == POOL_CANCELLED)
         filch__worker_drop(item->drop, item->arg);
     else
         item->fn(item->arg);
+    filch__forks_check(level);
     task_ended(w, tally);
 }
 
@@ -163,12 +155,6 @@ bool filch__worker_pop_slot(struct worker *w, const struct filch__slot *slot)
 
 /* --- the loop --- */
 
-static void put_spare(struct worker *w)
-{
-    w->strand->next = w->spare;
-    w->spare = w->strand;
-}
-
 void filch__worker_fire_timers(struct worker *w)
 {
     if (w->timers.first == NULL)
@@ -176,13 +162,12 @@ void filch__worker_fire_timers(struct worker *w)
     struct timer *timer;
     int64_t now_ns = filch__os->now_ns();
     while ((timer = filch__timer_due(&w->timers, now_ns)) != NULL) {
-        uint32_t seen = WAITER_PARKED;
         struct waiter *waiter = timer->waiter;
-        if (!FILCH_CAS(&waiter->state, &seen, WAITER_EMPTY, PK_park, release))
-            continue; /* woken: it is, or will be, in the queue of the woken */
-        /* To the front: it is late already. Nobody else pushes it, its state says so. */
-        waiter->next = w->ready;
-        w->ready = waiter;
+        if (FILCH_LOAD_RELAXED(&waiter->state) /* owner */ != WAITER_PARKED)
+            continue;                                      /* woken: it is ready already */
+        FILCH_STORE_RELAXED(&waiter->state, WAITER_EMPTY); /* owner */
+        /* To the front: it is late already. Nobody else adds it, its state says so. */
+        filch__strand_ready_first(w, waiter->sleeper);
     }
 }
 
@@ -225,7 +210,7 @@ static bool resume(struct worker *w)
         return false;
     filch__idle_search_end(w);
     filch__tally_flush(&w->credits); /* it may run for long: see filch__worker_run */
-    put_spare(w);
+    filch__strand_put_spare(w, w->strand);
     filch__strand_switch(w, s);
     return true;
 }
@@ -235,7 +220,7 @@ __attribute__((unused)) static bool is_at_base(struct worker *w)
 {
     const struct strand *s = w->strand;
     return filch__worker == w && s->worker == w && s->task == NULL && s->next == NULL &&
-           FILCH_LOAD_RELAXED(&s->forks.owner.tail) /* owner */ == s->forks.base;
+           filch__strand_has_no_forks(w);
 }
 
 static bool run_own(struct worker *w, struct task_item *item)
@@ -256,14 +241,9 @@ static void go_to_base(struct worker *w)
 {
     if (w->strand == w->base)
         return;
-    struct strand **link = &w->spare;
-    while (*link != w->base) {
-        FILCH_CHECK(*link != NULL, "a pool stopped while a task of it was waiting");
-        link = &(*link)->next;
-    }
-    *link = w->base->next;
-    w->base->next = NULL;
-    put_spare(w);
+    FILCH_CHECK(w->is_base_spare, "a pool stopped while a task of it was waiting");
+    w->is_base_spare = false;
+    filch__strand_put_spare(w, w->strand);
     filch__strand_switch(w, w->base);
     FILCH_CHECK(false, "a worker that had stopped was resumed");
 }
@@ -287,8 +267,15 @@ static void look_for_work(struct worker *w, struct task_item *item)
     }
     if (w->timers.first != NULL)
         filch__worker_fire_timers(w);
-    if (!filch__strand_has_ready(w))
-        filch__idle_sleep(w);
+    if (filch__strand_has_ready(w))
+        return;
+    if (FILCH_UNLIKELY(w->trim_ns != FILCH_FOREVER || w->spare_count > 0)) {
+        filch__idle_search_end(w); /* this takes its time: others are to be woken for new work */
+        if (filch__strand_trim(w))
+            return;
+        filch__idle_search_begin(w);
+    }
+    filch__idle_sleep(w);
 }
 
 static void work(void *argument)

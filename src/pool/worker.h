@@ -20,6 +20,7 @@
 #include "idle.h"
 #include "park/park.h"
 #include "tally.h"
+#include "task_place.h"
 #include "timer.h"
 
 #include <filch/parallel.h>
@@ -30,23 +31,30 @@ struct filch_pool;
 struct filch_thread;
 struct worker;
 
-/* A stack of frames with its fork stack: what a waiting task leaves behind. Owner only, but for the
- * shared side of `forks`, which thieves may look at as long as the pool lives. */
-struct strand {
-    struct forks forks;
-    struct filch__fork_stack *top; /* of a strand that was left: its filch__forks */
-    struct worker *worker;         /* const */
-    struct fiber *fiber;           /* const */
-    struct strand *next;           /* in one of the worker's lists */
-    struct strand *made;           /* const: the worker's list of all it has made */
+/* A fork stack and its slots, a mapping. It stays with its worker: a strand that is left without open
+ * forks leaves its room to the next one, and only one that has some takes it along. Thieves may look at
+ * it as long as the pool lives. */
+struct fork_room {
+    struct forks forks; /* first */
     /* The guest from whose own halves, through halves alone, what runs here has come; NULL: none. Set
-     * at the base of the strand, when it has no forks, so it holds for all its forks; owner writes. */
+     * when there are no forks, so it holds for all of them; owner writes. */
     FILCH_SHARED(struct worker *) region;
-    uint64_t self;             /* its identity while it does not run; 0: none yet */
-    struct filch_task *task;   /* the one with a handle that runs here; NULL: none */
-    struct fiber own_stack;    /* of the strand that is a thread's own stack */
-    struct filch__slot *slots; /* const; of forks */
-    size_t slots_bytes;        /* const; 0: allocated with the strand */
+    struct fork_room *next; /* owner only: of the spare ones */
+    struct fork_room *made; /* const: the worker's list of all it has made */
+    size_t size_bytes;      /* const: of the mapping, which begins with this */
+};
+
+/* A stack of frames: what a waiting task leaves behind. It lies at the top of its own stack; that of a
+ * thread's own stack, a worker's base, does not. Owner only. */
+struct strand {
+    struct fiber fiber;     /* first; with its last member begins what a switch needs, one line */
+    struct worker *worker;  /* const */
+    struct strand *next;    /* in one of the worker's lists */
+    struct fork_room *room; /* of a strand that was left with open forks: they; else NULL */
+    struct worker *region;  /* of a strand that was left: see struct fork_room */
+    uint64_t self;          /* its identity while it does not run; 0: none yet */
+    struct filch__fork_stack *forks; /* with `room`: its filch__forks */
+    struct filch_task *task;         /* the one with a handle that runs here; NULL: none */
 };
 
 /* Counters, one set per worker, so that counting costs no sharing. Owner writes, others read. */
@@ -57,7 +65,8 @@ struct worker_stats {
     FILCH_SHARED(uint64_t) suspensions;
     FILCH_SHARED(uint64_t) sleeps;
     FILCH_SHARED(uint64_t) wakes;
-    FILCH_SHARED(uint64_t) strands;
+    FILCH_SHARED(uint64_t) strands; /* the most at a time */
+    FILCH_SHARED(uint64_t) stackless;
     FILCH_SHARED(uint64_t) bind_failures;
 };
 
@@ -86,9 +95,9 @@ struct loot {
 
 struct worker {
     /* What thieves look at. */
-    FILCH_SHARED(struct forks *) forks;   /* of the strand that runs; owner writes */
-    FILCH_SHARED(struct worker *) region; /* of the strand that runs; owner writes, a hint */
-    FILCH_SHARED(uint32_t) is_taken;      /* a guest's place: a thread has it */
+    FILCH_SHARED(struct fork_room *) room; /* of the strand that runs; owner writes */
+    FILCH_SHARED(struct worker *) region;  /* of the strand that runs; owner writes, a hint */
+    FILCH_SHARED(uint32_t) is_taken;       /* a guest's place: a thread has it */
     FILCH_SHARED(bool) has_started; /* deque and forks may be looked at; once true, it stays */
     struct deque deque;
 
@@ -107,14 +116,26 @@ struct worker {
     struct strand *strand;                              /* that runs */
     struct strand *base;                                /* const: on the thread's own stack */
     struct strand *spare;                               /* stopped in the loop, nothing on them */
-    struct strand *yielded;                             /* stopped spawners, newest first */
-    struct strand *leaving; /* a guest's base, when only its suspended strands keep it */
-    struct strand *made;    /* all strands but the base */
+    struct strand *surplus;       /* of these, that shall go; taken where there is no other */
+    struct strand *yielded;       /* stopped spawners, newest first */
+    struct strand *leaving;       /* a guest's base, when only its suspended strands keep it */
+    size_t spare_count;           /* with the surplus */
+    size_t spare_low;             /* the least since the last look at what is not needed */
+    size_t strand_count;          /* but for the base */
+    int64_t trim_ns;              /* when to look again; FILCH_FOREVER: nothing is too much */
+    bool is_base_spare;           /* the base stands in the loop: no list has it */
+    bool trims_store;             /* stacks have been given back whose memory is still there */
+    struct fork_room *spare_room; /* rooms without forks */
+    struct fork_room *made_room;  /* all rooms but no_room */
+    struct fork_room no_room;     /* without slots: for when there is no memory for another one */
     struct filch__fork_stack *outside_forks; /* filch__forks of the thread, as it came */
-    struct waiter *ready;                    /* taken from `woken`, oldest first */
+    struct strand *ready;                    /* that can go on, oldest first */
+    struct strand *ready_last;
     struct tally_credits credits;
     struct timer_list timers;
     struct stack_cache stacks;
+    struct task_places task_places;
+    int *error_number;      /* &errno of its thread */
     struct ambient ambient; /* floating-point modes and errno that a fresh task starts with */
     uint32_t *victims;      /* const: indices of other workers, nearest first */
     size_t victim_count;    /* const */
@@ -126,10 +147,11 @@ struct worker {
     bool is_searching;      /* counted as searching in the idle word */
     bool is_brief;          /* its searches are: whoever woke it waits for its core */
     uint64_t outside_until; /* tick: tasks from outside lie in the own deque until then */
-    bool keeps_quiet;       /* its forks wake nobody: a short loop is at work */
-    bool entered_by_fork;   /* a guest whose call ends with the sync of its first slot */
     struct loot loot;
-    uint64_t spawned;            /* tasks spawned on scopes, for the bound on their number */
+    bool keeps_quiet; /* its forks wake nobody: a short loop is at work */
+    struct filch__slot
+        *last;        /* a guest's: its call ends with the sync of this slot; NULL: not so */
+    uint64_t spawned; /* tasks spawned on scopes, for the bound on their number */
     struct filch_thread *thread; /* const; NULL for a guest */
     struct loop_memory loops[LOOP_MEMORY_ENTRIES];
     struct worker_stats stats;
@@ -137,6 +159,18 @@ struct worker {
 
 /* The worker that the calling thread is; NULL outside. */
 extern __thread struct worker *filch__worker __attribute__((tls_model("initial-exec")));
+
+/* The room whose forks these are. */
+static inline struct fork_room *filch__room_of(struct forks *forks)
+{
+    return FILCH_CONTAINER_OF(forks, struct fork_room, forks);
+}
+
+/* What a thief finds at the worker. */
+static inline struct forks *filch__worker_forks(struct worker *w)
+{
+    return &FILCH_LOAD(&w->room, WK_room_look, acquire)->forks;
+}
 
 /* Adds to a counter of the calling worker's own. */
 static inline void filch__count(uint64_t *counter)
@@ -206,26 +240,49 @@ void filch__worker_fire_timers(struct worker *w);
 
 /* --- strands (strand.c) --- */
 
-/* Makes a strand for the worker; on a fresh fiber, or on the calling thread's own stack.
- * Returns NULL: no memory. */
-struct strand *filch__strand_new(struct worker *w, bool is_base);
-void filch__strand_destroy(struct strand *s);
+/* Prepares what the worker runs on: the base strand, and its room. Returns 0; ENOMEM. */
+FILCH_NODISCARD int filch__strand_init(struct worker *w);
 
-/* The strand whose forks these are. */
-static inline struct strand *filch__strand_of(struct forks *forks)
-{
-    return FILCH_CONTAINER_OF(forks, struct strand, forks);
-}
+/* Frees that, and all strands, of which only the base may have a task. */
+void filch__strand_end(struct worker *w);
+
+/* For a running strand without slots: a room that has some. Returns false: there is no memory. */
+bool filch__strand_find_room(struct worker *w);
 
 /* Leaves the running strand and goes on with `next`; returns when somebody switches back. */
 void filch__strand_switch(struct worker *w, struct strand *next);
 
-/* For a place that another thread had last: a fiber goes on only on the thread that it stopped on, so
- * the spare strands get new ones. */
-void filch__strand_renew_spares(struct worker *w);
+/* Gives all spare strands up. */
+void filch__strand_give_up_spares(struct worker *w);
+
+/* Gives memory back that has not been needed for a while, a portion of it; a worker that has nothing to do
+ * calls it again and again. Returns false: there is nothing to give, before trim_ns. */
+bool filch__strand_trim(struct worker *w);
+
+/* A guest that leaves gives back what it will hardly need so soon. */
+void filch__strand_trim_guest(struct worker *w);
 
 /* A strand that stands in the loop: a spare one, else a new one; NULL: none to be had. */
 struct strand *filch__strand_other(struct worker *w);
+
+/* The strand stands, or is about to stand, in the loop. */
+static inline void filch__strand_put_spare(struct worker *w, struct strand *s)
+{
+    if (FILCH_UNLIKELY(s == w->base)) {
+        w->is_base_spare = true;
+        return;
+    }
+    s->next = w->spare;
+    w->spare = s;
+    w->spare_count++;
+}
+
+/* Whether the running strand has no open forks. */
+static inline bool filch__strand_has_no_forks(struct worker *w)
+{
+    return FILCH_LOAD_RELAXED(&filch__forks->tail) /* owner */ ==
+           FILCH_LOAD_RELAXED(&w->room) /* owner */->forks.base;
+}
 
 /* Sets the running strand aside until the worker's deque is short; the tasks there run meanwhile.
  * Returns at once where no stack is to be had. */
@@ -257,6 +314,9 @@ static inline void filch__strand_bound_spawns(struct worker *w)
 
 /* The next strand that can go on, its timer taken back; NULL: none. */
 struct strand *filch__strand_next_ready(struct worker *w);
+
+/* This strand can go on, before all others. */
+void filch__strand_ready_first(struct worker *w, struct strand *s);
 
 /* Whether filch__strand_next_ready would find something. */
 bool filch__strand_has_ready(struct worker *w);

@@ -34,7 +34,9 @@ extern "C" {
         LAYOUT_OF(struct filch_task_attr), LAYOUT_OF(struct filch_thread_attr),                    \
         LAYOUT_OF(struct filch_pool_stats), LAYOUT_OF(struct filch__scope_frame),                  \
         LAYOUT_OF(struct filch__thread_scope_frame), LAYOUT_OF(struct filch__local),               \
-        LAYOUT_OF(struct filch__arc)
+        LAYOUT_OF(struct filch__arc), LAYOUT_OF(struct filch_watch_config),                        \
+        LAYOUT_OF(struct filch_broadcast_config), LAYOUT_OF(struct filch_task_set_config),         \
+        LAYOUT_OF(struct filch_task_end)
 
 /* As C sees it. */
 extern const struct layout layouts_in_c[];

@@ -3,10 +3,13 @@
  * in a child. */
 #include "test.h"
 
+#include "base/check.h"
 #include "fiber/stack.h"
 
 #include <filch/filch.h>
+#include <pthread.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +20,11 @@
 static void nothing(void *argument)
 {
     (void)argument;
+}
+
+static void nap(void *duration_ns)
+{
+    xt_sleep_ns(*(int64_t *)duration_ns);
 }
 
 /* Where the result is not worth a look: gcc takes a cast to void for no look at all. */
@@ -184,41 +192,134 @@ static void drop_handle(void *unused)
         filch_thread_drop(thread);
 }
 
-static void join_task_twice(void *unused)
+static struct filch_task *spawn_nothing(void)
 {
-    struct filch_task *task;
-    (void)unused;
-    if (filch_pool_spawn(NULL, &task, NULL, nothing, NULL) != 0 || filch_task_join(task) != 0)
-        return;
+    struct filch_task *task = NULL;
+    int error = filch_pool_spawn(NULL, &task, NULL, nothing, NULL);
+    return error == 0 ? task : NULL;
+}
+
+/* A handle that has been given up; then come `others` tasks, and half of their handles stay valid. */
+static struct filch_task *old_task(bool is_joined, int others)
+{
+    struct filch_task *task = spawn_nothing();
+    if (!is_joined)
+        filch_task_detach(task);
+    else if (filch_task_join(task) != 0)
+        return NULL;
+    for (int i = 0; i < others; i++) {
+        struct filch_task *other = spawn_nothing();
+        if (i % 2 == 0)
+            ignore(filch_task_join(other));
+    }
+    return task;
+}
+
+struct task_misuse {
+    void (*use)(struct filch_task *);
+    bool is_joined;
+    int others;
+};
+
+static void use_old_task(void *misuse)
+{
+    const struct task_misuse *m = misuse;
+    m->use(old_task(m->is_joined, m->others));
+}
+
+static void join_task(struct filch_task *task)
+{
     ignore(filch_task_join(task));
 }
 
-static void join_detached_task(void *unused)
+static void join_task_in_time(struct filch_task *task)
 {
-    struct filch_task *task;
-    (void)unused;
-    if (filch_pool_spawn(NULL, &task, NULL, nothing, NULL) != 0)
-        return;
-    filch_task_detach(task);
-    ignore(filch_task_join(task));
+    ignore(filch_task_join_until(task, 0));
 }
 
-static void detach_task_twice(void *unused)
+static void ask_task(struct filch_task *task)
 {
+    ignore(filch_task_is_finished(task));
+}
+
+/* A task's own handle, which somebody else has detached. */
+static void join_self(void *argument)
+{
+    struct filch_task **self = argument;
     struct filch_task *task;
+    while ((task = __atomic_load_n(self, __ATOMIC_ACQUIRE)) == NULL)
+        filch_yield();
+    join_task(task);
+}
+
+static void join_self_detached(void *unused)
+{
+    static struct filch_task *shown;
+    struct filch_task *task = NULL;
     (void)unused;
-    if (filch_pool_spawn(NULL, &task, NULL, nothing, NULL) != 0)
+    if (filch_pool_spawn(NULL, &task, NULL, join_self, &shown) != 0)
         return;
     filch_task_detach(task);
-    filch_task_detach(task);
+    __atomic_store_n(&shown, task, __ATOMIC_RELEASE);
+    xt_sleep_ns(10 * FILCH_S);
+}
+
+static void join_at_the_same_time(void *task)
+{
+    join_task(task);
+}
+
+/* Two wait for the same task; only one of them can be the last. */
+static void join_task_from_two(void *unused)
+{
+    struct filch_task *task = NULL, *joiners[2];
+    int64_t delay_ns = 20 * FILCH_MS;
+    (void)unused;
+    if (filch_pool_spawn(NULL, &task, NULL, nap, &delay_ns) != 0)
+        return;
+    for (int i = 0; i < 2; i++)
+        ignore(filch_pool_spawn(NULL, &joiners[i], NULL, join_at_the_same_time, task));
+    for (int i = 0; i < 2; i++)
+        ignore(filch_task_join(joiners[i]));
 }
 
 xt_define(a_task_that_has_been_given_up)
 {
+    static const char joined[] = "filch: a task was joined twice, or joined after";
+    static const char detached[] = "filch: a task was detached twice, or detached after";
+    static const char used[] = "filch: the handle of a task was used after";
+    static const struct {
+        void (*use)(struct filch_task *);
+        const char *message;
+    } uses[] = {{join_task, joined},
+                {join_task_in_time, joined},
+                {filch_task_detach, detached},
+                {ask_task, used}};
     xt_skip_if_emulated();
-    expect_abort(join_task_twice, NULL, "filch: a task was joined twice, or joined after");
-    expect_abort(join_detached_task, NULL, "filch: a task was joined twice, or joined after");
-    expect_abort(detach_task_twice, NULL, "filch: a task was joined or detached twice");
+    for (size_t i = 0; i < 4; i++) {
+        for (int is_joined = 0; is_joined < 2; is_joined++) {
+            for (int others = 0; others <= 300; others += 100) {
+                struct task_misuse misuse = {uses[i].use, is_joined != 0, others};
+                expect_abort(use_old_task, &misuse, uses[i].message);
+            }
+        }
+    }
+    expect_abort(join_self_detached, NULL, joined);
+    expect_abort(join_task_from_two, NULL, joined);
+}
+
+/* Not even a handle. */
+static void join_garbage(void *garbage)
+{
+    join_task(garbage);
+}
+
+xt_define(what_is_no_handle_of_a_task)
+{
+    int local = 0;
+    xt_skip_if_emulated();
+    expect_abort(join_garbage, &local, "filch: a task was joined twice, or joined after");
+    expect_abort(join_garbage, (void *)(UINTPTR_MAX - 2), "filch: a task was joined twice");
 }
 
 xt_define(a_thread_that_has_been_given_up)
@@ -237,6 +338,90 @@ xt_define(a_thread_that_has_been_given_up)
     expect_abort(use_old_handle, &detaches[0],
                  "filch: a thread was detached twice, or detached after");
     expect_abort(drop_handle, NULL, "filch: the handle of a thread was dropped");
+}
+
+/* --- forks --- */
+
+static int leaf(int value)
+{
+    return value;
+}
+
+FILCH_FORKABLE(int, leaf, int)
+
+/* Begins a fork that no block looks after, as in a file without FILCH_DEBUG. */
+static struct leaf__filch_fork begin_fork(int value)
+{
+    return leaf__filch_begin((struct leaf__filch_args){value}, 0);
+}
+
+static void leave_without_sync(void *unused)
+{
+    (void)unused;
+    FILCH_FORK(forked, leaf, 1);
+    if (leaf(1) == 1)
+        return;
+    ignore(FILCH_SYNC(forked, leaf));
+}
+
+static void sync_outer_first(void *unused)
+{
+    (void)unused;
+    FILCH_FORK(outer, leaf, 1);
+    FILCH_FORK(inner, leaf, 2);
+    ignore(FILCH_SYNC(outer, leaf));
+    ignore(FILCH_SYNC(inner, leaf));
+}
+
+static void fork_unlooked(void *unused)
+{
+    (void)unused;
+    (void)begin_fork(1);
+}
+
+static void sync_after_a_lost_one(void *unused)
+{
+    (void)unused;
+    FILCH_FORK(forked, leaf, 1);
+    fork_unlooked(NULL);
+    ignore(FILCH_SYNC(forked, leaf));
+}
+
+static void join_after_a_lost_one(void *unused)
+{
+    (void)unused;
+    filch_join(fork_unlooked, NULL, nothing, NULL);
+}
+
+static void catch_after_a_lost_one(void *unused)
+{
+    (void)unused;
+    ignore(filch_catch_unwind(fork_unlooked, NULL, NULL));
+}
+
+static void spawn_one_that_loses(void *unused)
+{
+    struct filch_task *task;
+    (void)unused;
+    if (filch_pool_spawn(NULL, &task, NULL, fork_unlooked, NULL) == 0)
+        ignore(filch_task_join(task));
+}
+
+xt_define(a_fork_that_is_never_synced)
+{
+    static const char order[] = "filch: a fork was synced out of order, or another one after it";
+    static const char left[] = "filch: a FILCH_FORK was not synced before its block";
+    static const char returned[] =
+        "filch: a FILCH_FORK was not synced before its function returned";
+    xt_skip_if_emulated();
+    if (!FILCH_DEBUG)
+        skip();
+    expect_abort_everywhere(leave_without_sync, left);
+    expect_abort_everywhere(sync_outer_first, order);
+    expect_abort_everywhere(sync_after_a_lost_one, order);
+    expect_abort_everywhere(join_after_a_lost_one, order);
+    expect_abort_everywhere(catch_after_a_lost_one, left);
+    expect_abort(spawn_one_that_loses, NULL, returned);
 }
 
 /* --- stacks --- */
@@ -332,6 +517,62 @@ xt_define(a_stack_that_overflows_is_named)
                     "filch: thread 'a thread with a long name' has overflowed its stack\n");
 }
 
+static bool has_signal_stack(void)
+{
+    stack_t stack;
+    return sigaltstack(NULL, &stack) == 0 && (stack.ss_flags & SS_DISABLE) == 0;
+}
+
+static struct {
+    pthread_key_t key;
+    uint32_t is_detached, has_ended;
+    int rounds;
+} leaving = {.rounds = 3};
+
+/* Goes on until the thread is no thread of the library any more. */
+static void look_when_over(void *here)
+{
+    if (--leaving.rounds > 0) {
+        xt_expect_equal(pthread_setspecific(leaving.key, here), 0);
+        return;
+    }
+    xt_expect(filch_thread_current() == NULL);
+    xt_expect(!has_signal_stack());
+    __atomic_store_n(&leaving.has_ended, 1, __ATOMIC_RELEASE);
+}
+
+static void *look_at_signal_stack(void *is_wanted)
+{
+    xt_expect_equal(has_signal_stack(), is_wanted != NULL);
+    xt_expect_equal(pthread_setspecific(leaving.key, &leaving), 0);
+    while (!__atomic_load_n(&leaving.is_detached, __ATOMIC_ACQUIRE))
+        xt_sleep_ns(10000);
+    return NULL;
+}
+
+static void leave_signal_stack(void *has_handler)
+{
+    struct filch_thread *thread;
+    if (has_handler != NULL)
+        (void)signal(SIGSEGV, SIG_IGN);
+    xt_expect_equal(pthread_key_create(&leaving.key, look_when_over), 0);
+    void *is_wanted = has_handler == NULL ? &leaving : NULL;
+    if (filch_thread_spawn(&thread, NULL, look_at_signal_stack, is_wanted) != 0)
+        abort();
+    xt_expect_equal(filch_thread_detach(thread), 0);
+    __atomic_store_n(&leaving.is_detached, 1, __ATOMIC_RELEASE);
+    while (!__atomic_load_n(&leaving.has_ended, __ATOMIC_ACQUIRE))
+        xt_sleep_ns(10000);
+}
+
+xt_define(a_detached_thread_takes_its_room_for_signals_back)
+{
+    if (XT_ASAN || XT_TSAN) /* which give rooms of their own */
+        skip();
+    xt_expect_child(leave_signal_stack, NULL, "a room for signals");
+    xt_expect_child(leave_signal_stack, &leaving, "no room where the program has a handler");
+}
+
 static void handle_fault(int number)
 {
     static const char text[] = "the program's own handler\n";
@@ -390,6 +631,54 @@ xt_define(a_stack_that_is_pulled_away)
     assert_true(xt_child_aborted(&child, "filch: "));
 }
 
+/* --- calls that block --- */
+
+static void *fork_and_return(void *argument)
+{
+    pid_t child = fork();
+    if (child > 0) {
+        int status = 0;
+        (void)waitpid(child, &status, 0);
+        _exit(WIFSIGNALED(status) ? 3 : 4);
+    }
+    return argument;
+}
+
+static void call_that_forks(void *unused)
+{
+    ignore(filch_blocking(fork_and_return, unused, NULL));
+}
+
+static void *leave_thread(void *argument)
+{
+    pthread_exit(argument);
+}
+
+static void call_that_exits(void *unused)
+{
+    ignore(filch_blocking(leave_thread, unused, NULL));
+}
+
+static void install(void *fn)
+{
+    void (*body)(void *) = *(void (**)(void *))fn;
+    ignore(filch_pool_install(NULL, body, NULL));
+}
+
+xt_define(a_blocking_call_that_leaves_its_thread)
+{
+    static void (*bodies[])(void *) = {call_that_forks, call_that_exits};
+    struct xt_child child;
+    xt_skip_if_emulated();
+    expect_abort(install, &bodies[1], "filch: ");
+    if (XT_TSAN)
+        skip(); /* it knows no child of a process with threads */
+    xt_run_child(&child, install, &bodies[0]);
+    assert_true(WIFEXITED(child.status) && WEXITSTATUS(child.status) == 3);
+    assert_non_null(
+        strstr(child.output, "filch: a call of filch_blocking returned in a forked child"));
+}
+
 /* --- pools --- */
 
 static void wait_for_ever(void *argument)
@@ -422,10 +711,18 @@ xt_define(exit_does_not_wait_for_detached_tasks)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        xt_test(functions_that_are_null),         xt_test(a_scope_without_a_pool),
-        xt_test(a_thread_that_has_been_given_up), xt_test(a_task_that_has_been_given_up),
-        xt_test(a_stack_that_overflows_is_named), xt_test(other_faults_are_left_alone),
-        xt_test(a_stack_that_is_pulled_away),     xt_test(exit_does_not_wait_for_detached_tasks),
+        xt_test(functions_that_are_null),
+        xt_test(a_scope_without_a_pool),
+        xt_test(a_thread_that_has_been_given_up),
+        xt_test(a_task_that_has_been_given_up),
+        xt_test(what_is_no_handle_of_a_task),
+        xt_test(a_fork_that_is_never_synced),
+        xt_test(a_blocking_call_that_leaves_its_thread),
+        xt_test(a_stack_that_overflows_is_named),
+        xt_test(other_faults_are_left_alone),
+        xt_test(a_detached_thread_takes_its_room_for_signals_back),
+        xt_test(a_stack_that_is_pulled_away),
+        xt_test(exit_does_not_wait_for_detached_tasks),
     };
     return xt_run(tests);
 }

@@ -49,10 +49,8 @@ const struct waiter_ops filch__waiter_thread_ops = {.suspend = chan_suspend, .wa
 
 #include "park/park.c"
 
-/* Nobody tries for a moment before it waits: it is tried often enough as it is. */
-#define FILCH_PARK_SPIN_H
-enum { SPIN_STEPS = 0 };
-static void filch__spin(int step)
+/* Nothing is done between two looks of one that waits for another's few instructions. */
+void filch__spin_on(int step)
 {
     (void)step;
 }
@@ -108,7 +106,7 @@ static const struct os_table chan_os = {
 
 /* --- the sources --- */
 
-enum { BLOCK_SLOTS = 2, EXTENT_BLOCKS_FIRST = 2, EXTENT_BYTES_MAX = 1 << 12 };
+enum { BLOCK_SLOTS = 2, EXTENT_BLOCKS_FIRST = 2, EXTENT_BYTES_MAX = 1 << 12, IDLE_EXTENTS_MAX = 1 };
 #define shape_blocks(l)                                                                            \
     ((l)->block_slots = BLOCK_SLOTS,                                                               \
      (l)->block_bytes = BLOCK_HEADER_BYTES + BLOCK_SLOTS * (l)->layout.stride_bytes)
@@ -147,10 +145,13 @@ static void *chan_alloc_zeroed(size_t size_bytes)
 }
 #define filch__os_alloc_zeroed(count, size_bytes, align_bytes) chan_alloc_zeroed(size_bytes)
 
+#include "chan/alone.c"
 #include "chan/bounded.c"
 #include "chan/channel.c"
 #include "chan/choice.c"
+#include "chan/handoff.c"
 #include "chan/timed.c"
+#include "chan/transfer.c"
 #include "chan/unbounded.c"
 #include "chan/wait.c"
 #undef while
@@ -173,6 +174,11 @@ static void make(size_t capacity, void (*drop)(void *))
     filch__os = &chan_os;
     int error = filch_channel_create_with(&tx, &rx, &config);
     assert(error == 0);
+#ifndef ALONE /* which has a model of its own (alone) */
+    struct channel *c = filch__sender_channel(tx);
+    c->ring.tail.alone.owner = c->ring.head.alone.owner = ALONE_SHARED;
+    c->list.tail.alone.owner = c->list.head.alone.owner = ALONE_SHARED;
+#endif
 }
 
 #endif

@@ -26,6 +26,7 @@ enum { PLACES = 2 }; /* a worker, and a guest's */
 
 static struct filch_pool *pool;
 static struct strand bases[PLACES];
+static struct fork_room rooms[PLACES];
 
 /* --- stand-ins for the rest of the pool --- */
 
@@ -97,7 +98,12 @@ void filch__strand_wait_for_others(struct worker *w)
     assert(w->suspended == 0);
 }
 
-void filch__strand_renew_spares(struct worker *w)
+void filch__strand_give_up_spares(struct worker *w)
+{
+    (void)w;
+}
+
+void filch__strand_trim_guest(struct worker *w)
 {
     (void)w;
 }
@@ -116,6 +122,17 @@ int64_t filch__timer_next(const struct timer_list *list)
 void filch__forks_ask(struct forks *f)
 {
     (void)f;
+}
+
+/* Nobody has called anything that blocks. */
+void filch__blocking_stop(struct blocking *b)
+{
+    (void)b;
+}
+
+void filch__blocking_destroy(struct blocking *b)
+{
+    (void)b;
 }
 
 void filch__stack_store_destroy(struct stack_store *store)
@@ -208,9 +225,11 @@ static void make_place(size_t index)
     w->sleeper = NULL;
     w->wakers = 0;
     w->ready = NULL;
-    w->leaving = w->yielded = w->made = NULL;
+    w->leaving = w->yielded = NULL;
+    w->spare_count = 0;
     w->base = w->strand = &bases[index];
-    w->forks = &bases[index].forks;
+    w->room = &rooms[index];
+    w->trim_ns = FILCH_FOREVER;
     w->credits.tally = NULL;
     w->credits.held = 0;
     w->timers.first = NULL;

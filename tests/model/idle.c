@@ -75,7 +75,7 @@ void filch__worker_set_region(struct worker *w, struct worker *region)
     (void)region;
 }
 
-struct filch__fork_stack *filch__forks = &bases[0].forks.owner;
+struct filch__fork_stack *filch__forks = &rooms[0].forks.owner;
 
 void filch__run_call(struct filch__slot *slot)
 {
@@ -186,7 +186,7 @@ static void *forker_0(void *unused)
     struct worker *w = filch__worker = &workers[0];
     (void)unused;
     filch__idle_search_end(w);
-    filch__fork_push(&bases[0].forks.owner, slots[0], task_half);
+    filch__fork_push(&rooms[0].forks.owner, slots[0], task_half);
     wait_until_done();
     return NULL;
 }

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Bounded channels: each message arrives once, with what was written before it; nobody is left asleep
  * beside a message, beside room, or after the other side has gone. */
-#if SCENARIO >= 6
+#if SCENARIO == 6 || SCENARIO == 7
 #define WITHOUT_BARRIER
+#endif
+#if SCENARIO == 8
+#define ALONE
 #endif
 #include "chan.h"
 
@@ -18,6 +21,10 @@
 #define PRELOADED 1
 #define DROPS
 #define BODIES sends_to_one_that_goes, goes
+#elif SCENARIO == 9 /* they go, seen by one that tries */
+#define BODIES sends_and_goes, tries_at_the_end
+#elif SCENARIO == 8 /* a message of one that is alone */
+#define BODIES sends_0, receives_one
 #elif SCENARIO == 5 /* a time-out beside the message */
 #define BODIES sends_0, passes, receives_in_time
 #endif

@@ -10,17 +10,19 @@
 /* Floating-point modes: the checker does not know them. */
 #define FILCH_FIBER_AMBIENT_H
 struct ambient {
-    uint64_t fp_modes;
+    uint64_t modes;
 };
 
-static inline struct ambient filch__ambient_save(void)
+static inline void filch__ambient_save(struct ambient *ambient, const int *error_number)
 {
-    return (struct ambient){0};
+    (void)error_number;
+    ambient->modes = 0;
 }
 
-static inline void filch__ambient_restore(const struct ambient *ambient)
+static inline void filch__ambient_restore(const struct ambient *ambient, int *error_number)
 {
     (void)ambient;
+    (void)error_number;
 }
 
 /* The lock has a model of its own (park). */

@@ -23,8 +23,8 @@
 #include "park/park_thread.c"
 #include "pool/forks.c"
 #include "pool/idle.c"
+#include "pool/park_task.c"
 #include "pool/slot.c"
-#define put_spare put_spare_strand /* worker.c has another one */
 #include "pool/strand.c"
 #include "pool/tally.c"
 #include "pool/timer.c"
@@ -35,7 +35,6 @@ enum turn { WAITS, RUNS, ENDS };
 
 struct model_fiber {
     uint32_t turn;
-    struct strand *strand;
     pthread_t thread;
 };
 
@@ -61,7 +60,7 @@ static void *fiber_thread(void *argument)
     struct model_fiber *mine = argument;
     model_self = 0;
     wait_for_turn(mine);
-    (void)strand_main(mine->strand);
+    (void)strand_main(NULL);
     return NULL;
 }
 
@@ -74,10 +73,11 @@ uint64_t filch__self_get(void)
     return filch__self;
 }
 
-int filch__fiber_create(struct fiber **fiber, struct stack_cache *cache, fiber_entry *entry,
-                        void *argument)
+int filch__fiber_create(struct fiber **fiber, size_t size_bytes, struct stack_cache *cache,
+                        fiber_entry *entry, void *argument)
 {
     (void)fiber;
+    (void)size_bytes;
     (void)cache;
     (void)entry;
     (void)argument;
@@ -88,6 +88,12 @@ void filch__fiber_destroy(struct fiber *fiber, struct stack_cache *cache)
 {
     (void)fiber;
     (void)cache;
+}
+
+bool filch__stack_store_trim(struct stack_store *store)
+{
+    (void)store;
+    return false;
 }
 
 void filch__fiber_adopt_thread(struct fiber *fiber)
@@ -179,15 +185,16 @@ static void *worker_1_wakes(void *unused)
 static void *waits(void *unused)
 {
     static struct model_fiber base = {.turn = WAITS};
-    static struct model_fiber other = {.turn = WAITS, .strand = &bases[2]};
+    static struct model_fiber other = {.turn = WAITS};
     struct worker *w = &workers[0];
     (void)unused;
     filch__worker = w;
     filch__idle_search_end(w);
     bases[2].worker = w;
-    bases[0].own_stack.context = &base;
-    bases[2].own_stack.context = &other;
+    bases[0].fiber.context = &base;
+    bases[2].fiber.context = &other;
     w->spare = HAS_STACK ? &bases[2] : NULL;
+    w->spare_count = HAS_STACK;
     if (HAS_STACK)
         pthread_create(&other.thread, NULL, fiber_thread, &other);
 

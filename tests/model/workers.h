@@ -32,22 +32,22 @@ static uint32_t victims[3][2] = {{1, 2}, {0, 2}, {0, 1}};
 static struct worker *places[3] = {&workers[0], &workers[1], &workers[2]};
 static struct placement placements[3];
 
-#define MODEL_STRAND(i)                                                                            \
+#define MODEL_ROOM(i)                                                                              \
     {                                                                                              \
         .forks = {.owner = {.tail = slots[i], .end = slots[i] + MODEL_FORKS, .split = slots[i]},   \
                   .base = slots[i],                                                                \
                   .floor = slots[i]},                                                              \
-        .worker = &workers[i], .slots = slots[i], .fiber = &bases[i].own_stack,                    \
-        .top = &bases[i].forks.owner,                                                              \
     }
-static struct strand bases[3] = {MODEL_STRAND(0), MODEL_STRAND(1), MODEL_STRAND(2)};
+static struct fork_room rooms[3] = {MODEL_ROOM(0), MODEL_ROOM(1), MODEL_ROOM(2)};
+static struct strand bases[3] = {
+    {.worker = &workers[0]}, {.worker = &workers[1]}, {.worker = &workers[2]}};
 
 #define MODEL_WORKER(i)                                                                            \
     {                                                                                              \
-        .forks = &bases[i].forks, .has_started = true, .deque = {.array = (void *)&arrays[i]},     \
+        .room = &rooms[i], .has_started = true, .deque = {.array = (void *)&arrays[i]},            \
         .pool = &pool, .idle_word = &pool.idle.word, .width = WIDTH, .strand = &bases[i],          \
         .base = &bases[i], .victims = victims[i], .victim_count = WIDTH - 1, .index = i,           \
-        .is_searching = true,                                                                      \
+        .is_searching = true, .trim_ns = FILCH_FOREVER,                                            \
     }
 static struct worker workers[3] = {MODEL_WORKER(0), MODEL_WORKER(1), MODEL_WORKER(2)};
 

@@ -309,6 +309,37 @@ xt_define(several_at_once)
     filch_receiver_drop(e.rx);
 }
 
+/* Across the ends of blocks, of which one holds 4 KiB, and around a ring. */
+xt_define(many_at_once_arrive_in_their_order)
+{
+    enum { COUNT = 1000, WORDS = 3 };
+    static const size_t capacities_here[] = {COUNT, COUNT + 7, FILCH_UNBOUNDED};
+    static uint64_t out[COUNT][WORDS], in[COUNT][WORDS];
+    for (size_t i = 0; i < COUNT; i++) {
+        for (size_t k = 0; k < WORDS; k++)
+            out[i][k] = i * WORDS + k;
+    }
+    for (size_t c = 0; c < sizeof capacities_here / sizeof capacities_here[0]; c++) {
+        struct ends e = make(sizeof out[0], capacities_here[c]);
+        for (int round = 0; round < 3; round++) {
+            size_t count = 0;
+            memset(in, 0, sizeof in);
+            assert_int_equal(filch_send_many(e.tx, out, COUNT, 0, &count), 0);
+            assert_int_equal(count, COUNT);
+            assert_int_equal(filch_recv_many(e.rx, in, 1, 0, &count), 0);
+            assert_int_equal(count, 1);
+            assert_int_equal(filch_recv_many(e.rx, in + 1, COUNT, 0, &count), 0);
+            assert_int_equal(count, COUNT - 1);
+            assert_memory_equal(in, out, sizeof in);
+        }
+        filch_receiver_drop(e.rx);
+        size_t count = 1;
+        assert_int_equal(filch_send_many(e.tx, out, COUNT, FILCH_FOREVER, &count), EPIPE);
+        assert_int_equal(count, 0);
+        filch_sender_drop(e.tx);
+    }
+}
+
 xt_define(a_oneshot_uses_its_handles_up)
 {
     struct ends e;
@@ -364,7 +395,7 @@ xt_define(typed_channels)
 
 /* --- between several --- */
 
-enum { MESSAGES = 2000, PARTIES_MAX = 4 };
+enum { MESSAGES = 2000, PARTIES_MAX = 4, BATCH_MAX = 300 };
 
 struct flow {
     struct world *world;
@@ -372,6 +403,7 @@ struct flow {
     uint64_t senders;
     uint64_t next_sender;
     uint64_t messages; /* of each sender */
+    size_t batch;      /* so many are sent and received by one call; 0: one, by the plain calls */
     uint64_t received;
     uint64_t sum;
 };
@@ -387,41 +419,85 @@ static void send_all(void *argument)
     filch_sender_drop(flow->ends.tx);
 }
 
+/* What a receiver has seen. */
+struct seen {
+    uint64_t next[PARTIES_MAX]; /* by sender: no message below this one will come */
+    uint64_t count, sum;
+};
+
+static void see(const struct flow *flow, struct seen *seen, uint64_t message)
+{
+    uint64_t sender = message % flow->senders;
+    uint64_t number = message / flow->senders;
+    xt_expect(number >= seen->next[sender]);
+    seen->next[sender] = number + 1;
+    seen->count++;
+    seen->sum += message;
+}
+
 static void receive_all(void *argument)
 {
     struct flow *flow = argument;
-    uint64_t next[PARTIES_MAX] = {0};
-    uint64_t message, count = 0, sum = 0;
+    struct seen seen = {.count = 0};
+    uint64_t message;
     FILCH_RECV_EACH(flow->ends.rx, &message)
-    {
-        uint64_t sender = message % flow->senders;
-        uint64_t number = message / flow->senders;
-        xt_expect(number >= next[sender]);
-        next[sender] = number + 1;
-        count++;
-        sum += message;
-    }
-    __atomic_fetch_add(&flow->received, count, __ATOMIC_RELAXED);
-    __atomic_fetch_add(&flow->sum, sum, __ATOMIC_RELAXED);
+    see(flow, &seen, message);
+    __atomic_fetch_add(&flow->received, seen.count, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&flow->sum, seen.sum, __ATOMIC_RELAXED);
     filch_receiver_drop(flow->ends.rx);
 }
 
-static void flow_once(struct world *world, size_t capacity, uint64_t senders, uint64_t receivers)
+static void send_batches(void *argument)
+{
+    struct flow *flow = argument;
+    uint64_t batch[BATCH_MAX];
+    uint64_t me = __atomic_fetch_add(&flow->next_sender, 1, __ATOMIC_RELAXED);
+    uint64_t i = 0;
+    while (i < flow->messages) {
+        size_t count = 0;
+        size_t sent = 0;
+        for (; count < flow->batch && i < flow->messages; i++)
+            batch[count++] = i * flow->senders + me;
+        xt_expect_equal(filch_send_many(flow->ends.tx, batch, count, FILCH_FOREVER, &sent), 0);
+        xt_expect_equal(sent, count);
+    }
+    filch_sender_drop(flow->ends.tx);
+}
+
+static void receive_batches(void *argument)
+{
+    struct flow *flow = argument;
+    struct seen seen = {.count = 0};
+    uint64_t batch[BATCH_MAX];
+    size_t count;
+    while (filch_recv_many(flow->ends.rx, batch, flow->batch, FILCH_FOREVER, &count) == 0) {
+        xt_expect(count > 0 && count <= flow->batch);
+        for (size_t i = 0; i < count; i++)
+            see(flow, &seen, batch[i]);
+    }
+    __atomic_fetch_add(&flow->received, seen.count, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&flow->sum, seen.sum, __ATOMIC_RELAXED);
+    filch_receiver_drop(flow->ends.rx);
+}
+
+static void flow_once(struct world *world, size_t capacity, uint64_t senders, uint64_t receivers,
+                      size_t batch)
 {
     struct job jobs[2 * PARTIES_MAX];
     size_t started = 0;
     struct flow flow = {.world = world,
                         .ends = make(8, capacity),
                         .senders = senders,
-                        .messages = xt_scaled(MESSAGES) / senders};
+                        .messages = xt_scaled(MESSAGES) / senders,
+                        .batch = batch};
     for (uint64_t i = 1; i < senders; i++)
         xt_expect(filch_sender_clone(flow.ends.tx) == flow.ends.tx);
     for (uint64_t i = 1; i < receivers; i++)
         xt_expect(filch_receiver_clone(flow.ends.rx) == flow.ends.rx);
     for (uint64_t i = 0; i < receivers; i++)
-        job_start(world, &jobs[started++], receive_all, &flow);
+        job_start(world, &jobs[started++], batch > 0 ? receive_batches : receive_all, &flow);
     for (uint64_t i = 0; i < senders; i++)
-        job_start(world, &jobs[started++], send_all, &flow);
+        job_start(world, &jobs[started++], batch > 0 ? send_batches : send_all, &flow);
     for (size_t i = 0; i < started; i++)
         job_join(&jobs[i]);
     uint64_t total = senders * flow.messages;
@@ -436,7 +512,9 @@ static void nothing_is_lost(struct world *world)
     } shapes[] = {{1, 1}, {4, 1}, {1, 4}, {4, 4}};
     for (size_t k = 0; k < CAPACITIES; k++) {
         for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++)
-            flow_once(world, capacities[k], shapes[i].senders, shapes[i].receivers);
+            flow_once(world, capacities[k], shapes[i].senders, shapes[i].receivers, 0);
+        flow_once(world, capacities[k], 3, 2, 7);
+        flow_once(world, capacities[k], 2, 1, BATCH_MAX);
     }
 }
 
@@ -778,33 +856,44 @@ xt_define(a_deadline_is_kept_beside_busy_tasks)
     in_all_worlds(busy_neighbours);
 }
 
-/* Waiting burns nothing. */
+/* Waiting burns nothing: receivers of empty channels, senders to full ones, of all flavours. */
+static void be_blocked(struct world *world)
+{
+    struct job receivers[CAPACITIES], senders[CAPACITIES];
+    struct one empty[CAPACITIES], full[CAPACITIES];
+    for (size_t k = 0; k < CAPACITIES; k++) {
+        empty[k] = (struct one){.ends = make(8, capacities[k]), .deadline = FILCH_FOREVER};
+        job_start(world, &receivers[k], receive_one, &empty[k]);
+        until_receivers_wait(world, empty[k].ends.tx, 1);
+        if (capacities[k] == FILCH_UNBOUNDED)
+            continue;
+        full[k] = (struct one){.ends = make(8, capacities[k]), .deadline = FILCH_FOREVER};
+        for (size_t i = 0; i < capacities[k]; i++)
+            xt_expect_equal(filch_send(full[k].ends.tx, &(uint64_t){1}), 0);
+        job_start(world, &senders[k], send_one, &full[k]);
+        until_senders_wait(world, full[k].ends.rx, 1);
+    }
+    xt_sleep_ns(20 * FILCH_MS); /* whoever looks before it sleeps has done so */
+    int64_t before = xt_cpu_ns();
+    xt_sleep_ns(200 * FILCH_MS);
+    xt_expect(xt_cpu_ns() - before < 20 * FILCH_MS);
+    for (size_t k = 0; k < CAPACITIES; k++) {
+        filch_sender_drop(empty[k].ends.tx);
+        job_join(&receivers[k]);
+        xt_expect_equal(empty[k].error, EPIPE);
+        filch_receiver_drop(empty[k].ends.rx);
+        if (capacities[k] == FILCH_UNBOUNDED)
+            continue;
+        filch_receiver_drop(full[k].ends.rx);
+        job_join(&senders[k]);
+        xt_expect_equal(full[k].error, EPIPE);
+        filch_sender_drop(full[k].ends.tx);
+    }
+}
+
 xt_define(a_blocked_pair_uses_no_cpu_time)
 {
-    struct job jobs[2];
-    struct world world = {.name = "threads"};
-    struct ends full = make(8, 1);
-    struct one receiver = {.ends = make(8, FILCH_UNBOUNDED), .deadline = FILCH_FOREVER};
-    struct one sender = {.ends = full, .deadline = FILCH_FOREVER};
-    assert_int_equal(filch_never(&world.never), 0);
-    assert_int_equal(filch_send(full.tx, &(uint64_t){1}), 0);
-    job_start(&world, &jobs[0], receive_one, &receiver);
-    job_start(&world, &jobs[1], send_one, &sender);
-    until_receivers_wait(&world, receiver.ends.tx, 1);
-    until_senders_wait(&world, full.rx, 1);
-    xt_sleep_ns(20 * FILCH_MS);
-    int64_t before = xt_cpu_ns();
-    xt_sleep_ns(300 * FILCH_MS);
-    assert_true(xt_cpu_ns() - before < 30 * FILCH_MS);
-    filch_sender_drop(receiver.ends.tx);
-    filch_receiver_drop(full.rx);
-    job_join(&jobs[0]);
-    job_join(&jobs[1]);
-    assert_int_equal(receiver.error, EPIPE);
-    assert_int_equal(sender.error, EPIPE);
-    filch_receiver_drop(receiver.ends.rx);
-    filch_sender_drop(full.tx);
-    filch_receiver_drop(world.never);
+    in_all_worlds(be_blocked);
 }
 
 int main(void)
@@ -820,6 +909,7 @@ int main(void)
         xt_test(what_is_never_received_is_dropped_once),
         xt_test(a_deadline_that_has_passed_is_a_try),
         xt_test(several_at_once),
+        xt_test(many_at_once_arrive_in_their_order),
         xt_test(a_oneshot_uses_its_handles_up),
         xt_test(typed_channels),
         xt_test(each_message_arrives_once_and_in_its_senders_order),

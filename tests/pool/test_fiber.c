@@ -25,6 +25,12 @@ static struct stack_store store;
 static struct stack_cache cache;
 static struct fiber home;
 
+static void trim_all(void)
+{
+    while (filch__stack_store_trim(&store)) {
+    }
+}
+
 static int setup(void **state)
 {
     (void)state;
@@ -49,10 +55,8 @@ static int teardown(void **state)
 static struct fiber *new_fiber(fiber_entry *entry, void *argument)
 {
     struct fiber *fiber = NULL;
-    assert_int_equal(filch__fiber_create(&fiber, &cache, entry, argument), 0);
+    assert_int_equal(filch__fiber_create(&fiber, sizeof(struct fiber), &cache, entry, argument), 0);
     assert_non_null(fiber);
-    assert_null(fiber->next);
-    assert_null(fiber->user);
     return fiber;
 }
 
@@ -258,7 +262,7 @@ static struct fiber *nest_down(void *argument)
     nest->sum = nest->depth;
     if (nest->depth > 0) {
         struct nest inner = {.maker = nest->self, .depth = nest->depth - 1};
-        if (filch__fiber_create(&inner.self, &cache, nest_down, &inner) != 0)
+        if (filch__fiber_create(&inner.self, sizeof(struct fiber), &cache, nest_down, &inner) != 0)
             return nest->maker;
         filch__fiber_switch(nest->self, inner.self);
         filch__fiber_destroy(inner.self, &cache);
@@ -472,9 +476,10 @@ static struct fiber *wait_with_modes(void *argument)
     errno = EILSEQ;
     (void)fesetround(FE_UPWARD);
     modes->before = third();
-    struct ambient mine = filch__ambient_save();
+    struct ambient mine;
+    filch__ambient_save(&mine, &errno);
     filch__fiber_switch(modes->self, &home);
-    filch__ambient_restore(&mine);
+    filch__ambient_restore(&mine, &errno);
     modes->after = third();
     modes->error_number = errno;
     (void)fesetround(FE_TONEAREST);
@@ -485,13 +490,14 @@ static void test_ambient(void **state)
 {
     (void)state;
     double nearest = third();
-    struct ambient mine = filch__ambient_save();
+    struct ambient mine;
+    filch__ambient_save(&mine, &errno);
     struct modes modes = {.error_number = 0};
     modes.self = new_fiber(wait_with_modes, &modes);
     errno = EDOM;
     mine.error_number = errno;
     filch__fiber_switch(&home, modes.self);
-    filch__ambient_restore(&mine);
+    filch__ambient_restore(&mine, &errno);
     assert_int_equal(errno, EDOM);
     assert_true(third() == nearest);
     assert_int_equal(fegetround(), FE_TONEAREST);
@@ -546,7 +552,7 @@ static int run_as_many_as_there_are(void)
     int error = 0;
     while (got < WANTED_FIBERS && error == 0) {
         struct fiber *fiber = NULL;
-        error = filch__fiber_create(&fiber, &cache, note_argument, &runs);
+        error = filch__fiber_create(&fiber, sizeof(struct fiber), &cache, note_argument, &runs);
         assert_int_equal(error, fiber == NULL ? ENOMEM : 0);
         if (fiber != NULL)
             fibers[got++] = fiber;
@@ -574,7 +580,7 @@ static void test_no_stack(void **state)
         calls_left = k;
         got = run_as_many_as_there_are();
         filch__stack_cache_drain(&cache);
-        filch__stack_store_trim(&store);
+        trim_all();
         assert_int_equal(filch__stack_store_counts(&store).slabs, 0);
     }
     assert_int_equal(got, WANTED_FIBERS);
@@ -610,7 +616,8 @@ static void *work_thread(void *argument)
     for (size_t i = 0; i < worker->rounds && !worker->failed; i++) {
         struct fiber *others[8];
         for (size_t k = 0; k < 8; k++) {
-            worker->failed |= filch__fiber_create(&others[k], &worker->cache, work, worker) != 0;
+            worker->failed |= filch__fiber_create(&others[k], sizeof(struct fiber), &worker->cache,
+                                                  work, worker) != 0;
             if (worker->failed)
                 return NULL;
             worker->fiber = others[k];

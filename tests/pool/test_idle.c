@@ -276,7 +276,7 @@ static void count_run(struct filch__slot *slot)
 static void stop_while_changing(void *argument)
 {
     uint32_t *runs = argument;
-    struct forks *forks = &filch__worker->strand->forks;
+    struct forks *forks = &filch__worker->room->forks;
     struct filch__slot *slot = FILCH_LOAD_RELAXED(&forks->owner.tail); /* owner */
     uint64_t owner = filch__forks_word(0, 0, FORKS_EXPOSER_OWNER);
     __atomic_fetch_or(&forks->shared, owner, __ATOMIC_ACQ_REL);

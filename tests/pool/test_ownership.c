@@ -160,7 +160,7 @@ xt_define(when_the_pool_is_cancelled_first)
 
 xt_define(when_it_cannot_be_spawned)
 {
-    filch__task_free_retired();
+    filch__task_places_free();
     xt_faults_install();
     start();
     struct filch_task *task;
@@ -178,7 +178,7 @@ xt_define(when_it_cannot_be_spawned)
         expect_dropped(&owned, 1, error == 0 ? 1 : 0);
     }
     assert_int_equal(filch_pool_destroy(pool), 0);
-    filch__task_free_retired();
+    filch__task_places_free();
     assert_int_equal(xt_faults_live_blocks(), 0);
     xt_faults_remove();
 }

@@ -516,6 +516,7 @@ static void lookers(struct world *world)
             until_receivers_wait(world, e.tx, i == 0 ? 1 : 2);
         }
         job_start(world, &jobs[1], select_forever, &w[1]);
+        until_receivers_wait(world, e.tx, 3); /* behind them, and woken nevertheless */
         /* A hand-over is seen by lookers only as long as somebody offers it. */
         xt_expect_equal(filch_send(e.tx, &(uint64_t){9}), 0);
         job_join(&jobs[1]);

@@ -114,6 +114,12 @@ static int use_real_os(void **state)
 static struct stack_store store;
 static struct stack_cache cache;
 
+static void trim_all(void)
+{
+    while (filch__stack_store_trim(&store)) {
+    }
+}
+
 static void open_store(size_t size_bytes)
 {
     assert_int_equal(filch__stack_store_init(&store, size_bytes), 0);
@@ -311,7 +317,7 @@ static void test_trim(void **state)
         filch__stack_put(&cache, stacks[i]);
     filch__stack_cache_drain(&cache);
     size_t slabs_before = filch__stack_store_counts(&store).slabs;
-    filch__stack_store_trim(&store);
+    trim_all();
     struct stack_counts counts = filch__stack_store_counts(&store);
     assert_int_equal(counts.out, 1);
     assert_int_equal(counts.warm, 0);
@@ -325,7 +331,7 @@ static void test_trim(void **state)
     filch__stack_put(&cache, again);
     filch__stack_put(&cache, kept);
     filch__stack_cache_drain(&cache);
-    filch__stack_store_trim(&store);
+    trim_all();
     assert_int_equal(filch__stack_store_counts(&store).slabs, 0);
     assert_int_equal(fake.mapped_bytes, 0);
     close_store();
@@ -347,7 +353,7 @@ static void test_trim_reaches_all(void **state)
     }
     filch__stack_cache_drain(&cache);
     assert_true(filch__stack_store_counts(&store).slabs > 5);
-    filch__stack_store_trim(&store);
+    trim_all();
     assert_int_equal(filch__stack_store_counts(&store).warm, 0);
     assert_int_equal(filch__stack_store_counts(&store).out, COUNT / 10);
     for (int i = 0; i < COUNT; i += 10)
@@ -479,9 +485,9 @@ static int scenario(void)
         assert_int_not_equal(stacks[i]->guard, STACK_GUARD_NONE);
         filch__stack_put(&cache, stacks[i]);
     }
-    filch__stack_store_trim(&store);
+    trim_all();
     filch__stack_cache_drain(&cache);
-    filch__stack_store_trim(&store);
+    trim_all();
     close_store();
     return got;
 }
@@ -618,7 +624,7 @@ static void *stress_thread(void *argument)
             filch__stack_put(&mine, held[count]);
         }
         if (random >> 22 == 0)
-            filch__stack_store_trim(&store);
+            trim_all();
     }
     filch__stack_cache_drain(&mine);
     return NULL;

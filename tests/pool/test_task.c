@@ -142,7 +142,7 @@ static void join_later_one(void *argument)
 {
     struct joiner *j = argument;
     struct filch_task *later = spawn(j->pool, set_plainly, &j->value);
-    j->result = filch_task_join(later);
+    j->result = filch_task_join_until(later, filch_deadline_in(3600 * FILCH_S));
     xt_expect_equal(j->value, 42);
     xt_expect(filch_pool_current() == j->pool);
 }

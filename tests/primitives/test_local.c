@@ -2,6 +2,8 @@
 /* Thread-locals: started at the first use, dropped when the thread ends, answered in between. */
 #include "test.h"
 
+#include "panic/panic.h"
+
 #include <errno.h>
 #include <filch/local.h>
 #include <filch/thread.h>
@@ -348,7 +350,6 @@ xt_define(without_memory_nothing_has_happened)
     expect_events("aA");
 }
 
-static void *use_itself_in_start(void *unused);
 static void start_badly(void *value);
 static FILCH_LOCAL(int, bad, start_badly, NULL);
 
@@ -357,41 +358,78 @@ static void start_badly(void *value)
     *(int *)value = *FILCH_LOCAL_GET(bad);
 }
 
-static void *use_itself_in_start(void *unused)
+static void use_bad(void *unused)
 {
+    (void)unused;
     (void)FILCH_LOCAL_GET(bad);
-    return unused;
+}
+
+static void stay_silent(const struct filch_panic *panic)
+{
+    (void)panic;
+}
+
+static void expect_panic(void (*fn)(void *), const char *message)
+{
+    struct filch_panic *panic = NULL;
+    xt_expect_equal(filch__try(fn, NULL, &panic, NULL), EOWNERDEAD);
+    xt_expect(panic != NULL && strcmp(filch_panic_message(panic), message) == 0);
+    filch_panic_free(panic);
 }
 
 static void drop_badly(void *value);
 static FILCH_LOCAL(int, worse, NULL, drop_badly);
 
-static void drop_badly(void *value)
+static void use_worse(void *unused)
 {
-    *(int *)value = *FILCH_LOCAL_GET(worse);
+    (void)unused;
+    *FILCH_LOCAL_GET(worse) = 1;
 }
 
-static void *use_itself_in_drop(void *unused)
+static uint32_t drops_seen;
+static bool catches;
+
+static void drop_badly(void *value)
 {
-    (void)FILCH_LOCAL_GET(worse);
+    (void)value;
+    drops_seen++;
+    if (catches)
+        expect_panic(use_worse, "a thread-local was used during or after its destruction");
+    else
+        use_worse(NULL);
+}
+
+static void *use_badly(void *unused)
+{
+    use_worse(NULL);
+    expect_panic(use_bad, "a thread-local was used by its own initialisation");
     return unused;
 }
 
-static void run_body(void *body)
+xt_define(a_use_that_cannot_be_panics)
 {
-    (void)run_ours(*(void *(**)(void *))body, NULL);
+    filch_panic_hook *hook = filch_panic_set_hook(stay_silent);
+    catches = true;
+    drops_seen = 0;
+    assert_null(run_ours(use_badly, NULL));
+    assert_int_equal(drops_seen, 1);
+    (void)filch_panic_set_hook(hook);
 }
 
-xt_define(a_use_that_cannot_be_is_named)
+static void drop_without_catch(void *unused)
+{
+    catches = false;
+    xt_expect(run_ours(use_badly, unused) == NULL);
+}
+
+xt_define(a_panic_that_leaves_a_drop_aborts)
 {
     xt_skip_if_emulated();
-    void *(*bodies[])(void *) = {use_itself_in_start, use_itself_in_drop};
     struct xt_child child;
-    xt_run_child(&child, run_body, &bodies[0]);
-    assert_true(xt_child_aborted(&child, "a thread-local was used by its own initialisation"));
-    xt_run_child(&child, run_body, &bodies[1]);
-    assert_true(
-        xt_child_aborted(&child, "a thread-local was used during or after its destruction"));
+    xt_run_child(&child, drop_without_catch, NULL);
+    assert_non_null(
+        strstr(child.output, "a thread-local was used during or after its destruction"));
+    assert_true(xt_child_aborted(&child, "the drop function of a thread-local panicked"));
 }
 
 int main(void)
@@ -408,7 +446,8 @@ int main(void)
         xt_test(what_a_drop_starts_is_dropped_too),
         xt_test(destructors_of_others_come_later_and_may_start_values),
         xt_test(pthread_exit_drops_values_too),
-        xt_test(a_use_that_cannot_be_is_named),
+        xt_test(a_use_that_cannot_be_panics),
+        xt_test(a_panic_that_leaves_a_drop_aborts),
     };
     return xt_run(tests);
 }

@@ -439,6 +439,50 @@ xt_define(a_deadline_counts_for_the_destructors_of_others_too)
     (void)pthread_key_delete(slow_key);
 }
 
+/* ThreadSanitizer is not told how the last ones have gone before the counting ends. */
+enum { COUNTS_BLOCKS = !XT_TSAN };
+
+static void wait_for_blocks(int64_t count)
+{
+    while (COUNTS_BLOCKS && xt_faults_live_blocks() > count)
+        xt_sleep_ns(20000);
+    if (COUNTS_BLOCKS)
+        assert_int_equal(xt_faults_live_blocks(), count);
+}
+
+xt_define(a_thread_may_be_detached_at_every_moment_of_its_end)
+{
+    uint32_t gate = 0;
+    struct filch_thread *thread;
+    if (COUNTS_BLOCKS)
+        xt_faults_install();
+    /* It has gone. */
+    assert_int_equal(filch_thread_spawn(&thread, NULL, return_argument, NULL), 0);
+    finish(thread);
+    xt_sleep_ns(5 * FILCH_MS);
+    assert_int_equal(filch_thread_detach(thread), 0);
+    wait_for_blocks(0);
+    /* It is in the destructors of others. */
+    assert_int_equal(pthread_key_create(&slow_key, end_at_gate), 0);
+    assert_int_equal(filch_thread_spawn(&thread, NULL, have_gate, &gate), 0);
+    finish(thread);
+    assert_int_equal(filch_thread_detach(thread), 0);
+    wait_for_blocks(1);
+    open_gate(&gate);
+    wait_for_blocks(0);
+    (void)pthread_key_delete(slow_key);
+    /* Anywhere. */
+    for (int i = 0; i < 500; i++) {
+        assert_int_equal(filch_thread_spawn(&thread, NULL, return_argument, NULL), 0);
+        for (volatile int spin = 0; spin < i * 100; spin++)
+            continue;
+        assert_int_equal(filch_thread_detach(thread), 0);
+    }
+    wait_for_blocks(0);
+    if (COUNTS_BLOCKS)
+        xt_faults_remove();
+}
+
 xt_define(it_is_known_whether_a_thread_has_finished)
 {
     uint32_t gate = 0;
@@ -635,6 +679,7 @@ int main(void)
         xt_test(a_join_may_have_a_deadline),
         xt_test(a_join_waits_for_the_destructors_of_others),
         xt_test(a_deadline_counts_for_the_destructors_of_others_too),
+        xt_test(a_thread_may_be_detached_at_every_moment_of_its_end),
         xt_test(it_is_known_whether_a_thread_has_finished),
         xt_test(a_reference_is_no_handle),
         xt_test(results_that_nobody_takes_are_dropped),

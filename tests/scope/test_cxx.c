@@ -15,6 +15,7 @@ void cxx_swallow(void *fn);
 void cxx_noexcept(void *fn);
 void cxx_throw(void *unused);
 void cxx_join_between(void *fn);
+void cxx_wait_in_handlers(void *unused);
 
 static unsigned reports;
 
@@ -107,6 +108,18 @@ xt_define(an_exception_ends_a_task_like_a_panic)
     everywhere(exception_ends_task);
 }
 
+/* One worker, so that the tasks are one thread to the runtime of C++. */
+xt_define(each_task_has_its_own_exceptions)
+{
+    struct filch_pool *pool = NULL;
+    struct filch_pool_config config = {.workers = 1};
+    destructors_run = 0;
+    assert_int_equal(filch_pool_create(&pool, &config), 0);
+    assert_int_equal(filch_pool_install(pool, cxx_wait_in_handlers, NULL), 0);
+    assert_int_equal(destructors_run, 6);
+    assert_int_equal(filch_pool_destroy(pool), 0);
+}
+
 static void swallow(void *unused)
 {
     (void)unused;
@@ -144,6 +157,7 @@ int main(void)
         xt_test(a_rethrown_panic_goes_on),
         xt_test(an_exception_that_reaches_a_boundary_is_a_panic),
         xt_test(an_exception_ends_a_task_like_a_panic),
+        xt_test(each_task_has_its_own_exceptions),
     };
     return xt_run(tests);
 }

@@ -35,7 +35,7 @@ static bool run_once(void (*scenario)(struct run *), unsigned kinds, uint64_t k,
 {
     struct filch_pool_config config = {.name = "fault", .workers = workers};
     struct run run = {.k = k};
-    filch__task_free_retired();
+    filch__task_places_free();
     xt_faults_install();
     if (workers != 0)
         assert_int_equal(filch_pool_create(&run.pool, &config), 0);
@@ -43,7 +43,7 @@ static bool run_once(void (*scenario)(struct run *), unsigned kinds, uint64_t k,
     scenario(&run);
     bool has_failed = xt_faults_disarm() > 0;
     assert_int_equal(filch_pool_destroy(run.pool), 0);
-    filch__task_free_retired();
+    filch__task_places_free();
     assert_int_equal(xt_faults_live_blocks(), 0);
     assert_int_equal(xt_faults_live_maps(), 0);
     xt_faults_remove();
@@ -256,6 +256,38 @@ xt_define(waiting_inside)
     sweep(wait_inside, 2);
 }
 
+static void *add_one_elsewhere(void *argument)
+{
+    add_one(argument);
+    return argument;
+}
+
+static void block_inside(void *argument)
+{
+    struct inside *in = argument;
+    for (int i = 0; i < 3; i++)
+        xt_expect_equal(filch_blocking(add_one_elsewhere, &in->count, NULL), 0);
+    __atomic_fetch_add(&in->accepted, 3, __ATOMIC_RELAXED);
+}
+
+/* Without threads, each call runs in its task. */
+static void block_in_tasks(struct run *run)
+{
+    struct inside in = {.pool = run->pool};
+    for (int i = 0; i < 4; i++) {
+        int error = filch_pool_spawn(run->pool, NULL, NULL, block_inside, &in);
+        xt_expect(error == 0 || error == ENOMEM);
+    }
+    xt_expect_equal(filch_pool_shutdown(run->pool, FILCH_DRAIN, FILCH_FOREVER), 0);
+    xt_expect_equal(in.count, in.accepted);
+}
+
+xt_define(blocking_inside)
+{
+    sweep(block_in_tasks, 1);
+    sweep(block_in_tasks, 3);
+}
+
 /* --- the default pool, in children: it lasts as long as its process --- */
 
 static void scope_body(struct filch_scope *s, void *ctx)
@@ -375,15 +407,11 @@ xt_define(channels)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        xt_test(the_default_pool),
-        xt_test(creating_a_pool),
-        xt_test(spawning_from_outside),
-        xt_test(spawning_batches),
-        xt_test(spawning_inside),
-        xt_test(scopes_joins_and_loops_inside),
-        xt_test(loops_from_outside),
-        xt_test(waiting_inside),
-        xt_test(channels),
+        xt_test(the_default_pool),      xt_test(creating_a_pool),
+        xt_test(spawning_from_outside), xt_test(spawning_batches),
+        xt_test(spawning_inside),       xt_test(scopes_joins_and_loops_inside),
+        xt_test(loops_from_outside),    xt_test(waiting_inside),
+        xt_test(blocking_inside),       xt_test(channels),
     };
     return xt_run(tests);
 }

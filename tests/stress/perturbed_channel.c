@@ -151,6 +151,38 @@ static void select_once(uint64_t *random)
     xt_expect_equal(both[0].sent, both[0].received + both[0].dropped);
 }
 
+enum { WORDS = 64 }; /* a block of an unbounded channel has few slots for messages of that size */
+
+/* No end wakes anybody here: each message and each free place has to find whoever waits for it. And all
+ * words of a message are of one message, however long somebody takes to copy it. */
+static void *exchange_some(void *argument)
+{
+    struct ending *e = argument;
+    uint64_t me = __atomic_fetch_add(&e->next, 1, __ATOMIC_RELAXED);
+    uint64_t message[WORDS], sum = 0;
+    for (uint64_t i = 0; i < MESSAGES_MAX; i++) {
+        for (size_t k = 0; k < WORDS; k++)
+            message[k] = me * MESSAGES_MAX + i;
+        xt_expect_equal(me % 2 == 0 ? filch_send(e->tx, message) : filch_recv(e->rx, message), 0);
+        for (size_t k = 0; k < WORDS; k++)
+            xt_expect_equal(message[k], message[0]);
+        sum += message[0];
+    }
+    __atomic_fetch_add(me % 2 == 0 ? &e->sent : &e->received, sum, __ATOMIC_RELAXED);
+    return NULL;
+}
+
+static void exchange_once(uint64_t *random)
+{
+    struct ending e = {.seed = xt_random(random)};
+    xt_expect_equal(filch_channel_create(&e.tx, &e.rx, WORDS * sizeof(uint64_t), capacity), 0);
+    xt_run_threads(2 * PARTIES, exchange_some, &e, 0);
+    xt_expect_equal(e.sent, e.received);
+    xt_expect_equal(filch_receiver_len(e.rx), 0);
+    filch_sender_drop(e.tx);
+    filch_receiver_drop(e.rx);
+}
+
 static void run_all(void (*round)(uint64_t *random), const char *name, size_t workers)
 {
     static const size_t capacities[] = {0, 1, 3, FILCH_UNBOUNDED};
@@ -186,6 +218,11 @@ xt_define(selects_race)
     run_all(select_once, "selects", 0);
 }
 
+xt_define(nobody_sleeps_beside_what_it_waits_for)
+{
+    run_all(exchange_once, "exchange", 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -193,6 +230,7 @@ int main(void)
         xt_test(ends_go_between_tasks_of_1),
         xt_test(ends_go_between_tasks_of_2),
         xt_test(selects_race),
+        xt_test(nobody_sleeps_beside_what_it_waits_for),
     };
     return xt_run(tests);
 }

@@ -1,124 +1,60 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "compare/pthread/locks.h"
 
-#include "locks/locks.h"
-
 #include <pthread.h>
 
-static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_rwlock_t rwlock = PTHREAD_RWLOCK_INITIALIZER;
 static pthread_cond_t condvar = PTHREAD_COND_INITIALIZER;
 static pthread_barrier_t barrier;
-static unsigned turn; /* under mutex */
 
-static void *nothing(void *unused)
-{
-    return unused;
-}
-
-/* In a process that never had a second thread the C library leaves the lock prefix out. */
-static void have_had_two_threads(void)
-{
-    pthread_t thread;
-    pthread_create(&thread, NULL, nothing, NULL);
-    pthread_join(thread, NULL);
-}
+#define LOCKS_MUTEX pthread_mutex_t
+#define LOCKS_MUTEX_INIT PTHREAD_MUTEX_INITIALIZER
+#define LOCKS_LOCK(mutex) pthread_mutex_lock(mutex)
+#define LOCKS_UNLOCK(mutex) pthread_mutex_unlock(mutex)
+#define LOCKS_READ() pthread_rwlock_rdlock(&rwlock)
+#define LOCKS_READ_END() pthread_rwlock_unlock(&rwlock)
+#define LOCKS_WRITE() pthread_rwlock_wrlock(&rwlock)
+#define LOCKS_WRITE_END() pthread_rwlock_unlock(&rwlock)
+#define LOCKS_WAIT(mutex) pthread_cond_wait(&condvar, mutex)
+#define LOCKS_NOTIFY() pthread_cond_signal(&condvar)
+#include "locks/parties.h"
 
 void pthread_case_mutex(void *data)
 {
-    const struct locks_data *d = data;
-    have_had_two_threads();
-    for (uint64_t i = 0; i < d->rounds; i++) {
-        pthread_mutex_lock(&mutex);
-        pthread_mutex_unlock(&mutex);
-    }
+    locks_lock(data);
 }
 
 void pthread_case_rwlock_read(void *data)
 {
-    const struct locks_data *d = data;
-    have_had_two_threads();
-    for (uint64_t i = 0; i < d->rounds; i++) {
-        pthread_rwlock_rdlock(&rwlock);
-        pthread_rwlock_unlock(&rwlock);
-    }
+    locks_read(data);
 }
 
 void pthread_case_rwlock_write(void *data)
 {
-    const struct locks_data *d = data;
-    have_had_two_threads();
-    for (uint64_t i = 0; i < d->rounds; i++) {
-        pthread_rwlock_wrlock(&rwlock);
-        pthread_rwlock_unlock(&rwlock);
-    }
-}
-
-static void mutex_party(struct locks_data *d, unsigned number)
-{
-    uint64_t count = 0;
-    for (; !locks_stop(d); count++) {
-        pthread_mutex_lock(&mutex);
-        d->shared++;
-        locks_work(d->inside);
-        pthread_mutex_unlock(&mutex);
-        locks_work(d->inside);
-    }
-    d->counts[number] = count;
+    locks_write(data);
 }
 
 void pthread_case_mutex_threads(void *data)
 {
-    locks_contend(data, mutex_party, locks_on_threads);
-}
-
-static void rwlock_party(struct locks_data *d, unsigned number)
-{
-    uint64_t counts[2] = {0, 0};
-    uint32_t random = number + 1;
-    while (!locks_stop(d)) {
-        const bool reads = locks_reads(d, &random);
-        if (reads)
-            pthread_rwlock_rdlock(&rwlock);
-        else
-            pthread_rwlock_wrlock(&rwlock);
-        d->shared += !reads;
-        locks_work(d->inside);
-        pthread_rwlock_unlock(&rwlock);
-        locks_work(d->inside);
-        counts[reads]++;
-    }
-    d->counts[number] = counts[0];
-    d->reads[number] = counts[1];
+    locks_contend(data, locks_mutex_party, locks_on_threads);
 }
 
 void pthread_case_rwlock_threads(void *data)
 {
-    locks_contend(data, rwlock_party, locks_on_threads);
-}
-
-static void condvar_party(struct locks_data *d, unsigned number)
-{
-    pthread_mutex_lock(&mutex);
-    for (uint64_t i = 0; i < d->rounds; i++) {
-        while (turn != number)
-            pthread_cond_wait(&condvar, &mutex);
-        turn = 1 - number;
-        pthread_cond_signal(&condvar);
-    }
-    pthread_mutex_unlock(&mutex);
+    locks_contend(data, locks_rwlock_party, locks_on_threads);
 }
 
 void pthread_case_condvar(void *data)
 {
-    locks_on_threads(data, condvar_party);
+    locks_on_threads(data, locks_condvar_party);
 }
 
 static void barrier_party(struct locks_data *d, unsigned number)
 {
-    (void)number;
-    for (uint64_t i = 0; i < d->rounds; i++)
+    for (uint64_t i = 0; i < d->rounds; i++) {
         pthread_barrier_wait(&barrier);
+        d->counts[number]++;
+    }
 }
 
 void pthread_case_barrier(void *data)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "peer/peer.h"
+#include "compare/pthread/channels.h"
 #include "compare/pthread/locks.h"
 #include "compare/pthread/pool.h"
 #include "compare/pthread/threads.h"
@@ -147,23 +148,14 @@ static const struct bench_impl impls[] = {
     {"idle", "", "", idle, 0},
     {"thread-spawn", "", "", pthread_case_thread_spawn, 0},
     {"mutex", "", "", pthread_case_mutex, 0},
-    {"mutex-2-short", "", "", pthread_case_mutex_threads, 0},
-    {"mutex-4-short", "", "", pthread_case_mutex_threads, 0},
-    {"mutex-16-short", "", "", pthread_case_mutex_threads, 0},
-    {"mutex-2-long", "", "", pthread_case_mutex_threads, 0},
-    {"mutex-4-long", "", "", pthread_case_mutex_threads, 0},
-    {"mutex-16-long", "", "", pthread_case_mutex_threads, 0},
-    {"mutex-16-short-fair", "", "", pthread_case_mutex_threads, 0},
-    {"mutex-16-long-fair", "", "", pthread_case_mutex_threads, 0},
+    {"mutex-*-*", "", "", pthread_case_mutex_threads, 0},
     {"rwlock-read", "", "", pthread_case_rwlock_read, 0},
     {"rwlock-write", "", "", pthread_case_rwlock_write, 0},
-    {"rwlock-90-short", "", "", pthread_case_rwlock_threads, 0},
-    {"rwlock-90-long", "", "", pthread_case_rwlock_threads, 0},
-    {"rwlock-99-short", "", "", pthread_case_rwlock_threads, 0},
-    {"rwlock-99-long", "", "", pthread_case_rwlock_threads, 0},
+    {"rwlock-*-*", "", "", pthread_case_rwlock_threads, 0},
     {"condvar-threads", "", "", pthread_case_condvar, 0},
-    {"barrier-2", "", "", pthread_case_barrier, 0},
-    {"barrier-8", "", "", pthread_case_barrier, 0},
+    {"barrier-*", "", "", pthread_case_barrier, 0},
+    {"chan-!(*-tasks)", "", "", pthread_case_channels, 0},
+    {"switch", "ucontext", "", pthread_case_switch, 0},
     {"cold-start", "", "", cold_start_measure, 0},
     {"grain", "", "", grain, 0},
 };

@@ -20,6 +20,12 @@ FILCH_EXTERN_C_BEGIN
 
 #define FILCH__SLOT_ARGS 7
 
+#if defined(FILCH_DEBUG) && FILCH_DEBUG
+#define FILCH__FORK_DEBUG 1
+#else
+#define FILCH__FORK_DEBUG 0
+#endif
+
 /* One forked half, a cache line. `run` is the function that unpacks the arguments, calls, and puts
  * the result in their place. Once the slot has been claimed it may become, in its two lowest bits,
  * FILCH__SLOT_DONE, or FILCH__SLOT_AWAITED with a pointer to what the owner waits with. */
@@ -148,6 +154,26 @@ FILCH_API FILCH__SLOT_RUN void filch__run_call(struct filch__slot *slot);
 /* A half is NULL: ends the process with a message. */
 FILCH_API FILCH_COLD FILCH_NORETURN void filch__join_misuse(void);
 
+/* For debug builds: the newest fork that has not been synced here; NULL: there is none. */
+FILCH_API FILCH_COLD const struct filch__slot *filch__fork_open(void);
+
+/* A block has been left, by a panic or not, with a fork that was not synced: ends the process with a
+ * message where no panic is under way. */
+FILCH_API FILCH_COLD void filch__fork_unsynced(void);
+
+/* A sync is not that of the newest fork: ends the process with a message.
+ *   slot  of the fork; NULL: it has been synced                                             [in] */
+FILCH_API FILCH_COLD FILCH_NORETURN void filch__sync_misuse(const struct filch__slot *slot);
+
+/* For debug builds: the sync of the fork that took `slot` of `q` is due. */
+static inline void filch__sync_check(const struct filch__fork_stack *q,
+                                     const struct filch__slot *slot)
+{
+    struct filch__fork_stack *here = filch__forks_here();
+    if (FILCH_UNLIKELY(q != here || slot == 0 || filch__fork_newest(here) != slot))
+        filch__sync_misuse(slot);
+}
+
 /* The body of filch_join. */
 static FILCH_ALWAYS_INLINE void filch__join(void (*a)(void *), void *x, void (*b)(void *), void *y)
 {
@@ -158,11 +184,18 @@ static FILCH_ALWAYS_INLINE void filch__join(void (*a)(void *), void *x, void (*b
     slot->args[0] = (uintptr_t)b;
     slot->args[1] = (uintptr_t)y;
     filch__fork_push(q, slot, filch__run_call);
+#if FILCH__FORK_DEBUG
+    const struct filch__fork_stack *pushed_on = q;
+    const struct filch__slot *pushed = slot;
+#endif
     {
         int is_open __attribute__((cleanup(filch__half_leave))) = 1;
         a(x);
         is_open = 0;
     }
+#if FILCH__FORK_DEBUG
+    filch__sync_check(pushed_on, pushed);
+#endif
     /* Nothing but `b` is kept across the call: the stack is where it was, its newest slot is ours. */
     q = filch__forks_here();
     slot = filch__fork_newest(q);

@@ -17,8 +17,7 @@
  *    144  d14 d15
  *
  * The unwind rules need no change when sp moves to the other stack: its frame looks the same, and
- * from that instruction on a walk leads out of the stack that is about to run. The last jump goes
- * through x16, the register that branch target identification allows for it.
+ * from that instruction on a walk leads out of the stack that is about to run.
  */
 #include "fiber/context.h"
 
@@ -65,7 +64,7 @@ filch__context_switch:                  /* x0: void **saved, x1: void *to */
         mov     x9, sp
         str     x9, [x0]
         mov     sp, x1
-        ldp     x29, x16, [sp, #80]
+        ldp     x29, x30, [sp, #80]
         ldp     x19, x20, [sp, #0]
         ldp     x21, x22, [sp, #16]
         ldp     x23, x24, [sp, #32]
@@ -76,9 +75,9 @@ filch__context_switch:                  /* x0: void **saved, x1: void *to */
         ldp     d12, d13, [sp, #128]
         ldp     d14, d15, [sp, #144]
         add     sp, sp, #160
-        /* As after a return: the caller's registers are all in place, its address is in x16. */
+        /* The caller's registers are all in place. */
         .cfi_def_cfa_offset 0
-        .cfi_register x30, x16
+        .cfi_restore x30
         .cfi_restore x19
         .cfi_restore x20
         .cfi_restore x21
@@ -98,7 +97,7 @@ filch__context_switch:                  /* x0: void **saved, x1: void *to */
         .cfi_restore d13
         .cfi_restore d14
         .cfi_restore d15
-        br      x16
+        ret
         .cfi_endproc
         .size   filch__context_switch, . - filch__context_switch
 

@@ -41,24 +41,21 @@ filch__context_switch:                  /* %rdi: void **saved, %rsi: void *to */
         .cfi_rel_offset %rbp, 40
         movq    %rsp, (%rdi)
         movq    %rsi, %rsp
-        movq    48(%rsp), %r8
         movq    0(%rsp), %r15
         movq    8(%rsp), %r14
         movq    16(%rsp), %r13
         movq    24(%rsp), %r12
         movq    32(%rsp), %rbx
         movq    40(%rsp), %rbp
-        leaq    56(%rsp), %rsp
-        /* As after a return: the caller's registers are all in place, its address is in %r8. */
-        .cfi_def_cfa_offset 0
-        .cfi_register %rip, %r8
+        leaq    48(%rsp), %rsp
+        .cfi_def_cfa_offset 8
         .cfi_restore %r15
         .cfi_restore %r14
         .cfi_restore %r13
         .cfi_restore %r12
         .cfi_restore %rbx
         .cfi_restore %rbp
-        jmp     *%r8
+        ret
         .cfi_endproc
         .size   filch__context_switch, . - filch__context_switch
 

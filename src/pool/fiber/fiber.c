@@ -24,15 +24,14 @@ void filch__fiber_adopt_thread(struct fiber *fiber)
     filch__annotate_adopted(&fiber->annotation);
 }
 
-int filch__fiber_create(struct fiber **fiber, struct stack_cache *cache, fiber_entry *entry,
-                        void *argument)
+int filch__fiber_create(struct fiber **fiber, size_t size_bytes, struct stack_cache *cache,
+                        fiber_entry *entry, void *argument)
 {
     struct stack *stack;
     int error = filch__stack_get(cache, &stack);
     if (error != 0)
         return error;
-    size_t place_bytes =
-        (sizeof(struct fiber) + FILCH_CACHE_LINE - 1) / FILCH_CACHE_LINE * FILCH_CACHE_LINE;
+    size_t place_bytes = (size_bytes + FILCH_CACHE_LINE - 1) / FILCH_CACHE_LINE * FILCH_CACHE_LINE;
     char *top = stack->top - place_bytes;
     struct fiber *created = (struct fiber *)(void *)top;
     *created = (struct fiber){.entry = entry, .argument = argument, .stack = stack};

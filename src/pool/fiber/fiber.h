@@ -9,7 +9,7 @@
  *     }
  *     struct fiber home, *fiber;
  *     filch__fiber_adopt_thread(&home);
- *     int error = filch__fiber_create(&fiber, &cache, hello, &home);
+ *     int error = filch__fiber_create(&fiber, sizeof *fiber, &cache, hello, &home);
  *     filch__fiber_switch(&home, fiber);            returns when something switches to `home`
  *     filch__fiber_destroy(fiber, &cache);
  *
@@ -17,9 +17,9 @@
  * the compiler knows about thread-local variables stays true across a switch. A switch keeps
  * neither `errno` nor the floating-point modes: see ambient.h for who does.
  *
- * The fiber lies at the top of its own stack: creating one allocates nothing else, and a waiting
- * task whose frames are small touches one page. It promises nothing about who runs next; that is
- * the scheduler's business, and so are the links.
+ * The fiber lies at the top of its own stack, and with it what the scheduler knows about it: creating
+ * one allocates nothing else, and a waiting task whose frames are small touches one page. It promises
+ * nothing about who runs next; that is the scheduler's business.
  */
 #ifndef FILCH_FIBER_FIBER_H
 #define FILCH_FIBER_FIBER_H
@@ -40,14 +40,13 @@ typedef struct fiber *fiber_entry(void *argument);
 
 /* Owner only, all of it. */
 struct fiber {
-    void *context;      /* where it stopped; meaningless while it runs */
-    struct fiber *next; /* for the scheduler: whatever list it is in */
-    void *user;         /* for the scheduler */
     fiber_entry *entry; /* NULL: a thread's own stack */
     void *argument;
     struct stack *stack; /* NULL: a thread's own stack */
     bool ended;
     struct annotation annotation;
+    void *
+        context; /* where it stopped; meaningless while it runs; last, beside what a scheduler adds */
 };
 
 /* Makes the running thread's stack a fiber, so that it can be switched away from and back to.
@@ -57,14 +56,17 @@ struct fiber {
 void filch__fiber_adopt_thread(struct fiber *fiber);
 
 /* Creates a fiber that will call entry(argument) when it is switched to for the first time.
- *   fiber      the fiber, with next and user NULL; on success only                           [out]
+ *   fiber      the fiber; on success only                                                    [out]
+ *   size_bytes of what begins with the fiber and shall lie there with it; the rest of it is as the
+ *              stack was last left
  *   cache      of the running thread; its stack comes from there                          [in,out]
  *   entry      what it does                                                                  [in]
  *   argument   passed on                                                                     [in]
  * Returns 0; ENOMEM. Ownership: the caller's until filch__fiber_destroy. Blocks: briefly, when the
  * cache is empty. Panics: never. Callable from: threads and fibers. */
-FILCH_NODISCARD int filch__fiber_create(struct fiber **fiber, struct stack_cache *cache,
-                                        fiber_entry *entry, void *argument);
+FILCH_NODISCARD int filch__fiber_create(struct fiber **fiber, size_t size_bytes,
+                                        struct stack_cache *cache, fiber_entry *entry,
+                                        void *argument);
 
 /* Gives the stack of a fiber that has ended, or was never switched to, back. One that stopped in
  * between may be destroyed too: its frames are dropped, nothing of theirs is cleaned up.

@@ -151,15 +151,6 @@ void filch__stack_store_destroy(struct stack_store *store)
     store->slab_count = 0;
 }
 
-/* Takes a slab out of the store and puts it into a ring of those to be unmapped. */
-static void store_retire(struct stack_store *store, struct stack_slab *slab,
-                         struct stack_slab_link *unused)
-{
-    ring_remove(&slab->link);
-    ring_insert_after(unused, &slab->link);
-    store->slab_count--;
-}
-
 /* Drops the pages of one slab's warm stacks; called and returns with the lock held, gives it up in
  * between. */
 static void store_trim_slab(struct stack_store *store, struct stack_slab *slab)
@@ -173,32 +164,40 @@ static void store_trim_slab(struct stack_store *store, struct stack_slab *slab)
     store_place(store, slab);
 }
 
-void filch__stack_store_trim(struct stack_store *store)
+/* A slab whose memory, or part of it, nobody needs; NULL: there is none. Those that have been trimmed go
+ * to the end of their ring, so this looks at few. */
+static struct stack_slab *store_find_idle(struct stack_store *store)
 {
-    struct stack_slab_link unused;
-    ring_init(&unused);
-    filch__lock(&store->lock);
-    /* Each slab that has been seen goes to the end of the ring, so the first one is the next. */
-    struct stack_slab *slab = ring_first(&store->reusable);
-    for (size_t left = store->slab_count; left > 0 && slab != NULL; left--) {
-        if (slab->out > 0 && slab->warm != NULL)
-            store_trim_slab(store, slab);
-        else
-            store_place(store, slab);
-        if (slab->out == 0)
-            store_retire(store, slab, &unused);
-        slab = ring_first(&store->reusable);
+    struct stack_slab_link *link;
+    for (link = store->reusable.next; link != &store->reusable; link = link->next) {
+        if (slab_of(link)->out == 0 || slab_of(link)->warm != NULL)
+            return slab_of(link);
     }
     /* Slabs that never gave a stack, or only such as could not be guarded. */
-    slab = ring_first(&store->rest);
-    while (slab != NULL && filch__slab_has_room(slab)) {
-        struct stack_slab_link *next = slab->link.next;
-        if (slab->out == 0)
-            store_retire(store, slab, &unused);
-        slab = next == &store->rest ? NULL : slab_of(next);
+    for (link = store->rest.next; link != &store->rest; link = link->next) {
+        if (slab_of(link)->out == 0)
+            return slab_of(link);
+        if (!filch__slab_has_room(slab_of(link)))
+            break;
+    }
+    return NULL;
+}
+
+bool filch__stack_store_trim(struct stack_store *store)
+{
+    filch__lock(&store->lock);
+    struct stack_slab *slab = store_find_idle(store);
+    if (slab != NULL && slab->out > 0)
+        store_trim_slab(store, slab);
+    bool is_unused = slab != NULL && slab->out == 0;
+    if (is_unused) {
+        ring_remove(&slab->link);
+        store->slab_count--;
     }
     filch__unlock(&store->lock);
-    unmap_ring(&unused);
+    if (is_unused)
+        filch__slab_unmap(slab);
+    return slab != NULL;
 }
 
 static void count_ring(struct stack_slab_link *ring, struct stack_counts *counts)

@@ -130,12 +130,13 @@ FILCH_NODISCARD int filch__stack_store_init(struct stack_store *store, size_t si
  * Blocks: never. Panics: never; aborts if a stack is out. Callable from: threads. */
 void filch__stack_store_destroy(struct stack_store *store);
 
-/* Gives the memory of idle stacks back to the system: unmaps slabs that have none out, drops the
- * pages of the other idle ones. Costs about 1.6 us for each warm stack, so it is for a pool that
- * has become idle. What the caches hold stays.
+/* Gives memory of idle stacks back to the system, those of one slab: unmaps one that has none out, or
+ * drops the pages of the idle ones, at about 1.6 us for each, a millisecond or two for all. So it is for a
+ * worker that has become idle, which looks for work in between. What the caches hold stays.
  *   store   initialised                                                                   [in,out]
- * Blocks: briefly, on the store's lock. Panics: never. Callable from: threads and tasks. */
-void filch__stack_store_trim(struct stack_store *store);
+ * Returns true; false: there was nothing to give. Blocks: briefly, on the store's lock. Panics: never.
+ * Callable from: threads and tasks. */
+bool filch__stack_store_trim(struct stack_store *store);
 
 /* Counts what is there, by a walk over the slabs: for statistics and tests.
  *   store   initialised                                                                       [in]

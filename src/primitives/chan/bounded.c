@@ -19,8 +19,10 @@ int filch__ring_init(struct ring *r, size_t size_bytes, size_t capacity)
     r->lap = lap;
     r->has_barrier = filch__os->barrier_ready() == 0;
     r->layout = layout;
+    if (!r->has_barrier)
+        r->tail.alone.owner = r->head.alone.owner = ALONE_SHARED; /* nobody else knows it yet */
     for (uint64_t i = 0; i < capacity; i++)
-        filch__ring_slot(r, i)->stamp = i; /* nobody else knows it yet */
+        filch__ring_slot(r, &r->layout, i)->stamp = i; /* nobody else knows it yet */
     return 0;
 }
 
@@ -37,7 +39,7 @@ static bool is_good(struct ring *r, uint64_t *place, uint64_t good, uint64_t *ot
 {
     while (true) {
         uint64_t position = FILCH_LOAD(place, CB_look, seq_cst);
-        struct slot *slot = filch__ring_slot(r, position);
+        struct slot *slot = filch__ring_slot(r, &r->layout, position);
         if (FILCH_LOAD(&slot->stamp, CB_look_stamp, seq_cst) == position + good)
             return true;
         if (FILCH_LOAD(other, CB_look_other, seq_cst) + distance == position)
@@ -55,20 +57,20 @@ static bool is_good(struct ring *r, uint64_t *place, uint64_t good, uint64_t *ot
 
 bool filch__ring_has_message(struct ring *r)
 {
-    return is_good(r, &r->head, 1, &r->tail, 0);
+    return is_good(r, &r->head.position, 1, &r->tail.position, 0);
 }
 
 bool filch__ring_has_room(struct ring *r)
 {
-    return is_good(r, &r->tail, 0, &r->head, r->lap);
+    return is_good(r, &r->tail.position, 0, &r->head.position, r->lap);
 }
 
 size_t filch__ring_length(struct ring *r)
 {
     while (true) {
-        uint64_t tail = FILCH_LOAD(&r->tail, CB_look, seq_cst);
-        uint64_t head = FILCH_LOAD(&r->head, CB_look, seq_cst);
-        if (FILCH_LOAD(&r->tail, CB_look, seq_cst) != tail)
+        uint64_t tail = FILCH_LOAD(&r->tail.position, CB_look, seq_cst);
+        uint64_t head = FILCH_LOAD(&r->head.position, CB_look, seq_cst);
+        if (FILCH_LOAD(&r->tail.position, CB_look, seq_cst) != tail)
             continue;
         size_t length = (size_t)((tail & (r->lap - 1)) - (head & (r->lap - 1)));
         return (tail & ~(r->lap - 1)) == (head & ~(r->lap - 1)) ? length : length + r->capacity;
@@ -78,10 +80,10 @@ size_t filch__ring_length(struct ring *r)
 int filch__ring_drop(struct ring *r, void (*drop)(void *))
 {
     uint64_t position;
-    if (!filch__ring_claim_message(r, &position))
+    if (filch__ring_claim(r, &r->layout, &r->head, 1, false, 1, &position) == 0)
         return EAGAIN;
-    struct slot *slot = filch__ring_slot(r, position);
+    struct slot *slot = filch__ring_slot(r, &r->layout, position);
     drop(filch__slot_value(slot, &r->layout));
-    filch__ring_stamp(r, slot, position + r->lap);
+    filch__ring_stamp(r, false, slot, position + r->lap);
     return 0;
 }

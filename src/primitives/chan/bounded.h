@@ -26,9 +26,16 @@
 #ifndef FILCH_CHAN_BOUNDED_H
 #define FILCH_CHAN_BOUNDED_H
 
+#include "chan/alone.h"
 #include "chan/slot.h"
 
 #include <errno.h>
+
+/* Where the next message is put, or taken. */
+struct ring_end {
+    FILCH_SHARED(uint64_t) position;
+    struct alone alone;
+} __attribute__((aligned(FILCH_CACHE_LINE)));
 
 struct ring {
     char *slots;      /* const after creation, as the three below */
@@ -36,8 +43,8 @@ struct ring {
     uint64_t lap;     /* a power of two above capacity */
     bool has_barrier; /* filch__os->barrier() works */
     struct layout layout;
-    FILCH_SHARED(uint64_t) tail __attribute__((aligned(FILCH_CACHE_LINE)));
-    FILCH_SHARED(uint64_t) head __attribute__((aligned(FILCH_CACHE_LINE)));
+    struct ring_end tail;
+    struct ring_end head;
 };
 
 /* The ring is all zero. Returns 0; ENOMEM. */
@@ -54,9 +61,10 @@ bool filch__ring_has_room(struct ring *r);
 /* How many messages there are, claimed ones included; at some moment during the call. */
 size_t filch__ring_length(struct ring *r);
 
-static FILCH_ALWAYS_INLINE struct slot *filch__ring_slot(const struct ring *r, uint64_t position)
+static FILCH_ALWAYS_INLINE struct slot *
+filch__ring_slot(const struct ring *r, const struct layout *layout, uint64_t position)
 {
-    return (struct slot *)(void *)(r->slots + (position & (r->lap - 1)) * r->layout.stride_bytes);
+    return (struct slot *)(void *)(r->slots + (position & (r->lap - 1)) * layout->stride_bytes);
 }
 
 static FILCH_ALWAYS_INLINE uint64_t filch__ring_after(const struct ring *r, uint64_t position)
@@ -65,52 +73,56 @@ static FILCH_ALWAYS_INLINE uint64_t filch__ring_after(const struct ring *r, uint
     return index + 1 < r->capacity ? position + 1 : position - index + r->lap;
 }
 
-/* Claims a slot to send by. Returns its position in *position; false: there is no room. */
-static FILCH_ALWAYS_INLINE bool filch__ring_claim_room(struct ring *r, uint64_t *position)
+/* Claims up to `max` slots whose stamps are their positions plus `good`, at an end that moves on.
+ *   position  receives that of the first one                                               [out]
+ * Returns how many; 0: none is good. */
+static FILCH_ALWAYS_INLINE size_t filch__ring_claim(struct ring *r, const struct layout *layout,
+                                                    struct ring_end *end, uint64_t good,
+                                                    bool is_alone, size_t max, uint64_t *position)
 {
-    uint64_t tail = FILCH_LOAD_RELAXED(&r->tail); /* the swap decides */
+    uint64_t first =
+        FILCH_LOAD_RELAXED(&end->position); /* the swap decides, or nobody else moves it */
     while (true) {
-        struct slot *slot = filch__ring_slot(r, tail);
-        uint64_t stamp = FILCH_LOAD(&slot->stamp, CB_room, acquire);
-        if (FILCH_LIKELY(stamp == tail)) {
-            if (FILCH_CAS(&r->tail, &tail, filch__ring_after(r, tail), CB_tail, seq_cst))
+        uint64_t next = first;
+        size_t count = 0;
+        int64_t ahead = 0;
+        for (; count < max; count++) {
+            struct slot *slot = filch__ring_slot(r, layout, next);
+            ahead = (int64_t)(FILCH_LOAD(&slot->stamp, CB_stamped, acquire) - next - good);
+            if (FILCH_UNLIKELY(ahead != 0))
                 break;
-            filch__cpu_relax();
-        } else if ((int64_t)(stamp - tail) < 0) {
-            return false;
+            next = filch__ring_after(r, next);
+        }
+        *position = first;
+        if (FILCH_UNLIKELY(count == 0)) {
+            if (is_alone || ahead < 0)
+                return 0;
+            first = FILCH_LOAD_RELAXED(&end->position); /* it has moved on */
+        } else if (is_alone) {
+            FILCH_STORE_RELAXED(&end->position, next); /* published by leaving */
+            return count;
+        } else if (FILCH_LIKELY(FILCH_CAS(&end->position, &first, next, CB_claim, seq_cst))) {
+            return count;
         } else {
-            tail = FILCH_LOAD_RELAXED(&r->tail); /* it has moved on */
+            filch__cpu_relax();
         }
     }
-    *position = tail;
-    return true;
 }
 
-/* Claims a message. Returns its position in *position; false: there is none. */
-static FILCH_ALWAYS_INLINE bool filch__ring_claim_message(struct ring *r, uint64_t *position)
+/* Whether a claim there might succeed; false: it would not have, at that moment. */
+static FILCH_ALWAYS_INLINE bool filch__ring_may_be_good(struct ring *r, struct ring_end *end,
+                                                        uint64_t good)
 {
-    uint64_t head = FILCH_LOAD_RELAXED(&r->head); /* the swap decides */
-    while (true) {
-        struct slot *slot = filch__ring_slot(r, head);
-        uint64_t stamp = FILCH_LOAD(&slot->stamp, CB_message, acquire);
-        if (FILCH_LIKELY(stamp == head + 1)) {
-            if (FILCH_CAS(&r->head, &head, filch__ring_after(r, head), CB_head, seq_cst))
-                break;
-            filch__cpu_relax();
-        } else if ((int64_t)(stamp - head - 1) < 0) {
-            return false;
-        } else {
-            head = FILCH_LOAD_RELAXED(&r->head); /* it has moved on */
-        }
-    }
-    *position = head;
-    return true;
+    uint64_t position = FILCH_LOAD_RELAXED(&end->position); /* an old one looks too good */
+    struct slot *slot = filch__ring_slot(r, &r->layout, position);
+    return (int64_t)(FILCH_LOAD(&slot->stamp, CB_stamped, acquire) - position - good) >= 0;
 }
 
 /* What a slot was claimed for is done. The caller reads the word of the waits next. */
-static FILCH_ALWAYS_INLINE void filch__ring_stamp(struct ring *r, struct slot *slot, uint64_t stamp)
+static FILCH_ALWAYS_INLINE void filch__ring_stamp(struct ring *r, bool is_alone, struct slot *slot,
+                                                  uint64_t stamp)
 {
-    if (FILCH_UNLIKELY(!r->has_barrier)) {
+    if (!is_alone && FILCH_UNLIKELY(!r->has_barrier)) {
         (void)FILCH_EXCHANGE(&slot->stamp, stamp, CB_stamp_dear, seq_cst);
         return;
     }
@@ -118,31 +130,39 @@ static FILCH_ALWAYS_INLINE void filch__ring_stamp(struct ring *r, struct slot *s
     FILCH_FENCE_LIGHT();
 }
 
-/* Returns 0; EAGAIN: full. */
-static FILCH_ALWAYS_INLINE int filch__ring_send(struct ring *r, const void *value)
+/* Sends up to `max` of the messages that lie one behind the other at `values`. Returns how many. */
+static FILCH_ALWAYS_INLINE size_t filch__ring_send(struct ring *r, const struct layout *layout,
+                                                   bool is_alone, const void *values, size_t max)
 {
     uint64_t position;
-    if (!filch__ring_claim_room(r, &position))
-        return EAGAIN;
-    struct slot *slot = filch__ring_slot(r, position);
-    filch__copy(filch__slot_value(slot, &r->layout), value, r->layout.size_bytes);
-    filch__ring_stamp(r, slot, position + 1);
-    return 0;
+    size_t count = filch__ring_claim(r, layout, &r->tail, 0, is_alone, max, &position);
+    for (size_t i = 0; i < count; i++) {
+        struct slot *slot = filch__ring_slot(r, layout, position);
+        filch__copy(filch__slot_value(slot, layout), (const char *)values + i * layout->size_bytes,
+                    layout->size_bytes);
+        filch__ring_stamp(r, is_alone, slot, position + 1);
+        position = filch__ring_after(r, position);
+    }
+    return count;
 }
 
-/* Returns 0; EAGAIN: empty. */
-static FILCH_ALWAYS_INLINE int filch__ring_recv(struct ring *r, void *value)
+/* Receives up to `max` messages, one behind the other. Returns how many. */
+static FILCH_ALWAYS_INLINE size_t filch__ring_recv(struct ring *r, const struct layout *layout,
+                                                   bool is_alone, void *values, size_t max)
 {
     uint64_t position;
-    if (!filch__ring_claim_message(r, &position))
-        return EAGAIN;
-    struct slot *slot = filch__ring_slot(r, position);
-    filch__copy(value, filch__slot_value(slot, &r->layout), r->layout.size_bytes);
-    filch__ring_stamp(r, slot, position + r->lap);
-    return 0;
+    size_t count = filch__ring_claim(r, layout, &r->head, 1, is_alone, max, &position);
+    for (size_t i = 0; i < count; i++) {
+        struct slot *slot = filch__ring_slot(r, layout, position);
+        filch__copy((char *)values + i * layout->size_bytes, filch__slot_value(slot, layout),
+                    layout->size_bytes);
+        filch__ring_stamp(r, is_alone, slot, position + r->lap);
+        position = filch__ring_after(r, position);
+    }
+    return count;
 }
 
-/* Drops a message where it lies. Returns 0; EAGAIN: empty. */
+/* Drops a message where it lies; nobody receives any more. Returns 0; EAGAIN: empty. */
 FILCH_NODISCARD int filch__ring_drop(struct ring *r, void (*drop)(void *));
 
 #endif

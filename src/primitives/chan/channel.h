@@ -11,6 +11,7 @@
 
 #include <filch/channel.h>
 
+/* The first two have messages that lie in them. */
 enum flavour { BOUNDED, UNBOUNDED, HANDOFF, TIMED };
 
 struct channel {
@@ -36,6 +37,22 @@ struct op {
 
 /* Tries it. Returns 0; EAGAIN; EPIPE; ENOMEM. */
 int filch__op_try(const struct op *op);
+
+/* Whether filch__op_try is worth the while; false: it would have returned EAGAIN, at that moment. */
+static FILCH_ALWAYS_INLINE bool filch__op_may_be_ready(struct channel *c, enum side side)
+{
+    uint32_t word = filch__waits_word(&c->waits, (enum side)(1 - side));
+    if (FILCH_UNLIKELY(c->flavour == HANDOFF))
+        return word != 0;
+    if (FILCH_UNLIKELY((word & WAITS_GONE) != 0))
+        return true;
+    if (FILCH_LIKELY(c->flavour == BOUNDED))
+        return side == SENDERS ? filch__ring_may_be_good(&c->ring, &c->ring.tail, 0)
+                               : filch__ring_may_be_good(&c->ring, &c->ring.head, 1);
+    if (c->flavour == UNBOUNDED)
+        return side == SENDERS || filch__list_may_have_message(&c->list);
+    return filch__timed_has_come(&c->timed);
+}
 
 /* Whether filch__op_try would do something else than return EAGAIN. Where it would not, whoever changes
  * that from now on sees what the caller has shown before. In a hand-over the caller has shown nothing. */
@@ -66,9 +83,22 @@ int filch__choice_try(const struct choice *choice, size_t *index);
 int filch__choice_wait(const struct choice *choice, struct entry *entries, int64_t deadline_ns,
                        size_t *index);
 
+/* The same for one operation alone. Returns as filch__op_try, never EAGAIN; ETIMEDOUT. */
+int filch__op_wait(struct channel *c, enum side side, void *value, int64_t deadline_ns);
+
 /* Makes a channel. Returns 0; EINVAL, ENOMEM. */
 FILCH_NODISCARD int filch__channel_new(struct channel **channel,
                                        const struct filch_channel_config *config);
+
+/* Does the operation of a side where somebody of the other one waits. Returns 0; EAGAIN. */
+int filch__handoff_try(struct channel *c, enum side side, void *value);
+
+/* Does it, or waits for somebody who does.
+ * Returns 0; EPIPE; as filch__park. */
+int filch__handoff(struct channel *c, enum side side, void *value, int64_t deadline_ns);
+
+/* The receivers have gone: drops what nobody will receive. */
+void filch__channel_drain(struct channel *c);
 
 struct filch_sender *filch__channel_sender(struct channel *c);
 struct filch_receiver *filch__channel_receiver(struct channel *c);

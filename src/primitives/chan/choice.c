@@ -25,13 +25,15 @@ static int try_one(const struct choice *choice, size_t i)
     const struct op *op = &choice->ops[i];
     if (op->channel == NULL)
         return EAGAIN;
+    if (!filch__op_may_be_ready(op->channel, op->side))
+        return EAGAIN;
     if (!choice->only_looks)
         return filch__op_try(op);
     return filch__op_is_ready(op) ? 0 : EAGAIN;
 }
 
 /* Beginning anywhere and going either way, so that of two that are ready neither is always first. */
-int filch__choice_try(const struct choice *choice, size_t *index)
+static FILCH_ALWAYS_INLINE int try_all(const struct choice *choice, size_t *index)
 {
     size_t count = choice->count;
     size_t i = 0;
@@ -54,26 +56,28 @@ int filch__choice_try(const struct choice *choice, size_t *index)
     return EAGAIN;
 }
 
+int filch__choice_try(const struct choice *choice, size_t *index)
+{
+    return try_all(choice, index);
+}
+
 /* --- waiting --- */
 
 /* A thread tries for some microseconds before it shows itself: what it waits for is often under way on
  * another processor. A task has better to do: its worker goes on with another one. */
-static int try_for_a_moment(const struct choice *choice, size_t *index)
+static FILCH_ALWAYS_INLINE int try_for_a_moment(const struct choice *choice, size_t *index)
 {
     int error = EAGAIN;
-    /* Nor is there anything to be found where both sides have to show themselves. */
-    bool meets = choice->count == 1 && choice->ops[0].channel != NULL &&
-                 choice->ops[0].channel->flavour == HANDOFF;
-    if (filch__waiter_kind.ops != &filch__waiter_thread_ops || meets)
+    if (filch__waiter_kind.ops != &filch__waiter_thread_ops)
         return error;
     struct spin spin = {0};
     while (error == EAGAIN && filch__spin(&spin))
-        error = filch__choice_try(choice, index);
+        error = try_all(choice, index);
     return error;
 }
 
 /* The deadline, or an earlier moment at which one of the channels has a message. */
-static int64_t until(const struct choice *choice, int64_t deadline_ns)
+static FILCH_ALWAYS_INLINE int64_t until(const struct choice *choice, int64_t deadline_ns)
 {
     for (size_t i = 0; i < choice->count; i++) {
         struct channel *c = choice->ops[i].channel;
@@ -87,8 +91,8 @@ static int64_t until(const struct choice *choice, int64_t deadline_ns)
 }
 
 /* Shows the party to each channel, up to the first that is ready. Returns how many it was shown to. */
-static size_t show(const struct choice *choice, struct entry *entries, struct party *party,
-                   bool *is_ready)
+static FILCH_ALWAYS_INLINE size_t show(const struct choice *choice, struct entry *entries,
+                                       struct party *party, bool *is_ready)
 {
     size_t i;
     *is_ready = false;
@@ -104,8 +108,8 @@ static size_t show(const struct choice *choice, struct entry *entries, struct pa
 }
 
 /* Takes back all entries but the one that a waker has taken out. */
-static void take_back(const struct choice *choice, struct entry *entries, size_t shown,
-                      uint32_t claim)
+static FILCH_ALWAYS_INLINE void take_back(const struct choice *choice, struct entry *entries,
+                                          size_t shown, uint32_t claim)
 {
     for (size_t i = 0; i < shown; i++) {
         const struct op *op = &choice->ops[i];
@@ -116,8 +120,8 @@ static void take_back(const struct choice *choice, struct entry *entries, size_t
 }
 
 /* Waits once. Returns 0: woken, and *claim says how; EAGAIN: one is ready; ETIMEDOUT. */
-static int wait_once(const struct choice *choice, struct entry *entries, int64_t until_ns,
-                     uint32_t *claim)
+static FILCH_ALWAYS_INLINE int wait_once(const struct choice *choice, struct entry *entries,
+                                         int64_t until_ns, uint32_t *claim)
 {
     struct party party;
     bool is_ready;
@@ -135,7 +139,8 @@ static int wait_once(const struct choice *choice, struct entry *entries, int64_t
 }
 
 /* One that was woken does what it was woken for, if nobody was quicker. */
-static int try_claimed(const struct choice *choice, uint32_t claim, size_t *index)
+static FILCH_ALWAYS_INLINE int try_claimed(const struct choice *choice, uint32_t claim,
+                                           size_t *index)
 {
     size_t i = claim / 2 - 1;
     *index = i;
@@ -147,8 +152,9 @@ static int try_claimed(const struct choice *choice, uint32_t claim, size_t *inde
     return error;
 }
 
-int filch__choice_wait(const struct choice *choice, struct entry *entries, int64_t deadline_ns,
-                       size_t *index)
+/* Compiled for a choice of one, and for any. */
+static FILCH_ALWAYS_INLINE int wait_for(const struct choice *choice, struct entry *entries,
+                                        int64_t deadline_ns, size_t *index)
 {
     int error = try_for_a_moment(choice, index);
     while (error == EAGAIN) {
@@ -158,10 +164,25 @@ int filch__choice_wait(const struct choice *choice, struct entry *entries, int64
         if (wait_error == 0)
             error = try_claimed(choice, claim, index);
         if (error == EAGAIN) /* after a deadline too: an event is never reported as lost */
-            error = filch__choice_try(choice, index);
+            error = try_all(choice, index);
         bool is_over = wait_error != 0 && wait_error != EAGAIN && until_ns == deadline_ns;
         if (error == EAGAIN && is_over)
             return wait_error;
     }
     return error;
+}
+
+int filch__choice_wait(const struct choice *choice, struct entry *entries, int64_t deadline_ns,
+                       size_t *index)
+{
+    return wait_for(choice, entries, deadline_ns, index);
+}
+
+int filch__op_wait(struct channel *c, enum side side, void *value, int64_t deadline_ns)
+{
+    struct op op = {c, side, value};
+    struct choice choice = {.ops = &op, .count = 1, .in_order = true};
+    struct entry entry;
+    size_t index;
+    return wait_for(&choice, &entry, deadline_ns, &index);
 }

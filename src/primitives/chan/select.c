@@ -5,43 +5,63 @@
 
 #include <filch/select.h>
 
-enum { ON_STACK = 16 };
+enum {
+    ON_STACK = 16,
+    COUNT_MAX = INT32_MAX / 2, /* what an entry's index and a claim can hold */
+};
 
 struct frame {
     struct op ops[ON_STACK];
     struct entry entries[ON_STACK];
 };
 
-/* Fills in the operations. Returns 0; EINVAL. */
-static int read_cases(const struct filch_select_case *cases, size_t count, bool only_looks,
-                      struct op *ops)
+static FILCH_ALWAYS_INLINE struct op op_of(const struct filch_select_case *one)
 {
+    if (one->tx != NULL)
+        return (struct op){filch__sender_channel(one->tx), SENDERS, one->value};
+    return (struct op){filch__receiver_channel(one->rx), RECEIVERS, one->value};
+}
+
+/* Looks at all cases, which is all there is to do where none is ready.
+ *   ready   receives how many may be                                                       [out]
+ *   any     receives one of those                                                          [out]
+ * Returns 0; EINVAL. */
+static FILCH_ALWAYS_INLINE int look(const struct filch_select_case *cases, size_t count,
+                                    bool only_looks, size_t *ready, size_t *any)
+{
+    *ready = *any = 0;
     for (size_t i = 0; i < count; i++) {
-        const struct filch_select_case *one = &cases[i];
-        if (one->tx != NULL && one->rx != NULL)
+        struct op op = op_of(&cases[i]);
+        if (FILCH_UNLIKELY(op.channel == NULL))
+            continue;
+        if (FILCH_UNLIKELY(cases[i].tx != NULL && cases[i].rx != NULL))
             return EINVAL;
-        bool sends = one->tx != NULL;
-        struct channel *c =
-            sends ? filch__sender_channel(one->tx) : filch__receiver_channel(one->rx);
-        if (c != NULL && one->value == NULL && c->size_bytes != 0 && !only_looks)
+        if (FILCH_UNLIKELY(op.value == NULL && op.channel->size_bytes != 0 && !only_looks))
             return EINVAL;
-        ops[i] = (struct op){c, sends ? SENDERS : RECEIVERS, one->value};
+        if (filch__op_may_be_ready(op.channel, op.side)) {
+            ++*ready;
+            *any = i;
+        }
     }
     return 0;
 }
 
-/* With room for all operations and their entries. */
-static int choose_in(const struct choice *model, struct op *ops, struct entry *entries,
-                     struct filch_select_case *cases, int64_t deadline, size_t *index)
+/* How to choose. */
+enum { IN_ORDER = 1, ONLY_LOOKS = 2, WAITS = 4 };
+
+/* With room for all operations and, where it waits, their entries. */
+static int choose_in(struct op *ops, struct entry *entries, struct filch_select_case *cases,
+                     size_t count, int how, int64_t deadline, size_t *index)
 {
-    struct choice choice = *model;
+    struct choice choice = {.ops = ops,
+                            .count = count,
+                            .in_order = (how & IN_ORDER) != 0,
+                            .only_looks = (how & ONLY_LOOKS) != 0};
     size_t chosen;
-    choice.ops = ops;
-    int error = read_cases(cases, choice.count, choice.only_looks, ops);
-    if (error != 0)
-        return error;
-    error = filch__choice_try(&choice, &chosen);
-    if (error == EAGAIN && entries != NULL)
+    for (size_t i = 0; i < count; i++)
+        ops[i] = op_of(&cases[i]);
+    int error = filch__choice_try(&choice, &chosen);
+    if (error == EAGAIN && (how & WAITS) != 0)
         error = filch__choice_wait(&choice, entries, deadline, &chosen);
     if (error == EAGAIN || error == ETIMEDOUT)
         return error;
@@ -50,65 +70,80 @@ static int choose_in(const struct choice *model, struct op *ops, struct entry *e
     return 0;
 }
 
-static int choose(const struct choice *model, struct filch_select_case *cases, bool waits,
-                  int64_t deadline, size_t *index)
+static __attribute__((noinline)) int choose_any(struct filch_select_case *cases, size_t count,
+                                                int how, int64_t deadline, size_t *index)
 {
-    if (index == NULL || (cases == NULL && model->count > 0))
-        return EINVAL;
-    if (FILCH_LIKELY(model->count <= ON_STACK)) {
-        if (!waits) {
-            struct op ops[ON_STACK];
-            return choose_in(model, ops, NULL, cases, deadline, index);
-        }
+    if (FILCH_LIKELY(count <= ON_STACK)) {
         struct frame frame;
-        return choose_in(model, frame.ops, frame.entries, cases, deadline, index);
+        return choose_in(frame.ops, frame.entries, cases, count, how, deadline, index);
     }
-    if (model->count > UINT32_MAX / 4)
-        return EINVAL;
-    struct entry *entries = filch__os_alloc_zeroed(
-        model->count, sizeof *entries + sizeof(struct op), _Alignof(struct entry));
+    struct entry *entries =
+        filch__os_alloc_zeroed(count, sizeof *entries + sizeof(struct op), _Alignof(struct entry));
     if (entries == NULL)
         return ENOMEM;
-    struct op *ops = (struct op *)(void *)(entries + model->count);
-    int error = choose_in(model, ops, waits ? entries : NULL, cases, deadline, index);
+    struct op *ops = (struct op *)(void *)(entries + count);
+    int error = choose_in(ops, entries, cases, count, how, deadline, index);
     filch__os->free(entries);
     return error;
 }
 
+static __attribute__((noinline)) int choose_one(struct filch_select_case *cases, size_t any,
+                                                size_t *index)
+{
+    struct op op = op_of(&cases[any]);
+    int error = filch__op_try(&op);
+    if (error == EAGAIN)
+        return EAGAIN;
+    cases[any].error = error;
+    *index = any;
+    return 0;
+}
+
+static FILCH_ALWAYS_INLINE int choose(struct filch_select_case *cases, size_t count, int how,
+                                      int64_t deadline, size_t *index)
+{
+    size_t ready;
+    size_t any;
+    if (FILCH_UNLIKELY(index == NULL || (cases == NULL && count > 0) || count > COUNT_MAX))
+        return EINVAL;
+    int error = look(cases, count, (how & ONLY_LOOKS) != 0, &ready, &any);
+    if (FILCH_UNLIKELY(error != 0))
+        return error;
+    if (ready == 0 && (how & WAITS) == 0)
+        return EAGAIN;
+    if (ready == 1 && (how & ONLY_LOOKS) == 0 && choose_one(cases, any, index) == 0)
+        return 0;
+    return choose_any(cases, count, how, deadline, index);
+}
+
 int filch_select(struct filch_select_case *cases, size_t count, int64_t deadline, size_t *index)
 {
-    struct choice choice = {.count = count};
-    return choose(&choice, cases, true, deadline, index);
+    return choose(cases, count, WAITS, deadline, index);
 }
 
 int filch_select_in_order(struct filch_select_case *cases, size_t count, int64_t deadline,
                           size_t *index)
 {
-    struct choice choice = {.count = count, .in_order = true};
-    return choose(&choice, cases, true, deadline, index);
+    return choose(cases, count, WAITS | IN_ORDER, deadline, index);
 }
 
 int filch_select_ready(struct filch_select_case *cases, size_t count, int64_t deadline,
                        size_t *index)
 {
-    struct choice choice = {.count = count, .only_looks = true};
-    return choose(&choice, cases, true, deadline, index);
+    return choose(cases, count, WAITS | ONLY_LOOKS, deadline, index);
 }
 
 int filch_try_select(struct filch_select_case *cases, size_t count, size_t *index)
 {
-    struct choice choice = {.count = count};
-    return choose(&choice, cases, false, 0, index);
+    return choose(cases, count, 0, 0, index);
 }
 
 int filch_try_select_in_order(struct filch_select_case *cases, size_t count, size_t *index)
 {
-    struct choice choice = {.count = count, .in_order = true};
-    return choose(&choice, cases, false, 0, index);
+    return choose(cases, count, IN_ORDER, 0, index);
 }
 
 int filch_try_select_ready(struct filch_select_case *cases, size_t count, size_t *index)
 {
-    struct choice choice = {.count = count, .only_looks = true};
-    return choose(&choice, cases, false, 0, index);
+    return choose(cases, count, ONLY_LOOKS, 0, index);
 }

@@ -42,6 +42,12 @@ static inline struct layout filch__layout_for(size_t size_bytes)
                            .align_bytes = align};
 }
 
+/* That of messages of a word, for code that is compiled for them. */
+static const struct layout filch__layout_word = {.size_bytes = sizeof(uint64_t),
+                                                 .value_offset = sizeof(struct slot),
+                                                 .stride_bytes = 2 * sizeof(uint64_t),
+                                                 .align_bytes = sizeof(struct slot)};
+
 static FILCH_ALWAYS_INLINE void *filch__slot_value(struct slot *slot, const struct layout *layout)
 {
     return (char *)slot + layout->value_offset;

@@ -13,6 +13,7 @@ enum {
     BLOCK_SLOTS_MIN = 8,        /* however large the messages are */
     EXTENT_BLOCKS_FIRST = 4,    /* each extent has twice the blocks of the one before, */
     EXTENT_BYTES_MAX = 1 << 18, /* within this limit */
+    IDLE_EXTENTS_MAX = 4,
 };
 #endif
 
@@ -62,8 +63,8 @@ static struct block *take_block(struct list *l, uint64_t first)
     return block;
 }
 
-/* Takes a block back. One extent that is not used at all keeps its memory, for the next block; any
- * other one returns it. */
+/* Takes a block back. A few extents that are not used at all keep their memory, for the next blocks; any
+ * other one returns it, which costs all processors an interrupt. */
 static void give_back(struct list *l, struct block *block)
 {
     struct extent *extent = block->extent;
@@ -73,8 +74,8 @@ static void give_back(struct list *l, struct block *block)
         list_extent(l, extent, true);
     if (extent->unused != all_of(extent))
         return;
-    if (l->idle_extents == 0) {
-        l->idle_extents = 1;
+    if (l->idle_extents < IDLE_EXTENTS_MAX) {
+        l->idle_extents++;
         return;
     }
     /* A failure leaves the memory where it is, to be used again. */
@@ -136,6 +137,8 @@ int filch__list_init(struct list *l, size_t size_bytes)
 {
     l->layout = filch__layout_for(size_bytes);
     l->has_barrier = filch__os->barrier_ready() == 0;
+    if (!l->has_barrier)
+        l->tail.alone.owner = l->head.alone.owner = ALONE_SHARED; /* nobody else knows it yet */
     shape_blocks(l);
     l->step = 2;
     while (l->step <= l->block_slots)
@@ -188,11 +191,11 @@ int filch__list_grow(struct list *l, uint64_t position)
 }
 
 /* Whether all messages of a block that is used up have been copied. */
-static bool is_received(const struct list *l, struct block *block)
+static bool is_all_received(const struct list *l, struct block *block)
 {
     for (size_t i = 0; i < l->block_slots; i++) {
         uint64_t stamp =
-            FILCH_LOAD(&filch__list_slot(l, block, i)->stamp, CU_all_received, acquire);
+            FILCH_LOAD(&filch__list_slot(&l->layout, block, i)->stamp, CU_all_received, acquire);
         if (stamp != 2 * (block->first + i) + 2)
             return false;
     }
@@ -215,7 +218,7 @@ bool filch__list_advance(struct list *l, uint64_t position)
         l->waiting = block;
         for (struct block **link = &l->waiting; *link != NULL;) {
             block = *link;
-            if (is_received(l, block)) {
+            if (is_all_received(l, block)) {
                 *link = block->waiting;
                 give_back(l, block);
             } else {
@@ -242,7 +245,7 @@ bool filch__list_has_message(struct list *l)
         uint64_t good = 2 * head + 1;
         struct slot *slot = NULL;
         if (index != l->block_slots) {
-            slot = filch__list_slot(l, FILCH_LOAD_RELAXED(&l->head.block), index);
+            slot = filch__list_slot(&l->layout, FILCH_LOAD_RELAXED(&l->head.block), index);
             if (FILCH_LOAD(&slot->stamp, CU_sleep_stamp, seq_cst) == good)
                 return true;
         }
@@ -283,9 +286,11 @@ size_t filch__list_length(struct list *l)
 int filch__list_drop(struct list *l, void (*drop)(void *))
 {
     uint64_t position;
-    struct slot *slot = filch__list_claim(l, &position);
-    if (slot == NULL)
-        return EAGAIN;
+    struct slot *slot;
+    while (filch__list_claim(l, &l->layout, false, 1, &position, &slot) == 0) {
+        if (!filch__list_is_used_up(l, position) || !filch__list_advance(l, position))
+            return EAGAIN;
+    }
     drop(filch__slot_value(slot, &l->layout));
     filch__list_received(slot, position);
     return 0;

@@ -20,6 +20,7 @@
 #ifndef FILCH_CHAN_UNBOUNDED_H
 #define FILCH_CHAN_UNBOUNDED_H
 
+#include "chan/alone.h"
 #include "chan/slot.h"
 #include "park/lock.h"
 
@@ -54,6 +55,7 @@ enum { BLOCK_HEADER_BYTES = 64 };
 struct list_end {
     FILCH_SHARED(uint64_t) position;
     FILCH_SHARED(struct block *) block;
+    struct alone alone;
 } __attribute__((aligned(FILCH_CACHE_LINE)));
 
 struct list {
@@ -88,66 +90,123 @@ FILCH_NODISCARD int filch__list_grow(struct list *l, uint64_t position);
  * block behind it. */
 bool filch__list_advance(struct list *l, uint64_t position);
 
-static FILCH_ALWAYS_INLINE struct slot *filch__list_slot(const struct list *l, struct block *block,
-                                                         uint64_t index)
+static FILCH_ALWAYS_INLINE struct slot *filch__list_slot(const struct layout *layout,
+                                                         struct block *block, uint64_t index)
 {
     return (struct slot *)(void *)((char *)block + BLOCK_HEADER_BYTES +
-                                   index * l->layout.stride_bytes);
+                                   index * layout->stride_bytes);
 }
 
-/* Returns 0; ENOMEM. */
-static FILCH_ALWAYS_INLINE int filch__list_send(struct list *l, const void *value)
+static FILCH_ALWAYS_INLINE struct slot *filch__list_next(const struct layout *layout,
+                                                         struct slot *slot)
 {
-    uint64_t position;
-    struct slot *slot;
-    while (true) {
-        position = FILCH_LOAD(&l->tail.position, CU_tail_look, acquire);
-        uint64_t index = position & (l->step - 1);
-        if (FILCH_UNLIKELY(index == l->block_slots)) {
-            int error = filch__list_grow(l, position);
-            if (error != 0)
-                return error;
-            continue;
-        }
-        /* Not older than the position; a newer one makes the swap fail. */
-        slot = filch__list_slot(l, FILCH_LOAD_RELAXED(&l->tail.block), index);
-        uint64_t seen = position;
-        if (FILCH_LIKELY(FILCH_CAS(&l->tail.position, &seen, position + 1, CU_tail, seq_cst)))
-            break;
-        filch__cpu_relax();
-    }
-    filch__copy(filch__slot_value(slot, &l->layout), value, l->layout.size_bytes);
-    if (FILCH_UNLIKELY(!l->has_barrier)) {
-        (void)FILCH_EXCHANGE(&slot->stamp, 2 * position + 1, CU_stamp_dear, seq_cst);
-        return 0;
-    }
-    FILCH_STORE(&slot->stamp, 2 * position + 1, CU_stamp, release);
-    FILCH_FENCE_LIGHT(); /* the caller reads the word of the waits next */
-    return 0;
+    return (struct slot *)(void *)((char *)slot + layout->stride_bytes);
 }
 
-/* Claims a message. Returns its slot and, in *position, its position; NULL: there is none. */
-static FILCH_ALWAYS_INLINE struct slot *filch__list_claim(struct list *l, uint64_t *position)
+static FILCH_ALWAYS_INLINE bool filch__list_is_used_up(const struct list *l, uint64_t position)
+{
+    return (position & (l->step - 1)) == l->block_slots;
+}
+
+/* How many of `max` slots lie in the block of a position from there on. */
+static FILCH_ALWAYS_INLINE size_t filch__list_most(const struct list *l, uint64_t position,
+                                                   size_t max)
+{
+    uint64_t left = l->block_slots - (position & (l->step - 1));
+    return max < left ? max : (size_t)left;
+}
+
+/* Moves an end on by `count` slots from `position`. Returns false: somebody else has. */
+static FILCH_ALWAYS_INLINE bool filch__list_move(struct list_end *end, bool is_alone,
+                                                 uint64_t position, uint64_t count)
+{
+    if (is_alone) {
+        FILCH_STORE_RELAXED(&end->position, position + count); /* published by leaving */
+        return true;
+    }
+    if (FILCH_LIKELY(FILCH_CAS(&end->position, &position, position + count, CU_claim, seq_cst)))
+        return true;
+    filch__cpu_relax();
+    return false;
+}
+
+/* Sends up to `max` of the messages that lie one behind the other at `values`.
+ *   position  receives where the first one is                                              [out]
+ * Returns how many; 0: the block is used up at *position. */
+static FILCH_ALWAYS_INLINE size_t filch__list_send(struct list *l, const struct layout *layout,
+                                                   bool is_alone, const void *values, size_t max,
+                                                   uint64_t *position)
+{
+    struct slot *slot;
+    size_t count;
+    while (true) {
+        *position = FILCH_LOAD(&l->tail.position, CU_tail_look, acquire);
+        count = filch__list_most(l, *position, max);
+        if (FILCH_UNLIKELY(count == 0))
+            return 0;
+        /* Not older than the position; a newer one makes the swap fail. */
+        slot =
+            filch__list_slot(layout, FILCH_LOAD_RELAXED(&l->tail.block), *position & (l->step - 1));
+        if (filch__list_move(&l->tail, is_alone, *position, count))
+            break;
+    }
+    for (size_t i = 0; i < count; i++) {
+        uint64_t stamp = 2 * (*position + i) + 1;
+        filch__copy(filch__slot_value(slot, layout), (const char *)values + i * layout->size_bytes,
+                    layout->size_bytes);
+        if (!is_alone && FILCH_UNLIKELY(!l->has_barrier))
+            (void)FILCH_EXCHANGE(&slot->stamp, stamp, CU_stamp_dear, seq_cst);
+        else
+            FILCH_STORE(&slot->stamp, stamp, CU_stamp, release);
+        slot = filch__list_next(layout, slot);
+    }
+    FILCH_FENCE_LIGHT(); /* the caller reads the word of the waits next */
+    return count;
+}
+
+/* Claims up to `max` messages of one block.
+ *   position  receives where the first one is                                              [out]
+ *   first     receives its slot                                                            [out]
+ * Returns how many; 0: there is none, or the block is used up at *position. */
+static FILCH_ALWAYS_INLINE size_t filch__list_claim(struct list *l, const struct layout *layout,
+                                                    bool is_alone, size_t max, uint64_t *position,
+                                                    struct slot **first)
 {
     while (true) {
         *position = FILCH_LOAD(&l->head.position, CU_head_look, acquire);
-        uint64_t index = *position & (l->step - 1);
-        if (FILCH_UNLIKELY(index == l->block_slots)) {
-            if (!filch__list_advance(l, *position))
-                return NULL;
-            continue;
+        size_t most = filch__list_most(l, *position, max);
+        if (FILCH_UNLIKELY(most == 0))
+            return 0;
+        *first =
+            filch__list_slot(layout, FILCH_LOAD_RELAXED(&l->head.block), *position & (l->step - 1));
+        struct slot *slot = *first;
+        size_t count = 0;
+        for (; count < most; count++) {
+            uint64_t stamp = FILCH_LOAD(&slot->stamp, CU_message, acquire);
+            if (FILCH_UNLIKELY(stamp != 2 * (*position + count) + 1))
+                break;
+            slot = filch__list_next(layout, slot);
         }
-        struct slot *slot = filch__list_slot(l, FILCH_LOAD_RELAXED(&l->head.block), index);
-        uint64_t stamp = FILCH_LOAD(&slot->stamp, CU_message, acquire);
-        if (FILCH_LIKELY(stamp == 2 * *position + 1)) {
-            uint64_t seen = *position;
-            if (FILCH_LIKELY(FILCH_CAS(&l->head.position, &seen, seen + 1, CU_head, seq_cst)))
-                return slot;
-            filch__cpu_relax();
-        } else if (FILCH_LOAD_RELAXED(&l->head.position) == *position) {
-            return NULL; /* nothing is read from the slot, so a relaxed look will do */
+        if (FILCH_UNLIKELY(count == 0)) {
+            /* Nothing is read from the slot, so a relaxed look will do. */
+            if (is_alone || FILCH_LOAD_RELAXED(&l->head.position) == *position)
+                return 0;
+        } else if (filch__list_move(&l->head, is_alone, *position, count)) {
+            return count;
         }
     }
+}
+
+/* Whether a claim might succeed; false: it would not have, at that moment. */
+static FILCH_ALWAYS_INLINE bool filch__list_may_have_message(struct list *l)
+{
+    uint64_t position = FILCH_LOAD(&l->head.position, CU_head_look, acquire);
+    uint64_t index = position & (l->step - 1);
+    if (index == l->block_slots)
+        return true; /* the next block may have one */
+    struct slot *slot = filch__list_slot(&l->layout, FILCH_LOAD_RELAXED(&l->head.block), index);
+    return FILCH_LOAD(&slot->stamp, CU_message, acquire) == 2 * position + 1 ||
+           FILCH_LOAD_RELAXED(&l->head.position) != position; /* as in filch__list_claim */
 }
 
 static FILCH_ALWAYS_INLINE void filch__list_received(struct slot *slot, uint64_t position)
@@ -155,19 +214,25 @@ static FILCH_ALWAYS_INLINE void filch__list_received(struct slot *slot, uint64_t
     FILCH_STORE(&slot->stamp, 2 * position + 2, CU_received, release);
 }
 
-/* Returns 0; EAGAIN: empty. */
-static FILCH_ALWAYS_INLINE int filch__list_recv(struct list *l, void *value)
+/* Receives up to `max` messages, one behind the other.
+ *   position  as in filch__list_claim                                                      [out]
+ * Returns how many; 0: as filch__list_claim. */
+static FILCH_ALWAYS_INLINE size_t filch__list_recv(struct list *l, const struct layout *layout,
+                                                   bool is_alone, void *values, size_t max,
+                                                   uint64_t *position)
 {
-    uint64_t position;
-    struct slot *slot = filch__list_claim(l, &position);
-    if (slot == NULL)
-        return EAGAIN;
-    filch__copy(value, filch__slot_value(slot, &l->layout), l->layout.size_bytes);
-    filch__list_received(slot, position);
-    return 0;
+    struct slot *slot;
+    size_t count = filch__list_claim(l, layout, is_alone, max, position, &slot);
+    for (size_t i = 0; i < count; i++) {
+        filch__copy((char *)values + i * layout->size_bytes, filch__slot_value(slot, layout),
+                    layout->size_bytes);
+        filch__list_received(slot, *position + i);
+        slot = filch__list_next(layout, slot);
+    }
+    return count;
 }
 
-/* Drops a message where it lies. Returns 0; EAGAIN: empty. */
+/* Drops a message where it lies; nobody receives any more. Returns 0; EAGAIN: empty. */
 FILCH_NODISCARD int filch__list_drop(struct list *l, void (*drop)(void *));
 
 #endif

@@ -25,16 +25,19 @@ static bool claim(struct entry *entry, uint32_t how)
     return FILCH_CAS(&entry->party->claim, &seen, how + 2 * entry->index, CW_claim, acq_rel);
 }
 
-/* Under the lock. */
-static void add(struct wait_list *list, struct entry *entry)
+/* Under the lock. Where two meet, whoever needs to see the entry takes the lock as well. */
+static void add(struct wait_list *list, struct entry *entry, bool meets)
 {
     entry->next = NULL;
     entry->link = list->end;
     *list->end = entry;
     list->end = &entry->next;
     list->lookers += entry->only_looks;
-    uint32_t word = FILCH_LOAD_RELAXED(&list->word); /* under the lock */
-    (void)FILCH_EXCHANGE(&list->word, word + WAITS_ONE, CW_show, seq_cst);
+    uint32_t word = FILCH_LOAD_RELAXED(&list->word) + WAITS_ONE; /* under the lock */
+    if (meets)
+        FILCH_STORE_RELAXED(&list->word, word); /* as said */
+    else
+        (void)FILCH_EXCHANGE(&list->word, word, CW_show, seq_cst);
 }
 
 /* Under the lock. */
@@ -102,7 +105,7 @@ bool filch__waits_show(struct waits *w, enum side side, struct entry *entry, boo
     struct wait_list *other = &w->of[1 - side];
     struct entry *told = NULL;
     filch__lock(&w->lock);
-    add(&w->of[side], entry);
+    add(&w->of[side], entry, meets);
     if (meets && !entry->only_looks && other->lookers > 0)
         told = take_out_to_try(other, true, false);
     bool can_meet = meets && has_partner(other, entry->party);
@@ -137,21 +140,47 @@ void filch__waits_go(struct waits *w, enum side side)
     unpark_all(woken);
 }
 
-struct entry *filch__waits_meet(struct waits *w, enum side side)
+/* Claims the first that does not only look. Under the lock. */
+static struct entry *take_out_to_meet(struct wait_list *list)
 {
-    struct wait_list *list = &w->of[side];
     struct entry *next;
-    struct entry *met = NULL;
-    filch__lock(&w->lock);
-    for (struct entry *e = list->first; e != NULL && met == NULL; e = next) {
+    for (struct entry *e = list->first; e != NULL; e = next) {
         next = e->next;
         if (e->only_looks)
             continue;
         take_out(list, e);
         if (claim(e, CLAIM_DONE))
-            met = e;
+            return e;
+    }
+    return NULL;
+}
+
+struct entry *filch__waits_meet(struct waits *w, enum side side)
+{
+    filch__lock(&w->lock);
+    struct entry *met = take_out_to_meet(&w->of[side]);
+    filch__unlock(&w->lock);
+    return met;
+}
+
+struct entry *filch__waits_meet_or_show(struct waits *w, enum side side, struct entry *entry,
+                                        bool *has_gone)
+{
+    struct wait_list *other = &w->of[1 - side];
+    struct entry *told = NULL;
+    *has_gone = false;
+    filch__lock(&w->lock);
+    struct entry *met = take_out_to_meet(other);
+    if (met == NULL) {
+        *has_gone = (FILCH_LOAD_RELAXED(&other->word) & WAITS_GONE) != 0; /* under the lock */
+        if (!*has_gone) {
+            add(&w->of[side], entry, true);
+            if (other->lookers > 0)
+                told = take_out_to_try(other, true, false);
+        }
     }
     filch__unlock(&w->lock);
+    unpark_all(told);
     return met;
 }
 

@@ -105,6 +105,11 @@ void filch__waits_go(struct waits *w, enum side side);
  * Returns its entry; NULL: nobody waits. */
 struct entry *filch__waits_meet(struct waits *w, enum side side);
 
+/* The same of the other side; where nobody waits, shows the entry, as filch__waits_show with `meets`.
+ *   has_gone  receives whether the other side has gone: nothing is shown                     [out] */
+struct entry *filch__waits_meet_or_show(struct waits *w, enum side side, struct entry *entry,
+                                        bool *has_gone);
+
 /* Whether filch__waits_meet would find somebody. */
 bool filch__waits_can_meet(struct waits *w, enum side side);
 

@@ -94,9 +94,4 @@ const void *filch__boundary_mark(void)
     return mark;
 }
 
-_Unwind_Reason_Code filch__boundary_raise(struct filch_panic *panic)
-{
-    return _Unwind_RaiseException(&panic->unwind);
-}
-
 #endif

@@ -12,7 +12,7 @@
 .macro boundary name
         .p2align 4
         .globl  \name, \name\()_begin, \name\()_landing, \name\()_end
-        .hidden \name, \name\()_begin, \name\()_landing, \name\()_end
+        .hidden \name\()_begin, \name\()_landing, \name\()_end
         .type   \name, %function
 \name:                                  /* x0: fn, x1: arg, x2: panic, x3: mark */
 \name\()_begin:
@@ -51,6 +51,7 @@
         .size   \name, . - \name
 .endm
 
+        .hidden filch__try_task
         .hidden filch__try_personality, filch__try_task_personality
         .hidden filch__try_nothing_personality, filch__panic_landed
         .text

@@ -12,18 +12,20 @@
 .macro boundary name
         .p2align 4
         .globl  \name, \name\()_begin, \name\()_landing, \name\()_end
-        .hidden \name, \name\()_begin, \name\()_landing, \name\()_end
+        .hidden \name\()_begin, \name\()_landing, \name\()_end
         .type   \name, @function
 \name:                                  /* %rdi: fn, %rsi: arg, %rdx: panic, %rcx: mark */
 \name\()_begin:
         .cfi_startproc
         .cfi_personality 0x1b, \name\()_personality
-        subq    $24, %rsp
-        .cfi_adjust_cfa_offset 24
-        movq    %rdx, 0(%rsp)
-        movq    %rcx, 8(%rsp)
         movq    %rdi, %rax
         movq    %rsi, %rdi
+        pushq   %rdx
+        .cfi_adjust_cfa_offset 8
+        pushq   %rcx
+        .cfi_adjust_cfa_offset 8
+        pushq   %rdx
+        .cfi_adjust_cfa_offset 8
         call    *%rax
         xorl    %eax, %eax
         addq    $24, %rsp
@@ -42,6 +44,7 @@
         .size   \name, . - \name
 .endm
 
+        .hidden filch__try_task
         .hidden filch__try_personality, filch__try_task_personality
         .hidden filch__try_nothing_personality, filch__panic_landed
         .text

@@ -6,6 +6,7 @@
 #include "panic/panic.h"
 #include "park/waiter.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -23,7 +24,7 @@ enum {
     LEAST_BYTES = 4096, /* of the room, for the handler itself */
 };
 
-/* Where the calling thread's own stack is known to end upwards; NULL: it is not watched. */
+/* In the first frame of the calling thread; NULL: it is not watched. */
 static __thread const char *watched __attribute__((tls_model("initial-exec")));
 
 static uintptr_t stack_pointer_of(const ucontext_t *context)
@@ -94,31 +95,55 @@ static void handle(int number, siginfo_t *info, void *context)
     (void)sigaction(number, &action, NULL);
 }
 
-static void install(void)
+enum handler_state { HANDLER_UNKNOWN, HANDLER_INSTALLED, HANDLER_NOT_OURS };
+
+static enum handler_state install(void)
 {
-    static FILCH_SHARED(bool) is_installed;
     struct sigaction action;
-    if (FILCH_LOAD_RELAXED(&is_installed) /* a look */ ||
-        FILCH_EXCHANGE(&is_installed, true, OV_install, relaxed))
-        return;
-    if (sigaction(SIGSEGV, NULL, &action) != 0 || (action.sa_flags & SA_SIGINFO) != 0 ||
+    if (getauxval(AT_MINSIGSTKSZ) + LEAST_BYTES > OVERFLOW_ROOM_BYTES ||
+        sigaction(SIGSEGV, NULL, &action) != 0 || (action.sa_flags & SA_SIGINFO) != 0 ||
         action.sa_handler != SIG_DFL)
-        return; /* the program's own */
+        return HANDLER_NOT_OURS; /* the program's own, which asks for a stack where it wants one */
     action = (struct sigaction){.sa_flags = SA_SIGINFO | SA_ONSTACK};
     action.sa_sigaction = handle;
-    (void)sigaction(SIGSEGV, &action, NULL); /* a comfort, not a need */
+    return sigaction(SIGSEGV, &action, NULL) == 0 ? HANDLER_INSTALLED : HANDLER_NOT_OURS;
 }
 
-void filch__overflow_watch(struct overflow_room *room)
+/* Whether there is a use for rooms: the handler was installed, by the first thread that asked. */
+static bool is_installed(void)
 {
-    if (getauxval(AT_MINSIGSTKSZ) + LEAST_BYTES > sizeof room->bytes)
+    static FILCH_SHARED(uint32_t) known;         /* enum handler_state */
+    uint32_t state = FILCH_LOAD_RELAXED(&known); /* a look */
+    if (state != HANDLER_UNKNOWN)
+        return state == HANDLER_INSTALLED;
+    /* Who asks meanwhile has a room too many. */
+    if (FILCH_EXCHANGE(&known, HANDLER_INSTALLED, OV_install, relaxed) == HANDLER_UNKNOWN)
+        FILCH_STORE_RELAXED(&known, install());             /* nothing else depends on it */
+    return FILCH_LOAD_RELAXED(&known) == HANDLER_INSTALLED; /* as above */
+}
+
+void filch__overflow_watch(char *room, const void *base)
+{
+    if (!is_installed())
         return;
-    const stack_t stack = {.ss_sp = room->bytes, .ss_size = sizeof room->bytes};
+    const stack_t stack = {.ss_sp = room, .ss_size = OVERFLOW_ROOM_BYTES};
     stack_t before;
     if (sigaltstack(&stack, &before) != 0)
         return;
     if ((before.ss_flags & SS_DISABLE) == 0)
         (void)sigaltstack(&before, NULL); /* there was one already, which serves as well */
-    watched = room->bytes;
-    install();
+    watched = base;
+}
+
+void filch__overflow_forget(const char *room)
+{
+    const stack_t none = {.ss_flags = SS_DISABLE};
+    stack_t before;
+    int saved_errno = errno;
+    if (watched == NULL)
+        return;
+    watched = NULL;
+    if (sigaltstack(&none, &before) == 0 && before.ss_sp != room)
+        (void)sigaltstack(&before, NULL); /* somebody else's */
+    errno = saved_errno;
 }

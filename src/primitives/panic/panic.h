@@ -5,6 +5,7 @@
 
 #include "base/atomic.h"
 #include "panic/boundary.h"
+#include "panic/cxx.h"
 #include "park/self.h"
 
 #include <filch/panic.h>
@@ -36,12 +37,8 @@ typedef void panic_settle_fn(struct filch_panic *panic);
 
 /* --- boundaries (boundary.c, boundary_*.S) --- */
 
-/* Calls fn(arg), and contains a panic in it. The boundary is a frame in assembly with a personality of
- * its own: without a panic it costs a call.
- *   panic  receives the panic; NULL: it is freed                                           [out]
- *   mark   kept for filch__boundary_mark: the state of the forks at the boundary
- * Returns 0; EOWNERDEAD. */
-int filch__try(void (*fn)(void *), void *arg, struct filch_panic **panic, const void *mark);
+/* filch__try is in the public header: a boundary is a frame in assembly with a personality of its own.
+ * `mark` is kept for filch__boundary_mark. */
 
 /* The same for the base of a task, which pthread_exit(3) and pthread_cancel(3) must not unwind: they
  * abort with a message. */
@@ -51,7 +48,14 @@ int filch__try_task(void (*fn)(void *), void *arg, struct filch_panic **panic, c
 void filch__try_nothing(void (*fn)(void *), void *arg, const char *message);
 
 /* Unwinds to the nearest boundary. Returns where there is none, or a frame cannot be unwound. */
+#if FILCH_BOUNDARY_PORTABLE
 _Unwind_Reason_Code filch__boundary_raise(struct filch_panic *panic);
+#else
+static FILCH_ALWAYS_INLINE _Unwind_Reason_Code filch__boundary_raise(struct filch_panic *panic)
+{
+    return _Unwind_RaiseException(&panic->unwind);
+}
+#endif
 
 /* The mark of the nearest boundary above the caller; NULL: there is none. Walks the stack. */
 const void *filch__boundary_mark(void);
@@ -103,6 +107,7 @@ extern __thread struct boundary *filch__boundary_top __attribute__((tls_model("i
 /* What belongs to a stack, and not to its thread. */
 struct panic_state {
     struct filch_panic *current;
+    struct cxx_exceptions cxx;
 #if FILCH_BOUNDARY_PORTABLE
     struct boundary *boundary; /* the nearest one: the stack does not tell */
 #endif
@@ -111,7 +116,8 @@ struct panic_state {
 /* The running stack is left for another one; returns what is to be restored when it goes on. */
 static inline struct panic_state filch__panic_leave_stack(void)
 {
-    struct panic_state state = {.current = filch__panic_set_aside()};
+    struct panic_state state = {.current = filch__panic_set_aside(),
+                                .cxx = filch__cxx_leave_stack()};
 #if FILCH_BOUNDARY_PORTABLE
     state.boundary = filch__boundary_top;
     filch__boundary_top = NULL;
@@ -122,6 +128,7 @@ static inline struct panic_state filch__panic_leave_stack(void)
 static inline void filch__panic_enter_stack(const struct panic_state *state)
 {
     filch__panic_give_back(state->current);
+    filch__cxx_enter_stack(&state->cxx);
 #if FILCH_BOUNDARY_PORTABLE
     filch__boundary_top = state->boundary;
 #endif

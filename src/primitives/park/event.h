@@ -28,6 +28,12 @@ void filch__event_set(struct event *e);
  * Ordering: acquires what the setter released (EV_look). */
 int filch__event_wait(struct event *e, int64_t deadline_ns);
 
+/* An event that has happened is to happen again: nobody waits for it or looks at it. */
+static inline void filch__event_renew(struct event *e)
+{
+    FILCH_STORE_RELAXED(&e->has_happened, false); /* shown to others afterwards */
+}
+
 /* Whether it has happened. Ordering: acquires, as the wait. */
 static inline bool filch__event_has_happened(struct event *e)
 {

@@ -20,13 +20,11 @@ void filch__waiter_init(struct waiter *w)
 
 int filch__park(struct waiter *w, int64_t deadline_ns)
 {
-    int saved_errno = errno;
     int error = 0;
     FILCH_DCHECK(w->sleeper == NULL ||
                  w->sleeper == filch__waiter_kind.sleeper); /* its own waiter */
     while (FILCH_LOAD(&w->state, PK_woken, acquire) != WAITER_WOKEN && error == 0)
         error = w->ops->suspend(w, deadline_ns);
-    errno = saved_errno;
     /* A wake-up that came with the deadline counts: an event is never reported as lost. */
     if (FILCH_LOAD(&w->state, PK_woken, acquire) != WAITER_WOKEN) {
         FILCH_DCHECK(filch__os->now_ns() >= deadline_ns); /* never early */

@@ -8,8 +8,10 @@
  *     PARKED --deadline--> EMPTY                     park returns ETIMEDOUT
  *
  * Who may touch what: `ops` and the fields behind it are the waiting side's, written before the
- * waiter is shown to anybody. `state` is everybody's. Once unpark has set WOKEN, the waiter's memory
- * may be gone: it first copies what it needs to wake the sleeper.
+ * waiter is shown to anybody. `state` is everybody's; that of a task is its worker's, which wakers tell
+ * through a queue. Once unpark has set WOKEN, or put the waiter into that queue, the waiter's memory may
+ * be gone: it first copies what it needs to wake the sleeper. So whoever has been unparked parks, at
+ * once or when it comes to that: only then is its waiter in nobody's hands.
  */
 #ifndef FILCH_PARK_WAITER_H
 #define FILCH_PARK_WAITER_H
@@ -31,6 +33,8 @@ struct waiter_ops {
     /* Called by filch__unpark instead of touching the waiter itself: sets WOKEN and makes the sleeper
      * run. The waiter may be gone as soon as WOKEN is set. */
     void (*wake)(struct waiter *w);
+    /* Lets others run, now or soon. May be NULL: only the operating system knows any. */
+    void (*yield)(void);
     /* The name of the running task, for reports. Returns NULL for none; may be NULL itself. */
     const char *(*task_name)(void);
     /* Whether an address that could not be accessed lies below the stack of the running task. Called in

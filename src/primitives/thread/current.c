@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "os/os.h"
+#include "panic/overflow.h"
 
 #include <limits.h>
 #include <stddef.h>
@@ -103,9 +104,16 @@ void filch__thread_end(struct filch_thread *thread)
 {
     filch__thread_self = NULL;
     is_over = true;
-    if (thread->fn == NULL)
-        FILCH_STORE(&thread->outcome, THREAD_FINISHED, TH_outcome, release);
+    bool is_foreign = thread->fn == NULL;
+    uint32_t here = is_foreign ? THREAD_FINISHED | THREAD_ENDED : THREAD_ENDED;
+    bool has_handle =
+        (FILCH_FETCH_OR(&thread->outcome, here, TH_outcome, acq_rel) & THREAD_GIVEN_UP) == 0 &&
+        !is_foreign;
     filch__event_set(&thread->ended);
+    if (has_handle)
+        return;
+    if (!is_foreign)
+        filch__overflow_forget(thread->overflow_room);
     filch__thread_release(thread);
 }
 
@@ -181,6 +189,7 @@ const char *filch_thread_name(const struct filch_thread *thread)
 
 int filch_thread_is_finished(const struct filch_thread *thread)
 {
-    return thread != NULL && FILCH_LOAD(&filch__thread_of(thread)->outcome, TH_outcome_look,
-                                        acquire) == THREAD_FINISHED;
+    return thread != NULL &&
+           (FILCH_LOAD(&filch__thread_of(thread)->outcome, TH_outcome_look, acquire) &
+            THREAD_FINISHED) != 0;
 }

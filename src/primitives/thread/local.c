@@ -3,7 +3,6 @@
  * their list, newest first, of those that are to be dropped when the thread ends. */
 #include <filch/local.h>
 
-#include "base/check.h"
 #include "thread/thread.h"
 
 static __thread struct filch__local *alive __attribute__((tls_model("initial-exec")));
@@ -47,11 +46,16 @@ int filch__local_try(struct filch__local *local, void *value)
 
 void *filch__local_get(struct filch__local *local, void *value)
 {
-    int error = filch__local_try(local, value);
-    FILCH_CHECK(error != EDEADLK, "a thread-local was used by its own initialisation");
-    FILCH_CHECK(error != ESHUTDOWN, "a thread-local was used during or after its destruction");
-    FILCH_CHECK(error == 0, "no memory for the destructor of a thread-local");
-    return value;
+    switch (filch__local_try(local, value)) {
+    case 0:
+        return value;
+    case EDEADLK:
+        filch_panic("a thread-local was used by its own initialisation");
+    case ESHUTDOWN:
+        filch_panic("a thread-local was used during or after its destruction");
+    default:
+        filch_panic("no memory for the destructor of a thread-local");
+    }
 }
 
 void filch__locals_drop(void)

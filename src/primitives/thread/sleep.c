@@ -23,5 +23,9 @@ void filch_sleep_ns(int64_t duration_ns)
 
 void filch_yield(void)
 {
-    filch__os->yield();
+    void (*yield)(void) = filch__waiter_kind.ops->yield;
+    if (yield != NULL)
+        yield();
+    else
+        filch__os->yield();
 }

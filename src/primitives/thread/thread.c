@@ -55,7 +55,8 @@ void filch__thread_leave_body(struct filch_thread *thread)
     thread->has_left_body = true;
     if (thread->arg_drop != NULL)
         filch__thread_drop(thread->arg_drop, thread->arg);
-    if (FILCH_EXCHANGE(&thread->outcome, THREAD_FINISHED, TH_outcome, acq_rel) == THREAD_GIVEN_UP) {
+    uint32_t before = FILCH_FETCH_OR(&thread->outcome, THREAD_FINISHED, TH_outcome, acq_rel);
+    if ((before & THREAD_GIVEN_UP) != 0) {
         give_up_panic(thread);
         drop_result(thread);
     }
@@ -66,8 +67,7 @@ void filch__thread_leave_body(struct filch_thread *thread)
 static void *thread_main(void *argument)
 {
     struct filch_thread *thread = argument;
-    struct overflow_room room;
-    filch__overflow_watch(&room);
+    filch__overflow_watch(thread->overflow_room, __builtin_frame_address(0));
     bool is_watched = filch__thread_enter(thread) == 0;
     if (thread->name[0] != '\0') {
         char os_name[OS_NAME_BYTES] = {0};
@@ -86,6 +86,19 @@ static void *thread_main(void *argument)
 
 /* --- start --- */
 
+/* What the system takes: at least its own minimum, and whole pages. */
+static int round_stack_size(size_t *size_bytes)
+{
+    size_t page = filch__page_size_bytes();
+    size_t size = *size_bytes;
+    if (size < (size_t)PTHREAD_STACK_MIN)
+        size = (size_t)PTHREAD_STACK_MIN;
+    if (__builtin_add_overflow(size, page - 1, &size))
+        return EINVAL;
+    *size_bytes = size / page * page;
+    return 0;
+}
+
 /* The size for those who do not say; the environment is asked once. */
 static int default_stack_size(size_t *size_bytes)
 {
@@ -93,6 +106,8 @@ static int default_stack_size(size_t *size_bytes)
     size_t size = FILCH_LOAD_RELAXED(&known); /* a number, and the same for all */
     if (size == 0) {
         int error = filch__env_size("FILCH_STACK_SIZE", STACK_DEFAULT_BYTES, &size);
+        if (error == 0)
+            error = round_stack_size(&size);
         if (error != 0)
             return error;
         FILCH_STORE_RELAXED(&known, size); /* see above */
@@ -103,20 +118,10 @@ static int default_stack_size(size_t *size_bytes)
 
 static int stack_size_of(const struct filch_thread_attr *attr, size_t *size_bytes)
 {
-    size_t size = attr->stack_size_bytes;
-    if (size == 0) {
-        int error = default_stack_size(&size);
-        if (error != 0)
-            return error;
-    }
-    size_t page = filch__page_size_bytes();
-    size_t least = (size_t)PTHREAD_STACK_MIN;
-    if (size < least)
-        size = least;
-    if (__builtin_add_overflow(size, page - 1 + sizeof(struct overflow_room), &size))
-        return EINVAL;
-    *size_bytes = size / page * page;
-    return 0;
+    if (attr->stack_size_bytes == 0)
+        return default_stack_size(size_bytes);
+    *size_bytes = attr->stack_size_bytes;
+    return round_stack_size(size_bytes);
 }
 
 static int attributes_init(pthread_attr_t *attributes, const struct filch_thread_attr *attr,
@@ -142,7 +147,8 @@ static int attributes_init(pthread_attr_t *attributes, const struct filch_thread
 static struct filch_thread *thread_new(const struct filch_thread_attr *attr)
 {
     size_t name_bytes = attr->name == NULL ? 1 : strlen(attr->name) + 1;
-    struct filch_thread *made = filch__os->alloc(sizeof *made + name_bytes, _Alignof(max_align_t));
+    struct filch_thread *made =
+        filch__os->alloc(sizeof *made + name_bytes + OVERFLOW_ROOM_BYTES, _Alignof(max_align_t));
     if (made == NULL)
         return NULL;
     *made = (struct filch_thread){
@@ -150,6 +156,7 @@ static struct filch_thread *thread_new(const struct filch_thread_attr *attr)
         .process = filch__thread_process(),
         .arg_drop = attr->arg_drop,
         .result_drop = attr->result_drop,
+        .overflow_room = made->name + name_bytes,
     };
     memcpy(made->name, attr->name == NULL ? "" : attr->name, name_bytes);
     return made;
@@ -179,7 +186,7 @@ static int start(struct filch_thread **thread, const struct filch_thread_attr *a
     made->scope = start->scope;
     made->is_internal = start->is_internal;
     made->references = is_detached ? 1 : 2;
-    made->outcome = is_detached ? THREAD_GIVEN_UP : THREAD_RUNS;
+    made->outcome = is_detached ? THREAD_GIVEN_UP : 0;
     /* Detached, it may be gone at once: its number is written elsewhere. */
     pthread_t unused;
     error = filch__os->thread_create(is_detached ? &unused : &made->os_thread, &attributes,
@@ -271,7 +278,8 @@ int filch_thread_join_until(struct filch_thread *handle, int64_t deadline, void 
         *result = returned;
         thread->result = NULL;
     }
-    drop_result(thread); /* what nobody wants */
+    drop_result(thread);           /* what nobody wants */
+    filch__thread_release(thread); /* the thread's own, see THREAD_ENDED */
     filch__thread_release(thread);
     return error;
 }
@@ -279,6 +287,20 @@ int filch_thread_join_until(struct filch_thread *handle, int64_t deadline, void 
 int filch_thread_join(struct filch_thread *handle, void **result, struct filch_panic **panic)
 {
     return filch_thread_join_until(handle, FILCH_FOREVER, result, panic);
+}
+
+/* Gives the system's thread up. One that has ended has nothing left to do but go, and what the kernel
+ * knows of its memory goes with it: that is waited for. */
+static void leave_alone(struct filch_thread *thread, bool has_ended)
+{
+    void *unused;
+    if (has_ended && filch__os->thread_join(thread->os_thread, &unused) == 0) {
+        filch__thread_release(thread); /* its own, see THREAD_ENDED */
+        return;
+    }
+    /* If it has ended, it is the caller, in somebody's destructor: its block stays. */
+    int error = pthread_detach(thread->os_thread);
+    FILCH_CHECK(error == 0, "a thread could not be detached");
 }
 
 int filch_thread_detach(struct filch_thread *handle)
@@ -289,12 +311,10 @@ int filch_thread_detach(struct filch_thread *handle)
         return error == EDEADLK ? EINVAL : error;
     FILCH_CHECK(filch__handle_claim(handle) == thread, detached_twice);
     filch__handle_remove(thread);
-    error = pthread_detach(thread->os_thread);
-    FILCH_CHECK(error == 0, "a thread could not be detached");
-    uint32_t seen = THREAD_RUNS;
-    if (!FILCH_CAS(&thread->outcome, &seen, THREAD_GIVEN_UP, TH_outcome, release) &&
-        FILCH_LOAD(&thread->outcome, TH_outcome_look, acquire) == THREAD_FINISHED)
+    uint32_t before = FILCH_FETCH_OR(&thread->outcome, THREAD_GIVEN_UP, TH_outcome, acq_rel);
+    if ((before & THREAD_FINISHED) != 0)
         drop_result(thread);
+    leave_alone(thread, (before & THREAD_ENDED) != 0);
     filch__thread_release(thread);
     return 0;
 }

@@ -22,11 +22,14 @@
 
 struct parked;
 
-/* What becomes of the result. */
+/* How far a thread has come, and whether anybody will ask; bits that are set and stay. */
 enum thread_outcome {
-    THREAD_RUNS,
-    THREAD_GIVEN_UP, /* it runs, and nobody will ask: the thread itself drops the result */
-    THREAD_FINISHED, /* the body has ended; the result is for whoever has the handle, if anybody */
+    THREAD_FINISHED = 1, /* the body has ended */
+    THREAD_GIVEN_UP =
+        2, /* there is no handle: whoever of the two bits is second drops the result */
+    THREAD_ENDED =
+        4, /* the last destructor has run; without GIVEN_UP, the thread's reference is the
+                            handle's from now on: to be released when the system's thread has gone */
 };
 
 struct filch_thread {
@@ -46,6 +49,7 @@ struct filch_thread {
     struct filch_thread_scope *scope; /* const; NULL: none */
     bool is_internal;                 /* const: a worker of a pool; its handle is never leaked */
     pthread_t os_thread;              /* the handle's side */
+    char *overflow_room;              /* const: behind the name; its stack for signals */
     struct filch_thread *next;        /* in the table of handles, under its lock */
     bool is_claimed;                  /* likewise: its handle is being joined or detached */
     void *result;                     /* written before the outcome */

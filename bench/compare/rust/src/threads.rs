@@ -82,7 +82,11 @@ pub extern "C" fn std_arc(data: *mut ThreadsData) {
     let work = unsafe { &mut *data };
     let value = Arc::new(0);
     clone_and_drop(work.count, &value);
-    work.done = if Arc::strong_count(&value) == 1 { work.count } else { 0 };
+    work.done = if Arc::strong_count(&value) == 1 {
+        work.count
+    } else {
+        0
+    };
 }
 
 #[no_mangle]
@@ -94,5 +98,9 @@ pub extern "C" fn std_arc_2(data: *mut ThreadsData) {
         s.spawn(|| clone_and_drop(count, &value));
         clone_and_drop(count, &value);
     });
-    work.done = if Arc::strong_count(&value) == 1 { 2 * count } else { 0 };
+    work.done = if Arc::strong_count(&value) == 1 {
+        2 * count
+    } else {
+        0
+    };
 }

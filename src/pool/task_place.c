@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "task_place.h"
+
+#include "task.h"
+#include "worker.h"
+
+#include "base/check.h"
+#include "os/os.h"
+#include "park/lock.h"
+
+#include <string.h>
+
+enum {
+    INDEX_BITS = sizeof(uintptr_t) == 8 ? 26 : 16,
+    CHUNK_FIRST = 64, /* places of the first chunk; each next one has twice as many */
+    CHUNKS = INDEX_BITS - 6,
+    /* A worker takes so many at once from the common list, and gives back what is above the limit. */
+    TAKE_AT_ONCE = 16,
+    KEPT_MAX = 64,
+};
+
+#define INDEX_MASK (((uintptr_t)1 << INDEX_BITS) - 1)
+#define USE_ONE ((uintptr_t)1 << (INDEX_BITS + 1)) /* one use more, in a handle */
+
+static struct {
+    struct lock lock;
+    struct filch_task *free;                          /* under lock */
+    size_t made;                                      /* under lock: places below have been used */
+    FILCH_SHARED(struct filch_task *) chunks[CHUNKS]; /* written under lock, once */
+} all;
+
+/* --- places --- */
+
+/* Chunk k has the places from CHUNK_FIRST * (2^k - 1) on. */
+static unsigned chunk_of(size_t index)
+{
+    return (unsigned)(63 - __builtin_clzll((unsigned long long)index + CHUNK_FIRST)) - 6;
+}
+
+static size_t first_of(unsigned chunk)
+{
+    return ((size_t)CHUNK_FIRST << chunk) - CHUNK_FIRST;
+}
+
+/* A place that nobody has had. Returns NULL: no memory. Under lock. */
+static struct filch_task *make(void)
+{
+    unsigned k = chunk_of(all.made);
+    if (k >= CHUNKS)
+        return NULL;
+    struct filch_task *chunk = FILCH_LOAD_RELAXED(&all.chunks[k]); /* under lock */
+    if (chunk == NULL) {
+        chunk = filch__os->alloc(((size_t)CHUNK_FIRST << k) * sizeof *chunk, FILCH_CACHE_LINE);
+        if (chunk == NULL)
+            return NULL;
+        FILCH_STORE_RELAXED(&all.chunks[k], chunk); /* handed over with each handle */
+    }
+    struct filch_task *task = &chunk[all.made - first_of(k)];
+    memset(task, 0, sizeof *task);
+    task->place.number = (uintptr_t)all.made << 1 | 1;
+    all.made++;
+    return task;
+}
+
+/* The free place that was used last, or one that nobody has had. Returns NULL: no memory. Under lock. */
+static struct filch_task *take(void)
+{
+    struct filch_task *task = all.free;
+    if (task == NULL)
+        return make();
+    all.free = task->place.next;
+    return task;
+}
+
+static FILCH_COLD struct filch_task *refill(struct task_places *places)
+{
+    filch__lock(&all.lock);
+    struct filch_task *task = take();
+    while (task != NULL && places->count < TAKE_AT_ONCE && all.free != NULL) {
+        struct filch_task *more = take();
+        more->place.next = places->first;
+        places->first = more;
+        places->count++;
+    }
+    filch__unlock(&all.lock);
+    return task;
+}
+
+struct filch_task *filch__task_place_take(void)
+{
+    struct worker *w = filch__worker;
+    if (w == NULL) {
+        filch__lock(&all.lock);
+        struct filch_task *task = take();
+        filch__unlock(&all.lock);
+        return task;
+    }
+    struct filch_task *task = w->task_places.first;
+    if (FILCH_UNLIKELY(task == NULL))
+        return refill(&w->task_places);
+    w->task_places.first = task->place.next;
+    w->task_places.count--;
+    return task;
+}
+
+/* Gives all but the `keep` places that were used last to everybody. */
+static FILCH_COLD void spill(struct task_places *places, size_t keep)
+{
+    struct filch_task **end = &places->first;
+    for (size_t i = 0; i < keep; i++)
+        end = &(*end)->place.next;
+    struct filch_task *list = *end;
+    *end = NULL;
+    places->count = keep;
+    if (list == NULL)
+        return;
+    struct filch_task *last = list;
+    while (last->place.next != NULL)
+        last = last->place.next;
+    filch__lock(&all.lock);
+    last->place.next = all.free;
+    all.free = list;
+    filch__unlock(&all.lock);
+}
+
+void filch__task_place_give(struct filch_task *task)
+{
+    FILCH_DCHECK(FILCH_LOAD_RELAXED(&task->place.valid) == 0); /* nobody has it any more */
+    struct worker *w = filch__worker;
+    if (task->place.number > UINTPTR_MAX - USE_ONE)
+        return; /* no number is left */
+    if (w == NULL) {
+        filch__lock(&all.lock);
+        task->place.next = all.free;
+        all.free = task;
+        filch__unlock(&all.lock);
+        return;
+    }
+    task->place.next = w->task_places.first;
+    w->task_places.first = task;
+    if (FILCH_UNLIKELY(++w->task_places.count > KEPT_MAX))
+        spill(&w->task_places, KEPT_MAX / 2);
+}
+
+void filch__task_places_drain(struct task_places *places)
+{
+    spill(places, 0);
+}
+
+void filch__task_places_free(void)
+{
+    for (unsigned k = 0; k < CHUNKS; k++) {
+        filch__os->free(all.chunks[k]);
+        all.chunks[k] = NULL;
+    }
+    all.free = NULL;
+    all.made = 0;
+}
+
+void filch__task_places_after_fork(void)
+{
+    /* Whoever held the lock is not here, and the list is as it happened to be. */
+    if (FILCH_LOAD_RELAXED(&all.lock.word) != 0) /* one thread */
+        all.free = NULL;
+    all.lock = (struct lock){0};
+}
+
+/* --- handles --- */
+
+struct filch_task *filch__task_handle_begin(struct filch_task *task)
+{
+    task->place.number += USE_ONE;
+    FILCH_STORE_RELAXED(&task->place.valid, task->place.number); /* handed over with the handle */
+    return (struct filch_task *)task->place.number;
+}
+
+struct filch_task *filch__task_handle_find(const struct filch_task *handle)
+{
+    size_t index = (uintptr_t)handle >> 1 & INDEX_MASK;
+    unsigned k = chunk_of(index);
+    struct filch_task *chunk =
+        k < CHUNKS ? FILCH_LOAD_RELAXED(&all.chunks[k]) : NULL; /* as the handle */
+    if (chunk == NULL)
+        return NULL;
+    struct filch_task *task = &chunk[index - first_of(k)];
+    /* Relaxed: what is read of the task has come with its handle. */
+    return FILCH_LOAD_RELAXED(&task->place.valid) == (uintptr_t)handle ? task
+                                                                       : NULL; /* see above */
+}
+
+bool filch__task_handle_end(struct filch_task *task, const struct filch_task *handle)
+{
+    uintptr_t valid = (uintptr_t)handle;
+    return FILCH_CAS(&task->place.valid, &valid, 0, TK_handle_end, relaxed);
+}

@@ -1,0 +1,426 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Sending and receiving, in whatever flavour. */
+#include "chan/channel.h"
+
+/* --- sending --- */
+
+/* A message that is being sent is its sender's to drop: it sees that the receivers have gone when it has
+ * stamped the slot, unless it was alone then, which we end. */
+void filch__channel_drain(struct channel *c)
+{
+    if (c->drop == NULL)
+        return;
+    if (c->flavour == BOUNDED) {
+        filch__alone_end_other(&c->ring.tail.alone);
+        while (filch__ring_drop(&c->ring, c->drop) == 0 || filch__ring_has_message(&c->ring)) {
+        }
+    } else if (c->flavour == UNBOUNDED) {
+        filch__alone_end_other(&c->list.tail.alone);
+        while (filch__list_drop(&c->list, c->drop) == 0 || filch__list_has_message(&c->list)) {
+        }
+    }
+}
+
+/* Somebody waits to receive, or nobody will receive any more. */
+static FILCH_COLD int sent_slow(struct channel *c, uint32_t word)
+{
+    if ((word & WAITS_GONE) != 0)
+        filch__channel_drain(c);
+    else
+        filch__waits_wake(&c->waits, RECEIVERS);
+    return 0;
+}
+
+/* Looks for those that wait for what has been sent. Returns 0, as what it calls does: a last call costs
+ * the frequent way nothing. */
+static FILCH_ALWAYS_INLINE int tell_receivers(struct channel *c)
+{
+    uint32_t word = filch__waits_word(&c->waits, RECEIVERS);
+    return FILCH_LIKELY(word == 0) ? 0 : sent_slow(c, word);
+}
+
+static size_t ring_send(struct ring *r, const void *values, size_t max)
+{
+    bool is_alone = filch__alone_enter(&r->tail.alone);
+    size_t count = filch__ring_send(r, &r->layout, is_alone, values, max);
+    if (is_alone)
+        filch__alone_leave(&r->tail.alone);
+    return count;
+}
+
+/* Returns 0: ENOMEM. */
+static size_t list_send(struct list *l, const void *values, size_t max)
+{
+    while (true) {
+        uint64_t position;
+        bool is_alone = filch__alone_enter(&l->tail.alone);
+        size_t count = filch__list_send(l, &l->layout, is_alone, values, max, &position);
+        if (is_alone)
+            filch__alone_leave(&l->tail.alone);
+        if (count != 0 || filch__list_grow(l, position) != 0)
+            return count;
+    }
+}
+
+/* Sends up to `max` messages. Returns how many were sent in *count, and 0; or none: EAGAIN; EPIPE;
+ * ENOMEM. */
+static FILCH_ALWAYS_INLINE int try_send(struct channel *c, const void *values, size_t max,
+                                        size_t *count)
+{
+    if (filch__waits_has_gone(&c->waits, RECEIVERS))
+        return EPIPE;
+    if (c->flavour > UNBOUNDED) {
+        *count = 1;
+        return filch__handoff_try(c, SENDERS, (void *)(uintptr_t)values); /* only reads it */
+    }
+    *count =
+        c->flavour == BOUNDED ? ring_send(&c->ring, values, max) : list_send(&c->list, values, max);
+    if (*count == 0)
+        return c->flavour == BOUNDED ? EAGAIN : ENOMEM;
+    return tell_receivers(c);
+}
+
+/* Sends one message of a word, if nothing at all is in the way. Returns how many. */
+static FILCH_ALWAYS_INLINE size_t send_word(struct channel *c, const void *value)
+{
+    const struct layout *layout = &filch__layout_word;
+    uint64_t position;
+    size_t count = 0;
+    if (FILCH_UNLIKELY(c->size_bytes != layout->size_bytes))
+        return 0;
+    if (FILCH_UNLIKELY(filch__waits_has_gone(&c->waits, RECEIVERS)))
+        return 0;
+    if (c->flavour == BOUNDED) {
+        enum alone_how how = filch__alone_try_enter(&c->ring.tail.alone);
+        if (how == ALONE_AMONG) {
+            count = filch__ring_send(&c->ring, layout, false, value, 1);
+        } else if (how == ALONE_INSIDE) {
+            count = filch__ring_send(&c->ring, layout, true, value, 1);
+            filch__alone_leave(&c->ring.tail.alone);
+        }
+    } else if (c->flavour == UNBOUNDED) {
+        enum alone_how how = filch__alone_try_enter(&c->list.tail.alone);
+        if (how == ALONE_AMONG) {
+            count = filch__list_send(&c->list, layout, false, value, 1, &position);
+        } else if (how == ALONE_INSIDE) {
+            count = filch__list_send(&c->list, layout, true, value, 1, &position);
+            filch__alone_leave(&c->list.tail.alone);
+        }
+    }
+    return count;
+}
+
+/* --- receiving --- */
+
+static FILCH_COLD int received_slow(struct channel *c)
+{
+    filch__waits_wake(&c->waits, SENDERS);
+    return 0;
+}
+
+/* Looks for those that wait for room. Returns 0, as above. */
+static FILCH_ALWAYS_INLINE int tell_senders(struct channel *c)
+{
+    return FILCH_LIKELY(filch__waits_word(&c->waits, SENDERS) < WAITS_ONE) ? 0 : received_slow(c);
+}
+
+static size_t ring_recv(struct ring *r, void *values, size_t max)
+{
+    bool is_alone = filch__alone_enter(&r->head.alone);
+    size_t count = filch__ring_recv(r, &r->layout, is_alone, values, max);
+    if (is_alone)
+        filch__alone_leave(&r->head.alone);
+    return count;
+}
+
+static size_t list_recv(struct list *l, void *values, size_t max)
+{
+    while (true) {
+        uint64_t position;
+        bool is_alone = filch__alone_enter(&l->head.alone);
+        size_t count = filch__list_recv(l, &l->layout, is_alone, values, max, &position);
+        if (is_alone)
+            filch__alone_leave(&l->head.alone);
+        if (count != 0 || !filch__list_is_used_up(l, position) || !filch__list_advance(l, position))
+            return count;
+    }
+}
+
+/* Receives up to `max` messages. Returns how many in *count, and 0; or none: EAGAIN. */
+static FILCH_ALWAYS_INLINE int recv_messages(struct channel *c, void *values, size_t max,
+                                             size_t *count)
+{
+    *count = 1;
+    if (c->flavour == HANDOFF)
+        return filch__handoff_try(c, RECEIVERS, values);
+    if (c->flavour == TIMED)
+        return filch__timed_recv(&c->timed, values);
+    *count =
+        c->flavour == BOUNDED ? ring_recv(&c->ring, values, max) : list_recv(&c->list, values, max);
+    if (*count == 0)
+        return EAGAIN;
+    return tell_senders(c);
+}
+
+/* Likewise; EPIPE: what was sent before the senders went is there by now. */
+static FILCH_ALWAYS_INLINE int try_recv(struct channel *c, void *values, size_t max, size_t *count)
+{
+    int error = recv_messages(c, values, max, count);
+    if (error == 0 || !filch__waits_has_gone(&c->waits, SENDERS))
+        return error;
+    error = recv_messages(c, values, max, count);
+    return error == EAGAIN ? EPIPE : error;
+}
+
+/* Receives one message of a word, if nothing at all is in the way. Returns how many. */
+static FILCH_ALWAYS_INLINE size_t recv_word(struct channel *c, void *value)
+{
+    const struct layout *layout = &filch__layout_word;
+    uint64_t position;
+    size_t count = 0;
+    if (FILCH_UNLIKELY(c->size_bytes != layout->size_bytes))
+        return 0;
+    if (c->flavour == BOUNDED) {
+        enum alone_how how = filch__alone_try_enter(&c->ring.head.alone);
+        if (how == ALONE_AMONG) {
+            count = filch__ring_recv(&c->ring, layout, false, value, 1);
+        } else if (how == ALONE_INSIDE) {
+            count = filch__ring_recv(&c->ring, layout, true, value, 1);
+            filch__alone_leave(&c->ring.head.alone);
+        }
+    } else if (c->flavour == UNBOUNDED) {
+        enum alone_how how = filch__alone_try_enter(&c->list.head.alone);
+        if (how == ALONE_AMONG) {
+            count = filch__list_recv(&c->list, layout, false, value, 1, &position);
+        } else if (how == ALONE_INSIDE) {
+            count = filch__list_recv(&c->list, layout, true, value, 1, &position);
+            filch__alone_leave(&c->list.head.alone);
+        }
+    }
+    return count;
+}
+
+/* --- either, as a choice sees it --- */
+
+static __attribute__((noinline)) int try_send_one(struct channel *c, const void *value)
+{
+    size_t count;
+    if (send_word(c, value) != 0)
+        return tell_receivers(c);
+    return try_send(c, value, 1, &count);
+}
+
+static __attribute__((noinline)) int try_recv_one(struct channel *c, void *value)
+{
+    size_t count;
+    if (recv_word(c, value) != 0)
+        return tell_senders(c);
+    return try_recv(c, value, 1, &count);
+}
+
+int filch__op_try(const struct op *op)
+{
+    return op->side == SENDERS ? try_send_one(op->channel, op->value)
+                               : try_recv_one(op->channel, op->value);
+}
+
+static enum side other_side(const struct op *op)
+{
+    return (enum side)(1 - op->side);
+}
+
+static bool other_has_gone(const struct op *op)
+{
+    return (filch__waits_word(&op->channel->waits, other_side(op)) & WAITS_GONE) != 0;
+}
+
+bool filch__op_is_ready(const struct op *op)
+{
+    struct channel *c = op->channel;
+    bool is_ready;
+    if (c->flavour == BOUNDED)
+        is_ready = op->side == SENDERS ? filch__ring_has_room(&c->ring)
+                                       : filch__ring_has_message(&c->ring);
+    else if (c->flavour == UNBOUNDED)
+        is_ready = op->side == SENDERS || filch__list_has_message(&c->list);
+    else if (c->flavour == HANDOFF)
+        is_ready = filch__waits_word(&c->waits, other_side(op)) >= WAITS_ONE &&
+                   filch__waits_can_meet(&c->waits, other_side(op));
+    else
+        return filch__timed_has_come(&c->timed);
+    return is_ready || other_has_gone(op);
+}
+
+bool filch__op_show(const struct op *op, struct entry *entry)
+{
+    struct channel *c = op->channel;
+    if (c->flavour == TIMED)
+        return filch__op_is_ready(op);
+    bool meets = c->flavour == HANDOFF;
+    bool can_meet = filch__waits_show(&c->waits, op->side, entry, meets);
+    if (meets)
+        return can_meet || other_has_gone(op);
+    /* One that is alone at the other end looks for nobody but its own thread's. */
+    if (c->flavour == BOUNDED)
+        filch__alone_end_other(op->side == SENDERS ? &c->ring.head.alone : &c->ring.tail.alone);
+    else if (op->side == RECEIVERS)
+        filch__alone_end_other(&c->list.tail.alone);
+    return filch__op_is_ready(op);
+}
+
+void filch__op_pass_on(const struct op *op)
+{
+    struct channel *c = op->channel;
+    bool may_have_left =
+        c->flavour == BOUNDED || (c->flavour == UNBOUNDED && op->side == RECEIVERS);
+    if (may_have_left && filch__waits_word(&c->waits, op->side) >= WAITS_ONE &&
+        filch__op_is_ready(op))
+        filch__waits_wake(&c->waits, op->side);
+}
+
+/* --- sending and receiving --- */
+
+static bool is_valid(const struct channel *c, const void *value)
+{
+    return c != NULL && (value != NULL || c->size_bytes == 0);
+}
+
+/* The same as the calls that are named, all of it: those begin with what is most frequent. */
+
+static __attribute__((noinline)) int try_send_any(struct channel *c, const void *value)
+{
+    return is_valid(c, value) ? try_send_one(c, value) : EINVAL;
+}
+
+static __attribute__((noinline)) int try_recv_any(struct channel *c, void *value)
+{
+    return is_valid(c, value) ? try_recv_one(c, value) : EINVAL;
+}
+
+static __attribute__((noinline)) int send_until(struct channel *c, const void *value,
+                                                int64_t deadline)
+{
+    if (!is_valid(c, value))
+        return EINVAL;
+    void *unchanged = (void *)(uintptr_t)value; /* it is only read */
+    if (c->flavour == HANDOFF)
+        return filch__handoff(c, SENDERS, unchanged, deadline);
+    int error = filch__op_may_be_ready(c, SENDERS) ? try_send_one(c, value) : EAGAIN;
+    return error != EAGAIN ? error : filch__op_wait(c, SENDERS, unchanged, deadline);
+}
+
+static __attribute__((noinline)) int recv_until(struct channel *c, void *value, int64_t deadline)
+{
+    if (!is_valid(c, value))
+        return EINVAL;
+    if (c->flavour == HANDOFF)
+        return filch__handoff(c, RECEIVERS, value, deadline);
+    int error = filch__op_may_be_ready(c, RECEIVERS) ? try_recv_one(c, value) : EAGAIN;
+    return error == EAGAIN ? filch__op_wait(c, RECEIVERS, value, deadline) : error;
+}
+
+/* Whether send_word has sent it. */
+static FILCH_ALWAYS_INLINE bool is_sent(struct channel *c, const void *value)
+{
+    return FILCH_LIKELY(c != NULL) && FILCH_LIKELY(value != NULL) &&
+           FILCH_LIKELY(send_word(c, value) != 0);
+}
+
+static FILCH_ALWAYS_INLINE bool is_received(struct channel *c, void *value)
+{
+    return FILCH_LIKELY(c != NULL) && FILCH_LIKELY(value != NULL) &&
+           FILCH_LIKELY(recv_word(c, value) != 0);
+}
+
+int filch_send(struct filch_sender *tx, const void *value)
+{
+    struct channel *c = filch__sender_channel(tx);
+    if (!is_sent(c, value))
+        return send_until(c, value, FILCH_FOREVER);
+    return tell_receivers(c);
+}
+
+int filch_send_until(struct filch_sender *tx, const void *value, int64_t deadline)
+{
+    struct channel *c = filch__sender_channel(tx);
+    if (!is_sent(c, value))
+        return send_until(c, value, deadline);
+    return tell_receivers(c);
+}
+
+int filch_try_send(struct filch_sender *tx, const void *value)
+{
+    struct channel *c = filch__sender_channel(tx);
+    if (!is_sent(c, value))
+        return try_send_any(c, value);
+    return tell_receivers(c);
+}
+
+int filch_recv(struct filch_receiver *rx, void *value)
+{
+    struct channel *c = filch__receiver_channel(rx);
+    if (!is_received(c, value))
+        return recv_until(c, value, FILCH_FOREVER);
+    return tell_senders(c);
+}
+
+int filch_recv_until(struct filch_receiver *rx, void *value, int64_t deadline)
+{
+    struct channel *c = filch__receiver_channel(rx);
+    if (!is_received(c, value))
+        return recv_until(c, value, deadline);
+    return tell_senders(c);
+}
+
+int filch_try_recv(struct filch_receiver *rx, void *value)
+{
+    struct channel *c = filch__receiver_channel(rx);
+    if (!is_received(c, value))
+        return try_recv_any(c, value);
+    return tell_senders(c);
+}
+
+int filch_send_many(struct filch_sender *tx, const void *values, size_t count, int64_t deadline,
+                    size_t *sent)
+{
+    int error = 0;
+    if (tx == NULL || sent == NULL || (values == NULL && count > 0))
+        return EINVAL;
+    struct channel *c = filch__sender_channel(tx);
+    size_t done = 0;
+    while (done < count && error == 0) {
+        const char *next = (const char *)values + done * c->size_bytes;
+        size_t some;
+        error = try_send(c, next, count - done, &some);
+        if (error == EAGAIN) {
+            some = 1;
+            error =
+                filch__op_wait(c, SENDERS, (void *)(uintptr_t)next, deadline); /* only reads it */
+        }
+        if (error == 0)
+            done += some;
+    }
+    *sent = done;
+    return error;
+}
+
+int filch_recv_many(struct filch_receiver *rx, void *values, size_t max, int64_t deadline,
+                    size_t *received)
+{
+    if (rx == NULL || received == NULL || max == 0 || values == NULL)
+        return EINVAL;
+    struct channel *c = filch__receiver_channel(rx);
+    size_t done = 0;
+    int error = try_recv(c, values, max, &done);
+    if (error == EAGAIN) {
+        done = 1;
+        error = filch__op_wait(c, RECEIVERS, values, deadline);
+    }
+    if (error != 0)
+        return error;
+    size_t some;
+    while (done < max && try_recv(c, (char *)values + done * c->size_bytes, max - done, &some) == 0)
+        done += some;
+    *received = done;
+    return 0;
+}
