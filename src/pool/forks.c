@@ -92,14 +92,17 @@ bool filch__forks_expose(struct forks *f, unsigned place)
     /* (a) The owner's take lowers tail, then reads owner.split: (A) we raise owner.split, then read
      * tail. With a barrier on every processor between our two, it cannot be that the owner misses
      * our split and we miss its tail. The swap, not a store: only ever raise what we know. */
+    uint64_t hidden = index_of(f, FILCH_LOAD_RELAXED(&f->owner.tail)) - split; /* a hint */
+    uint64_t wanted = (int64_t)hidden > 1 ? split + (hidden + 1) / 2 : split + 1;
     struct filch__slot *guard = f->base + split;
-    (void)FILCH_CAS(&f->owner.split, &guard, f->base + split + 1, FK_guard_raise, relaxed);
+    (void)FILCH_CAS(&f->owner.split, &guard, f->base + wanted, FK_guard_raise, relaxed);
     bool ordered = filch__os->barrier() == 0;
     struct filch__slot *tail = FILCH_LOAD(&f->owner.tail, FK_tail_expose, acquire);
-    bool guarded = FILCH_LOAD_RELAXED(&f->owner.split) > f->base + split; /* ours or higher */
-    bool there = ordered && guarded && tail > f->base + split;
+    guard = FILCH_LOAD_RELAXED(&f->owner.split); /* ours or higher, while the field is ours */
+    uint64_t end = index_of(f, tail < guard ? tail : guard);
+    bool there = ordered && end > split && tail > f->base + split;
     seen = filch__forks_word(top, split, exposer);
-    uint64_t result = filch__forks_word(top, there ? split + 1 : split, FORKS_EXPOSER_NONE);
+    uint64_t result = filch__forks_word(top, there ? end : split, FORKS_EXPOSER_NONE);
     /* Fails where the owner has taken the field: it has come by, and will do what is right. */
     return FILCH_CAS(&f->shared, &seen, result, FK_expose, acq_rel) && there;
 }

@@ -98,7 +98,7 @@ bool filch__forks_are_hidden(struct forks *f);
  * thread. */
 void filch__forks_ask(struct forks *f);
 
-/* Publishes the oldest private slot although the owner does not come by.
+/* Publishes the older half of the private slots although the owner does not come by.
  *   place  of the caller, 0 to 4093: distinct among all callers
  * Returns true where there is a public slot now. About 10 us, and an interrupt for every processor
  * that runs a thread of this process. Needs filch__os->barrier. Callable from: any thread. */

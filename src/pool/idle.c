@@ -6,6 +6,11 @@
 
 #include "base/check.h"
 
+enum {
+    /* A worker that is woken again sooner is in the middle of a stream of tasks. */
+    STREAM_GAP_NS = 100000,
+};
+
 /* Changes the counters. Returns the word as it is then. */
 static uint64_t count(struct filch_pool *pool, uint64_t change)
 {
@@ -30,10 +35,11 @@ void filch__idle_wake(struct worker *w)
     /* On behalf of the worker, so that nobody else is woken for the same reason meanwhile. */
     uint64_t change = w->is_guest ? IDLE_SEAT : IDLE_SEAT + IDLE_SEARCHING - IDLE_SLEEPING;
     (void)count(w->pool, change);
+    FILCH_STORE_RELAXED(&w->blocks_waker, false); /* handed over by the wake-up */
     filch__unpark(sleeper);
 }
 
-static bool wake_if_asleep(struct worker *w, uint64_t change)
+static bool wake_if_asleep(struct worker *w, bool here, uint64_t change)
 {
     struct waiter *sleeper = take_sleeper(w);
     if (sleeper == NULL)
@@ -41,6 +47,7 @@ static bool wake_if_asleep(struct worker *w, uint64_t change)
     (void)count(w->pool, change);
     if (filch__worker != NULL)
         filch__count(&filch__worker->stats.wakes);
+    FILCH_STORE_RELAXED(&w->blocks_waker, here); /* handed over by the wake-up */
     filch__unpark(sleeper);
     return true;
 }
@@ -50,7 +57,7 @@ static bool wake_of(struct filch_pool *pool, bool here, uint64_t change)
 {
     for (size_t i = 0; i < pool->width; i++) {
         if (filch__topology_is_here(&pool->placements[i]) == here &&
-            wake_if_asleep(pool->places[i], change))
+            wake_if_asleep(pool->places[i], here, change))
             return true;
     }
     return false;
@@ -187,8 +194,11 @@ static void park_worker(struct worker *w, struct waiter *waiter)
     if (w->trim_ns < deadline_ns)
         deadline_ns = w->trim_ns;
     filch__count(&w->stats.sleeps);
+    int64_t begin_ns = filch__os->now_ns();
     if (filch__park(waiter, deadline_ns) == ETIMEDOUT && !withdraw(w))
         (void)filch__park_through(waiter, FILCH_FOREVER); /* the waker has it: its touch is due */
+    w->is_brief = FILCH_LOAD_RELAXED(&w->blocks_waker) /* by the wake-up */ &&
+                  filch__os->now_ns() - begin_ns > STREAM_GAP_NS;
 }
 
 /* Whether a worker that has given up its seat could have one again. Where it could not, the one that

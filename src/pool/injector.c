@@ -8,6 +8,12 @@ void filch__injector_init(struct injector *q)
     memset(q, 0, sizeof *q);
 }
 
+enum {
+    /* Tasks that are copied under lock, at most: four words each, or one. */
+    COPIED_MAX = 32,
+    COPIED_PACKED_MAX = 4 * COPIED_MAX,
+};
+
 static void free_blocks(struct injector_block *block)
 {
     while (block != NULL) {
@@ -20,113 +26,149 @@ static void free_blocks(struct injector_block *block)
 void filch__injector_destroy(struct injector *q)
 {
     free_blocks(q->first);
-    free_blocks(q->spare);
+    filch__os->free(q->spare);
 }
 
+static struct task_item *tasks_of(struct injector_block *block)
+{
+    return (struct task_item *)(void *)(block + 1);
+}
+
+static void **args_of(struct injector_block *block)
+{
+    return (void **)(void *)(block + 1);
+}
+
+/* A block for tasks that come one by one. Under lock. NULL: no memory. */
 static struct injector_block *block_new(struct injector *q)
 {
-    struct injector_block *block = q->spare;
+    struct injector_block *block = NULL;
+    size_t bytes = sizeof *block + INJECTOR_BLOCK_TASKS * sizeof(struct task_item);
+    if (FILCH_LOAD_RELAXED(&q->spare) != NULL) /* a look */
+        block = FILCH_EXCHANGE(&q->spare, NULL, IJ_spare, acquire);
+    if (block == NULL)
+        block = filch__os->alloc(bytes, _Alignof(struct task_item));
     if (block != NULL)
-        q->spare = NULL;
-    else
-        block = filch__os->alloc(sizeof *block, FILCH_CACHE_LINE);
-    if (block != NULL)
-        block->next = NULL;
+        *block = (struct injector_block){.is_packed = false};
     return block;
 }
 
-/* Blocks for what does not fit into the last one. Returns the first of them; NULL: none needed, or
- * none to be had (*error says which). Under lock. */
-static struct injector_block *blocks_for(struct injector *q, size_t count, int *error)
+/* A block with all of a batch. NULL: no memory. */
+static struct injector_block *block_pack(const struct task_item *model, void *const *args,
+                                         size_t count)
 {
-    size_t room = q->first == NULL ? 0 : INJECTOR_BLOCK_TASKS - q->last_used;
-    struct injector_block *first = NULL;
-    struct injector_block **link = &first;
-    *error = 0;
-    for (size_t have = room; have < count; have += INJECTOR_BLOCK_TASKS) {
-        *link = block_new(q);
-        if (*link == NULL) {
-            free_blocks(first);
-            *error = ENOMEM;
-            return NULL;
-        }
-        link = &(*link)->next;
-    }
-    return first;
+    struct injector_block *block = NULL;
+    if (count <= (SIZE_MAX - sizeof *block) / sizeof *args)
+        block = filch__os->alloc(sizeof *block + count * sizeof *args, _Alignof(struct task_item));
+    if (block == NULL)
+        return NULL;
+    *block = (struct injector_block){.put = count, .is_packed = true, .model = *model};
+    memcpy(args_of(block), args, count * sizeof *args);
+    return block;
 }
 
 /* Makes `next` the last block. Under lock. */
 static void append_block(struct injector *q, struct injector_block *next)
 {
-    if (q->first == NULL) {
+    if (q->first == NULL)
         q->first = next;
-        q->first_used = 0;
-    } else {
+    else
         q->last->next = next;
-    }
     q->last = next;
-    q->last_used = 0;
+}
+
+/* Counts what has been put. Sequentially consistent: the putter then looks for sleepers, and a sleeper
+ * that has announced itself looks here. Under lock. */
+static void count_put(struct injector *q, size_t count)
+{
+    (void)FILCH_FETCH_ADD(&q->size, count, IJ_put, seq_cst);
+}
+
+static int put_batch(struct injector *q, const struct task_item *model, void *const *args,
+                     size_t count)
+{
+    struct injector_block *batch = block_pack(model, args, count);
+    if (batch == NULL)
+        return ENOMEM;
+    filch__lock(&q->lock);
+    append_block(q, batch);
+    count_put(q, count);
+    filch__unlock(&q->lock);
+    return 0;
+}
+
+static int put_one(struct injector *q, const struct task_item *model, void *arg)
+{
+    int error = 0;
+    filch__lock(&q->lock);
+    if (q->first == NULL || q->last->is_packed || q->last->put == INJECTOR_BLOCK_TASKS) {
+        struct injector_block *next = block_new(q);
+        if (next != NULL)
+            append_block(q, next);
+        else
+            error = ENOMEM;
+    }
+    if (error == 0) {
+        struct task_item *task = &tasks_of(q->last)[q->last->put++];
+        *task = *model;
+        task->arg = arg;
+        count_put(q, 1);
+    }
+    filch__unlock(&q->lock);
+    return error;
 }
 
 int filch__injector_put(struct injector *q, const struct task_item *model, void *const *args,
                         size_t count)
 {
-    int error;
-    filch__lock(&q->lock);
-    struct injector_block *fresh = blocks_for(q, count, &error);
-    if (error != 0) {
-        filch__unlock(&q->lock);
-        return error;
-    }
-    for (size_t i = 0; i < count; i++) {
-        if (q->first == NULL || q->last_used == INJECTOR_BLOCK_TASKS) {
-            struct injector_block *next = fresh;
-            fresh = next->next;
-            next->next = NULL;
-            append_block(q, next);
-        }
-        struct task_item *task = &q->last->tasks[q->last_used++];
-        *task = *model;
-        task->arg = args[i];
-    }
-    /* Sequentially consistent: the putter then looks for sleepers, and a sleeper that has announced
-     * itself looks here. */
-    (void)FILCH_FETCH_ADD(&q->size, count, IJ_put, seq_cst);
-    filch__unlock(&q->lock);
-    return 0;
+    return count == 1 ? put_one(q, model, args[0]) : put_batch(q, model, args, count);
 }
 
-/* The first block is drained: keeps it as the spare one, or frees it. Under lock. */
-static void drop_first(struct injector *q)
+/* Copies the oldest `count` tasks of the block that have not been taken. */
+static void copy_tasks(struct injector_block *block, struct task_item *tasks, size_t count)
 {
-    struct injector_block *drained = q->first;
-    q->first = drained->next;
-    q->first_used = 0;
-    if (q->first == NULL)
-        q->last = NULL;
-    drained->next = NULL;
-    if (q->spare == NULL)
-        q->spare = drained;
-    else
-        filch__os->free(drained);
+    for (size_t i = 0; i < count; i++, block->taken++) {
+        if (block->is_packed) {
+            tasks[i] = block->model;
+            tasks[i].arg = args_of(block)[block->taken];
+        } else {
+            tasks[i] = tasks_of(block)[block->taken];
+        }
+    }
 }
 
+/* The block is drained, and out of the queue. */
+static void block_drop(struct injector *q, struct injector_block *block)
+{
+    if (!block->is_packed)
+        block = FILCH_EXCHANGE(&q->spare, block, IJ_spare, acq_rel);
+    filch__os->free(block);
+}
+
+/* Blocks are taken out of the queue whole where that is not too much, and copied when the lock has been
+ * given back: what another thread has just written comes slowly, and whoever puts must not wait for it. */
 size_t filch__injector_take(struct injector *q, struct task_item *tasks, size_t max)
 {
     size_t taken = 0;
-    if (!filch__injector_has_any(q))
+    if (!filch__injector_has_any(q) || max == 0)
         return 0;
     filch__lock(&q->lock);
-    while (taken < max && q->first != NULL) {
-        size_t used = q->first == q->last ? q->last_used : (size_t)INJECTOR_BLOCK_TASKS;
-        if (q->first_used < used)
-            tasks[taken++] = q->first->tasks[q->first_used++];
-        if (q->first_used == used && (q->first != q->last || used == INJECTOR_BLOCK_TASKS))
-            drop_first(q);
-        else if (q->first_used == used)
-            break;
+    struct injector_block *block = q->first;
+    size_t left = block == NULL ? 0 : block->put - block->taken;
+    bool takes_whole = left > 0 && left <= max;
+    if (takes_whole) {
+        taken = left;
+        q->first = block->next;
+    } else if (left > 0) {
+        size_t most = block->is_packed ? COPIED_PACKED_MAX : COPIED_MAX;
+        taken = max < most ? max : most;
+        copy_tasks(block, tasks, taken);
     }
     (void)FILCH_FETCH_SUB(&q->size, taken, IJ_put, seq_cst);
     filch__unlock(&q->lock);
+    if (takes_whole) {
+        copy_tasks(block, tasks, taken);
+        block_drop(q, block);
+    }
     return taken;
 }

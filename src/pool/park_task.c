@@ -317,7 +317,9 @@ static void task_yield(void)
     filch__tally_flush(&w->credits); /* it may run for long */
     (void)export_forks(w);           /* ENOMEM: they wait here, with the strand */
     append_ready(w, w->strand);
+    w->suspended++;
     filch__strand_switch(w, next);
+    w->suspended--;
 }
 
 static const char *task_name(void)

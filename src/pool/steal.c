@@ -10,13 +10,19 @@ enum {
     EXPOSE_NS = 5000,
     /* Rounds between two looks at the clock. */
     ROUNDS_PER_LOOK = 8,
-    /* Tasks that are taken from the injector at once. */
-    INJECTOR_BATCH = 32,
     /* Tasks that are stolen at once at most: the first costs two cache misses, the next ones none. */
     STEAL_BATCH = 16,
+    /* Tasks that have been done within this, the theft included, were not worth it: it has cost their
+     * owner as much. The thief leaves deques alone for REST_NS, less than a search lasts. */
+    WORTH_NS = 60,
+    REST_NS = 15000,
+    /* All that came from outside has been taken, and done within this: whoever puts it is at it now.
+     * To look again at once would only take the queue from under its hands. */
+    STREAM_NS = 2000,
+    STREAM_REST_NS = 4000,
 };
 
-bool filch__search_injector(struct worker *w, struct task_item *item)
+bool filch__search_injector(struct worker *w, size_t most, struct task_item *item)
 {
     struct task_item tasks[INJECTOR_BATCH];
     struct injector *injector = &w->pool->injector;
@@ -25,12 +31,16 @@ bool filch__search_injector(struct worker *w, struct task_item *item)
     /* A fair share, so that the other workers find some too. */
     size_t size = FILCH_LOAD_RELAXED(&injector->size); /* a hint */
     size_t share = size / w->pool->width + 1;
-    if (filch__deque_reserve(&w->deque, INJECTOR_BATCH) != 0)
-        share = 1; /* the others could only be run here, on top of the first */
-    size_t count =
-        filch__injector_take(injector, tasks, share < INJECTOR_BATCH ? share : INJECTOR_BATCH);
+    if (share < most)
+        most = share;
+    if (filch__deque_reserve(&w->deque, most) != 0)
+        most = 1; /* the others could only be run here, on top of the first */
+    size_t count = filch__injector_take(injector, tasks, most);
     if (count == 0)
         return false;
+    w->loot.tasks += (uint32_t)count;
+    w->loot.is_all = FILCH_LOAD_RELAXED(&injector->size) == 0; /* a hint */
+    w->outside_until = w->tick + count;
     *item = tasks[0];
     /* Newest first, so that the owner pops the oldest first. */
     for (size_t i = count - 1; i > 0; i--) {
@@ -43,8 +53,10 @@ bool filch__search_injector(struct worker *w, struct task_item *item)
 /* Steals from one place. The first task is the result; further ones go to the own deque. */
 static bool steal_tasks(struct worker *w, struct worker *victim, struct found *found)
 {
-    if (w->is_guest || filch__deque_steal(&victim->deque, &found->item) != DEQUE_STOLEN)
+    if (w->is_guest || w->loot.rests ||
+        filch__deque_steal(&victim->deque, &found->item) != DEQUE_STOLEN)
         return false; /* a task says nothing of its region */
+    w->loot.tasks++;
     size_t more = filch__deque_size(&victim->deque) / 2;
     if (more > STEAL_BATCH)
         more = STEAL_BATCH;
@@ -53,6 +65,7 @@ static bool steal_tasks(struct worker *w, struct worker *victim, struct found *f
     struct task_item item;
     while (more > 0 && filch__deque_steal(&victim->deque, &item) == DEQUE_STOLEN) {
         (void)filch__deque_push(&w->deque, &item); /* cannot fail: reserved */
+        w->loot.tasks++;
         more--;
     }
     found->slot = NULL;
@@ -108,7 +121,7 @@ static bool steal_from(struct worker *w, struct worker *victim, struct found *fo
 bool filch__search_once(struct worker *w, struct found *found, struct worker **hidden)
 {
     struct filch_pool *pool = w->pool;
-    if (filch__search_injector(w, &found->item)) {
+    if (!w->loot.rests_outside && filch__search_injector(w, INJECTOR_BATCH, &found->item)) {
         found->slot = NULL;
         return true;
     }
@@ -142,10 +155,34 @@ static bool may_be_exposed(struct worker *victim)
            !filch__forks_are_changing(filch__worker_forks(victim));
 }
 
+/* Looks back at what was taken since the last search began, now that it is done. */
+static void judge_loot(struct worker *w, int64_t now_ns)
+{
+    struct loot *loot = &w->loot;
+    int64_t took_ns = now_ns - loot->begin_ns;
+    if (loot->tasks > 0 && took_ns < (int64_t)loot->tasks * WORTH_NS)
+        loot->rest_until_ns = now_ns + REST_NS;
+    if (loot->is_all && took_ns < STREAM_NS)
+        loot->rest_outside_until_ns = now_ns + STREAM_REST_NS;
+    loot->tasks = 0;
+    loot->is_all = false;
+}
+
+/* Takes note of the time, before work is taken. */
+static void loot_begin(struct worker *w, int64_t now_ns)
+{
+    struct loot *loot = &w->loot;
+    loot->begin_ns = now_ns;
+    loot->rests = now_ns < loot->rest_until_ns;
+    loot->rests_outside = now_ns < loot->rest_outside_until_ns;
+}
+
 bool filch__search(struct worker *w, struct found *found)
 {
-    int64_t begin_ns = 0;
-    int64_t ask_ns = 0;
+    int64_t begin_ns = filch__os->now_ns();
+    int64_t ask_ns = begin_ns;
+    judge_loot(w, begin_ns);
+    loot_begin(w, begin_ns);
     struct worker *asked = NULL;
     for (unsigned round = 0;; round++) {
         struct worker *hidden = NULL;
@@ -153,20 +190,20 @@ bool filch__search(struct worker *w, struct found *found)
             return false;
         if (!w->is_guest && filch__idle_is_crowded(w->pool)) {
             found->slot = NULL;
-            return filch__search_injector(w, &found->item); /* guests leave those to us */
+            return filch__search_injector(w, INJECTOR_BATCH,
+                                          &found->item); /* guests leave those to us */
         }
         if (filch__search_once(w, found, &hidden))
             return true;
         if (round % ROUNDS_PER_LOOK == 0) {
             int64_t now_ns = filch__os->now_ns();
-            if (begin_ns == 0)
-                begin_ns = now_ns;
+            loot_begin(w, now_ns);
             if (hidden != asked || hidden == NULL)
                 ask_ns = now_ns;
             else if (now_ns - ask_ns > EXPOSE_NS)
                 expose(w, hidden);
             asked = hidden;
-            if (now_ns - begin_ns > SEARCH_NS && !may_be_exposed(hidden))
+            if ((w->is_brief || now_ns - begin_ns > SEARCH_NS) && !may_be_exposed(hidden))
                 return false;
             if (filch__pool_state(w->pool) == POOL_STOPPED)
                 return false;

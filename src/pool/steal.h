@@ -8,6 +8,8 @@
 #include <filch/inline/fork.h>
 #include <stdbool.h>
 
+enum { INJECTOR_BATCH = 128 }; /* tasks that a worker without work takes from outside at once */
+
 struct filch_pool;
 struct worker;
 
@@ -22,8 +24,10 @@ struct found {
  *   *hidden  receives a place that has forks but none public; unchanged where there is none [out] */
 bool filch__search_once(struct worker *w, struct found *found, struct worker **hidden);
 
-/* Takes a task from outside, and some more to the own deque. Returns true with *item. */
-bool filch__search_injector(struct worker *w, struct task_item *item);
+/* Takes a task from outside, and some more to the own deque.
+ *   most  that are taken in all, 1 to INJECTOR_BATCH
+ * Returns true with *item. */
+bool filch__search_injector(struct worker *w, size_t most, struct task_item *item);
 
 /* Searches for some microseconds. Returns true with *found; false: nothing, or something to resume,
  * or the pool is crowded. */

@@ -12,6 +12,9 @@ enum {
     BASE_SLOTS = 32768,
     /* With its room 64 KiB. */
     STRAND_SLOTS = 1020,
+    /* A worker's first rooms have as many as that of its base: where few wait, it is with these that the
+     * work goes on. */
+    DEEP_ROOMS = 5,
 };
 
 static struct fiber *strand_main(void *argument)
@@ -51,12 +54,21 @@ static void use_room(struct worker *w, struct fork_room *room)
     FILCH_STORE(&w->room, room, WK_room, release);
 }
 
+/* How many slots the next room is to have. */
+static size_t slots_of_next(const struct worker *w)
+{
+    size_t rooms = 0;
+    for (const struct fork_room *r = w->made_room; r != NULL && rooms < DEEP_ROOMS; r = r->made)
+        rooms++;
+    return rooms < DEEP_ROOMS ? BASE_SLOTS : STRAND_SLOTS;
+}
+
 /* A room without forks; NULL: none is spare, and there is no memory for another one. */
 static struct fork_room *other_room(struct worker *w)
 {
     struct fork_room *room = w->spare_room;
     if (room == NULL)
-        return room_new(w, STRAND_SLOTS);
+        return room_new(w, slots_of_next(w));
     w->spare_room = room->next;
     return room;
 }

@@ -242,8 +242,8 @@ __attribute__((unused)) static bool is_at_base(struct worker *w)
 
 static bool run_own(struct worker *w, struct task_item *item)
 {
-    bool from_outside =
-        FILCH_UNLIKELY(w->tick % OTHERS_EVERY == 0) && filch__search_injector(w, item);
+    bool from_outside = FILCH_UNLIKELY(w->tick % OTHERS_EVERY == 0) && w->tick > w->outside_until &&
+                        filch__search_injector(w, 1, item);
     if (!from_outside && !filch__deque_pop(&w->deque, item))
         return false;
     if (FILCH_UNLIKELY(w->is_searching))

@@ -95,6 +95,17 @@ struct loop_memory {
     int64_t tick_ns;  /* on the coarse clock, at the latest look in an untimed one */
 };
 
+/* What a worker has taken from others lately, and what that says; see steal.c. Owner only. */
+struct loot {
+    int64_t begin_ns;              /* of the taking, about */
+    int64_t rest_until_ns;         /* deques are left alone until then */
+    int64_t rest_outside_until_ns; /* the injector is */
+    uint32_t tasks;                /* that were taken, and not judged yet */
+    bool is_all;                   /* the injector was empty then */
+    bool rests;                    /* what the times say, as looked at now and then */
+    bool rests_outside;
+};
+
 struct worker {
     /* What thieves look at. */
     FILCH_SHARED(struct fork_room *) room; /* of the strand that runs; owner writes */
@@ -107,6 +118,7 @@ struct worker {
     _Alignas(FILCH_CACHE_LINE) FILCH_SHARED(struct waiter *) woken; /* stack of waiters to resume */
     FILCH_SHARED(struct waiter *)
     sleeper;                         /* the worker itself, asleep; whoever takes it wakes it */
+    FILCH_SHARED(bool) blocks_waker; /* it was woken by one on its own core, who goes on after it */
     FILCH_SHARED(uint32_t) wakers;   /* outside the pool, that are waking a task of this worker */
     FILCH_SHARED(uint32_t) is_asked; /* `look_again` is in `woken`, or on its way */
     struct waiter look_again;        /* stands for the question whether those that wait still may */
@@ -151,7 +163,10 @@ struct worker {
     bool is_guest;          /* const */
     const void *visitor;    /* of a guest's place: tells one thread from another */
     bool is_searching;      /* counted as searching in the idle word */
-    bool keeps_quiet;       /* its forks wake nobody: a short loop is at work */
+    bool is_brief;          /* its searches are: whoever woke it waits for its core */
+    uint64_t outside_until; /* tick: tasks from outside lie in the own deque until then */
+    struct loot loot;
+    bool keeps_quiet; /* its forks wake nobody: a short loop is at work */
     struct filch__slot
         *last;        /* a guest's: its call ends with the sync of this slot; NULL: not so */
     uint64_t spawned; /* tasks spawned on scopes, for the bound on their number */

@@ -78,6 +78,16 @@ static void *exposer_1(void *unused)
     return NULL;
 }
 
+static void *exposer_of_two(void *unused)
+{
+    (void)unused;
+    if (filch__forks_expose(&f, 0)) {
+        (void)claim();
+        (void)claim();
+    }
+    return NULL;
+}
+
 static bool has_seen;
 
 static void *sleeper(void *unused)
@@ -234,6 +244,15 @@ static void owner(void)
 static void owner(void)
 {
     push();
+}
+#elif SCENARIO == 11 /* a thief exposes two of three at once while the owner takes them */
+#define PRE 3
+#define THIEVES exposer_of_two
+static void owner(void)
+{
+    sync();
+    sync();
+    sync();
 }
 #endif
 

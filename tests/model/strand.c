@@ -125,8 +125,9 @@ bool filch__search(struct worker *w, struct found *found)
     return false;
 }
 
-bool filch__search_injector(struct worker *w, struct task_item *item)
+bool filch__search_injector(struct worker *w, size_t most, struct task_item *item)
 {
+    (void)most;
     (void)w;
     (void)item;
     return false;

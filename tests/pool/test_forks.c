@@ -139,6 +139,27 @@ xt_define(an_owner_that_does_not_come_by_is_helped)
     free(s);
 }
 
+xt_define(an_exposure_publishes_half)
+{
+    if (filch__os->barrier_ready() != 0)
+        skip();
+    struct stack *s = stack_new();
+    struct filch__slot *slots[8];
+    for (uintptr_t i = 0; i < 8; i++)
+        slots[i] = push(s, i);
+    assert_true(filch__forks_expose(&s->forks, 0));
+    for (size_t i = 0; i < 4; i++)
+        assert_ptr_equal(filch__forks_claim(&s->forks), slots[i]);
+    assert_null(filch__forks_claim(&s->forks));
+    for (size_t i = 8; i > 4; i--)
+        assert_true(filch__fork_take(&s->forks.owner, slots[i - 1]));
+    for (size_t i = 4; i > 0; i--) {
+        assert_false(take(s, slots[i - 1]));
+        filch__forks_collect(&s->forks, slots[i - 1]);
+    }
+    free(s);
+}
+
 static int no_barrier(void)
 {
     return ENOSYS;
@@ -280,6 +301,7 @@ int main(void)
         xt_test(public_slots_may_be_taken_back),
         xt_test(a_question_is_put_once),
         xt_test(an_owner_that_does_not_come_by_is_helped),
+        xt_test(an_exposure_publishes_half),
         xt_test(without_a_barrier_nobody_is_helped),
         xt_test(all_that_is_left_can_be_claimed),
         xt_test(each_slot_is_run_once),

@@ -4,7 +4,10 @@
 #include "test.h"
 
 #include "injector.h"
+#include "pool.h"
 
+#include <filch/pool.h>
+#include <semaphore.h>
 #include <stdlib.h>
 
 static void nothing(void *argument)
@@ -59,7 +62,7 @@ static void run_in_steps(size_t put_count, size_t take_count, size_t total)
         assert_int_equal(filch__injector_put(&q, &model, args, put_count), 0);
         size_t taken = filch__injector_take(&q, items, take_count);
         uintptr_t there = next_in - next_out;
-        assert_int_equal(taken, there < take_count ? there : take_count);
+        assert_true(taken >= 1 && taken <= there && taken <= take_count);
         for (size_t i = 0; i < taken; i++)
             assert_int_equal((uintptr_t)items[i].arg, next_out++);
         assert_int_equal(filch__injector_has_any(&q), next_in != next_out);
@@ -85,12 +88,11 @@ xt_define(a_batch_is_put_whole_or_not_at_all)
     xt_faults_install();
     filch__injector_init(&q);
     assert_int_equal(put(&q, 7), 0);
-    for (uint64_t k = 1; k <= 7; k++) {
-        xt_faults_arm(XT_ALLOC, k, XT_FAULT_ONCE);
-        assert_int_equal(filch__injector_put(&q, &model, args, 1000), ENOMEM);
-        assert_int_equal(xt_faults_disarm(), 1);
-        assert_int_equal(q.size, 1);
-    }
+    xt_faults_arm(XT_ALLOC, 1, XT_FAULT_ONCE);
+    assert_int_equal(filch__injector_put(&q, &model, args, 1000), ENOMEM);
+    assert_int_equal(xt_faults_disarm(), 1);
+    assert_int_equal(filch__injector_put(&q, &model, args, SIZE_MAX / 2), ENOMEM);
+    assert_int_equal(q.size, 1);
     xt_faults_arm(XT_ALLOC, 1, XT_FAULT_ONWARD);
     for (uintptr_t i = 1; i < INJECTOR_BLOCK_TASKS; i++)
         assert_int_equal(put(&q, 7 + i), 0); /* there is room in the block */
@@ -189,6 +191,47 @@ xt_define(many_threads_on_both_sides)
     free(t.seen);
 }
 
+/* --- what a worker takes --- */
+
+static void wait_for(sem_t *semaphore)
+{
+    while (sem_wait(semaphore) != 0)
+        continue;
+}
+
+struct gate {
+    sem_t reached;
+    sem_t opened;
+};
+
+static void gate(void *argument)
+{
+    struct gate *g = argument;
+    xt_expect_equal(sem_post(&g->reached), 0);
+    wait_for(&g->opened);
+}
+
+xt_define(a_flood_does_not_pass_into_a_deque)
+{
+    enum { FLOOD = 100000 };
+    struct filch_pool *pool = NULL;
+    struct filch_pool_config config = {.name = "flood", .workers = 1};
+    struct gate g;
+    assert_int_equal(sem_init(&g.reached, 0, 0), 0);
+    assert_int_equal(sem_init(&g.opened, 0, 0), 0);
+    assert_int_equal(filch_pool_create(&pool, &config), 0);
+    assert_int_equal(filch_pool_spawn(pool, NULL, NULL, gate, &g), 0);
+    wait_for(&g.reached);
+    for (int i = 0; i < FLOOD; i++)
+        assert_int_equal(filch_pool_spawn(pool, NULL, NULL, nothing, NULL), 0);
+    assert_int_equal(sem_post(&g.opened), 0);
+    assert_int_equal(filch_pool_shutdown(pool, FILCH_DRAIN, FILCH_FOREVER), 0);
+    assert_true(pool->places[0]->deque.array->capacity <= FILCH_DEQUE_CAPACITY_MIN);
+    assert_int_equal(filch_pool_destroy(pool), 0);
+    assert_int_equal(sem_destroy(&g.reached), 0);
+    assert_int_equal(sem_destroy(&g.opened), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -197,6 +240,7 @@ int main(void)
         xt_test(a_batch_is_put_whole_or_not_at_all),
         xt_test(drained_blocks_are_given_back),
         xt_test(many_threads_on_both_sides),
+        xt_test(a_flood_does_not_pass_into_a_deque),
     };
     return xt_run(tests);
 }

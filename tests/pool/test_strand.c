@@ -431,6 +431,9 @@ xt_define(without_a_room_forks_run_one_after_the_other)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        /* First: the others start the default pool, whose threads must not be there while faults are. */
+        xt_test(without_a_stack_the_worker_waits),
+        xt_test(without_a_room_forks_run_one_after_the_other),
         xt_test(many_tasks_wait_at_little_cost),
         xt_test(what_a_guest_needed_goes_when_it_leaves),
         xt_test(what_is_in_use_now_and_then_is_kept),
@@ -438,8 +441,6 @@ int main(void)
         xt_test(a_task_that_yields_lets_all_others_run),
         xt_test(a_yield_keeps_errno_and_rounding),
         xt_test(a_task_that_is_joined_at_once_costs_no_stack),
-        xt_test(without_a_stack_the_worker_waits),
-        xt_test(without_a_room_forks_run_one_after_the_other),
     };
     return xt_run(tests);
 }
