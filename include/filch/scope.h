@@ -58,7 +58,8 @@ FILCH_API FILCH_NODISCARD int filch_scope_spawn_task(struct filch_scope *s,
  * filch_scope_spawn_task). Every wait inside ends with ECANCELED unless it has what it waits for, and so
  * does every later one that would have to wait; loops hand out no more ranges. filch_canceled says so to
  * code that does none of this. Not ended: the waits of scopes, joins and loops for their own parts, the
- * return of a condition variable to its mutex, guards, filch_pool_install, and whatever a raw thread does.
+ * return of a condition variable to its mutex, guards, filch_pool_install, a join that runs the task which it
+ * waits for itself, and whatever a raw thread does.
  * The scope still ends when all of its tasks have.
  * Returns 0, also where it was cancelled before; EINVAL (s NULL); EPERM (in a forked child).
  * Blocks: never. Panics: never. Callable from: anywhere, signal handlers excepted. Ordering: the caller's

@@ -185,8 +185,7 @@ int filch_task_cancel(struct filch_task *handle)
 {
     if (handle == NULL)
         return EINVAL;
-    struct filch_task *task =
-        find(handle, "a task was cancelled after it was joined or detached");
+    struct filch_task *task = find(handle, "a task was cancelled after it was joined or detached");
     if (task->process != filch__process_generation())
         return EPERM;
     filch__event_precede(&task->ended, cancel_inside, &task->cancel);

@@ -51,9 +51,9 @@ struct fork_room {
      * when there are no forks, so it holds for all of them; owner writes. */
     FILCH_SHARED(struct worker *) region;
     FILCH_SHARED(struct level *) level; /* the innermost when there were no forks; owner writes */
-    struct fork_room *next; /* owner only: of the spare ones */
-    struct fork_room *made; /* const: the worker's list of all it has made */
-    size_t size_bytes;      /* const: of the mapping, which begins with this */
+    struct fork_room *next;             /* owner only: of the spare ones */
+    struct fork_room *made;             /* const: the worker's list of all it has made */
+    size_t size_bytes;                  /* const: of the mapping, which begins with this */
 };
 
 /* A stack of frames: what a waiting task leaves behind. It lies at the top of its own stack; that of a
