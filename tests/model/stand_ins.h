@@ -25,6 +25,22 @@ static inline void filch__ambient_restore(const struct ambient *ambient, int *er
     (void)error_number;
 }
 
+/* Exceptions of C++: there are none. Of no size, so that what holds them is one word, which the checker can
+ * copy. */
+#define FILCH_PANIC_CXX_H
+struct cxx_exceptions {
+};
+
+static inline struct cxx_exceptions filch__cxx_leave_stack(void)
+{
+    return (struct cxx_exceptions){};
+}
+
+static inline void filch__cxx_enter_stack(const struct cxx_exceptions *left)
+{
+    (void)left;
+}
+
 /* The lock has a model of its own (park). */
 static pthread_mutex_t model_lock;
 
