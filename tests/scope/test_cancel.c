@@ -69,6 +69,11 @@ static struct {
     struct filch_latch latch;
     struct filch_sender *full, *meets, *idle;
     struct filch_receiver *full_rx, *meets_rx, *idle_rx;
+    struct filch_watch_sender *watch;
+    struct filch_watch_receiver *watch_rx;
+    struct filch_broadcast_sender *broadcast;
+    struct filch_broadcast_receiver *broadcast_rx;
+    struct filch_task_set *set;  /* its task waits until the test is over */
     struct filch_task *task;     /* waits until the test is over */
     struct filch_thread *thread; /* the same */
     int64_t is_over;
@@ -180,10 +185,49 @@ static int wait_join_task(void)
     return error;
 }
 
+static int wait_watch(void)
+{
+    return filch_watch_changed(never.watch_rx);
+}
+
+static int wait_watch_closed(void)
+{
+    return filch_watch_closed(never.watch);
+}
+
+static int wait_broadcast(void)
+{
+    int value;
+    return filch_broadcast_recv(never.broadcast_rx, &value, NULL);
+}
+
+static int wait_task_set(void)
+{
+    struct filch_task_end end;
+    return filch_task_set_next(never.set, &end);
+}
+
+static void *nothing(void *unused)
+{
+    return unused;
+}
+
+static int wait_blocking(void)
+{
+    int error = filch_sleep_until(FILCH_FOREVER);
+    void *result = &never;
+    int again = filch_blocking(nothing, NULL, &result);
+    /* A thread may have begun it: then it is done. */
+    xt_expect(again == error || (again == 0 && result == NULL));
+    return error;
+}
+
 static int (*const waits[])(void) = {
-    wait_mutex, wait_read, wait_write,      wait_condvar,     wait_once,      wait_barrier,
-    wait_latch, wait_send, wait_meet,       wait_semaphore,   wait_recv,      wait_select,
-    wait_sleep, wait_park, wait_sleep_long, wait_join_thread, wait_join_task,
+    wait_mutex,       wait_read,      wait_write, wait_condvar,      wait_once,
+    wait_barrier,     wait_latch,     wait_send,  wait_meet,         wait_semaphore,
+    wait_recv,        wait_select,    wait_sleep, wait_park,         wait_sleep_long,
+    wait_join_thread, wait_join_task, wait_watch, wait_watch_closed, wait_broadcast,
+    wait_task_set,    wait_blocking,
 };
 enum { WAITS = sizeof waits / sizeof waits[0] };
 
@@ -205,6 +249,13 @@ static void make_channel(struct filch_sender **tx, struct filch_receiver **rx, s
     xt_expect_equal(filch_channel_create(tx, rx, sizeof(int), capacity), 0);
 }
 
+static void *end_with_set(void *unused)
+{
+    while (get(&never.is_over) == 0 && filch_canceled() == 0)
+        (void)filch_sleep_ns(FILCH_MS / 10);
+    return unused;
+}
+
 static struct filch_pool *keeper; /* of never.task */
 
 static void make_never(void)
@@ -218,6 +269,11 @@ static void make_never(void)
     make_channel(&never.meets, &never.meets_rx, 0);
     make_channel(&never.idle, &never.idle_rx, 1);
     xt_expect_equal(filch_send(never.full, &value), 0);
+    xt_expect_equal(filch_watch_create(&never.watch, &never.watch_rx, sizeof value, &value), 0);
+    xt_expect_equal(filch_broadcast_create(&never.broadcast, &never.broadcast_rx, sizeof value, 1),
+                    0);
+    xt_expect_equal(filch_task_set_create(&never.set, NULL), 0);
+    xt_expect_equal(filch_task_set_spawn(never.set, NULL, end_with_set, NULL), 0);
     xt_expect_equal(filch_mutex_lock(&never.mutex), 0);
     xt_expect_equal(filch_rwlock_write(&never.rwlock), 0);
     xt_expect_equal(filch_pool_spawn(keeper, &never.task, NULL, end_with_test, NULL), 0);
@@ -235,6 +291,11 @@ static void drop_never(void)
     filch_receiver_drop(never.meets_rx);
     filch_sender_drop(never.idle);
     filch_receiver_drop(never.idle_rx);
+    filch_watch_sender_drop(never.watch);
+    filch_watch_receiver_drop(never.watch_rx);
+    filch_broadcast_sender_drop(never.broadcast);
+    filch_broadcast_receiver_drop(never.broadcast_rx);
+    filch_task_set_drop(never.set);
     xt_expect_equal(filch_thread_join(never.thread, NULL, NULL), 0);
 }
 
@@ -639,6 +700,38 @@ xt_define(a_panic_does_not_hide_it)
     everywhere(panic_then_cancelled);
 }
 
+/* --- a join that would run the task itself --- */
+
+static int64_t has_joined, begun_before_joined;
+
+static void begins(void *unused)
+{
+    (void)unused;
+    if (get(&has_joined) == 0)
+        add(&begun_before_joined);
+}
+
+static void join_cancelled(void *pool)
+{
+    struct filch_task *task;
+    FILCH_SCOPE (s) {
+        xt_expect_equal(filch_scope_cancel(s), 0);
+        xt_expect_equal(filch_pool_spawn(pool, &task, NULL, begins, NULL), 0);
+        xt_expect_equal(filch_task_join(task), ECANCELED);
+        set(&has_joined, 1);
+    }
+}
+
+/* The only worker: nobody else runs the task that it joins. */
+xt_define(a_cancelled_task_does_not_run_what_it_joins)
+{
+    struct filch_pool *pool = create(1);
+    has_joined = begun_before_joined = 0;
+    assert_int_equal(filch_pool_install(pool, join_cancelled, pool), 0);
+    assert_int_equal(filch_pool_destroy(pool), 0);
+    assert_int_equal(begun_before_joined, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -651,6 +744,7 @@ int main(void)
         xt_test(a_half_forked_before_a_scope_is_not_within_it),
         xt_test(what_is_around_a_cancelled_scope_goes_on),
         xt_test(a_panic_does_not_hide_it),
+        xt_test(a_cancelled_task_does_not_run_what_it_joins),
     };
     return xt_run(tests);
 }
