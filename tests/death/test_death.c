@@ -567,6 +567,7 @@ static void leave_signal_stack(void *has_handler)
 
 xt_define(a_detached_thread_takes_its_room_for_signals_back)
 {
+    xt_skip_if_emulated();
     if (XT_ASAN || XT_TSAN) /* which give rooms of their own */
         skip();
     xt_expect_child(leave_signal_stack, NULL, "a room for signals");
