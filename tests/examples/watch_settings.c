@@ -18,7 +18,9 @@ static void *follow(void *argument)
     int seen = 0;
     while (filch_watch_changed(rx) == 0) {
         const struct settings *now = filch_watch_borrow(rx); /* stays as it is meanwhile */
-        int is_whole = now->factor == 2 * now->version && now->version > seen;
+        /* It may be newer than the change that was waited for; then the next wait ends at once, and this one
+         * is seen again. */
+        int is_whole = now->factor == 2 * now->version && now->version >= seen;
         seen = now->version;
         filch_watch_give_back(rx, now);
         if (!is_whole)

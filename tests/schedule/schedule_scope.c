@@ -140,12 +140,16 @@ struct meeting {
     uint32_t came;
 };
 
+/* Sometimes in vain at first, but not for ever: deadlines that pass before its worker has done looking for
+ * other work keep it awake, and where one thread runs until it sleeps, nobody else would come to his turn. */
 static void wait_at(struct event *event)
 {
-    int64_t deadline = simulate_choice(2) == 0 ? FILCH_FOREVER
-                                               : filch_deadline_in((int64_t)simulate_choice(30000));
-    while (filch__event_wait(event, deadline) == ETIMEDOUT)
-        deadline = filch_deadline_in((int64_t)simulate_choice(30000));
+    size_t times = simulate_choice(4);
+    int64_t deadline;
+    do
+        deadline =
+            times-- == 0 ? FILCH_FOREVER : filch_deadline_in((int64_t)simulate_choice(30000));
+    while (filch__event_wait(event, deadline) == ETIMEDOUT);
 }
 
 static void come_first(void *argument)
