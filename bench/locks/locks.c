@@ -78,7 +78,7 @@ static const char *prepare(const struct bench_setup *setup, void **data, uint64_
     d->inside = parameters->inside_ns ? units_of(parameters->inside_ns) : 0;
     d->read_percent = parameters->read_percent;
     /* The more there are, the longer it takes until each has had the processor. */
-    d->time.run_ns = setup->quick ? 10000000 : parameters->parties > 4 ? 100000000 : 40000000;
+    d->time.run_ns = setup->quick ? 10000000 : parameters->parties > 4 ? 250000000 : 40000000;
     d->rounds = setup->quick ? parameters->rounds / 50 : parameters->rounds;
     *operations = parameters->inside_ns ? 1 : d->rounds;
     *data = d;
