@@ -120,7 +120,10 @@ static bool spin(struct filch_mutex *m, uint64_t *seen, const struct lock_waiter
         *seen = FILCH_LOAD_RELAXED(&m->filch__word); /* the swap decides */
         if (take_free(m, seen, w->self, done))
             return true;
-        if (!w->is_thread || (*seen & FILCH__SELF_TASK) != 0 || !filch__spin(&state))
+        if (!w->is_thread || (*seen & FILCH__SELF_TASK) != 0)
+            return false;
+        bool is_crowded = (*seen & FILCH__LOCK_WAITERS) != 0;
+        if (!(is_crowded ? filch__spin_in_crowd(&state) : filch__spin(&state)))
             return false;
     }
 }
