@@ -54,6 +54,7 @@ struct locks_parameters {
     unsigned inside_ns;    /* contended; else 0 */
     unsigned read_percent; /* contended */
     unsigned rounds;       /* else */
+    unsigned per_round;    /* operations */
 };
 
 /* How many units of work last that long here. */
@@ -78,9 +79,9 @@ static const char *prepare(const struct bench_setup *setup, void **data, uint64_
     d->inside = parameters->inside_ns ? units_of(parameters->inside_ns) : 0;
     d->read_percent = parameters->read_percent;
     /* The more there are, the longer it takes until each has had the processor. */
-    d->time.run_ns = setup->quick ? 10000000 : parameters->parties > 4 ? 100000000 : 40000000;
+    d->time.run_ns = setup->quick ? 10000000 : parameters->parties > 4 ? 250000000 : 40000000;
     d->rounds = setup->quick ? parameters->rounds / 50 : parameters->rounds;
-    *operations = parameters->inside_ns ? 1 : d->rounds;
+    *operations = parameters->inside_ns ? 1 : d->rounds * parameters->per_round;
     *data = d;
     return NULL;
 }
@@ -116,21 +117,21 @@ static const char *check_rounds(const void *data)
     {                                                                                              \
         name, prepare, reset, check, false, &(const struct locks_parameters)                       \
         {                                                                                          \
-            parties, inside_ns, read_percent, 0                                                    \
+            parties, inside_ns, read_percent, 0, 0                                                 \
         }                                                                                          \
     }
-#define TURNS(name, parties, rounds)                                                               \
+#define TURNS(name, parties, rounds, per_round)                                                    \
     {                                                                                              \
         name, prepare, reset, check_rounds, true, &(const struct locks_parameters)                 \
         {                                                                                          \
-            parties, 0, 0, rounds                                                                  \
+            parties, 0, 0, rounds, per_round                                                       \
         }                                                                                          \
     }
 
 static const struct bench_workload workloads[] = {
-    TURNS("mutex", 1, 2000000),
-    TURNS("rwlock-read", 1, 2000000),
-    TURNS("rwlock-write", 1, 2000000),
+    TURNS("mutex", 1, 2000000, 1),
+    TURNS("rwlock-read", 1, 2000000, 1),
+    TURNS("rwlock-write", 1, 2000000, 1),
     CONTENDED("mutex-2-short", 2, SHORT_NS, 0),
     CONTENDED("mutex-4-short", 4, SHORT_NS, 0),
     CONTENDED("mutex-16-short", 16, SHORT_NS, 0),
@@ -141,11 +142,11 @@ static const struct bench_workload workloads[] = {
     CONTENDED("rwlock-90-long", 4, LONG_NS, 90),
     CONTENDED("rwlock-99-short", 4, SHORT_NS, 99),
     CONTENDED("rwlock-99-long", 4, LONG_NS, 99),
-    TURNS("mutex-handoff", 2, 100000),
-    TURNS("condvar-threads", 2, 1000),
-    TURNS("condvar-tasks", 2, 50000),
-    TURNS("barrier-2", 2, 2000),
-    TURNS("barrier-8", 8, 1000),
+    TURNS("mutex-handoff", 2, 100000, 2),
+    TURNS("condvar-threads", 2, 1000, 1),
+    TURNS("condvar-tasks", 2, 50000, 1),
+    TURNS("barrier-2", 2, 2000, 1),
+    TURNS("barrier-8", 8, 1000, 1),
 };
 
 const struct bench_family locks_family = {workloads, sizeof workloads / sizeof workloads[0]};

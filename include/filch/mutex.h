@@ -86,7 +86,7 @@ FILCH_API int filch_mutex_is_poisoned(const struct filch_mutex *m);
 
 /* The data is in order again: later locks return 0.
  *   m   held or not; NULL does nothing                                                  [in,out]
- * Blocks: never. Panics: never. */
+ * Blocks: the OS thread, briefly. Panics: never. */
 FILCH_API void filch_mutex_clear_poison(struct filch_mutex *m);
 
 /* Checks that the lock is out of use, for those who want to know before they free its memory; nothing

@@ -5,6 +5,7 @@
 
 enum {
     PAUSING_STEPS = 10, /* 70 pauses, 2 to 4 us: ten times what another processor's answer takes */
+    PAUSING_STEPS_IN_CROWD = 3,
     PAUSES_MAX = 8,
     SOON_NS = 10000, /* a wake-up through the kernel takes longer, and costs the waker a call */
     YIELDING_STEPS = 32,
@@ -32,6 +33,13 @@ bool filch__spin(struct spin *s)
     s->step++;
     filch__os->yield();
     return true;
+}
+
+bool filch__spin_in_crowd(struct spin *s)
+{
+    if (s->step == PAUSING_STEPS_IN_CROWD)
+        s->step = PAUSING_STEPS;
+    return filch__spin(s);
 }
 
 void filch__spin_on(int step)

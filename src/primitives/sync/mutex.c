@@ -4,6 +4,7 @@
 #include "sync/mutex.h"
 
 #include "base/check.h"
+#include "os/os.h"
 #include "park/self.h"
 #include "park/spin.h"
 
@@ -13,6 +14,14 @@
 #undef filch_mutex_lock
 #undef filch_mutex_try_lock
 #undef filch_mutex_unlock
+
+enum {
+    /* The first waiter that is overtaken for so long is helped: tens of thousands of acquisitions, but less
+     * than the system lets a thread run while others wait for the processor. */
+    OVERTAKEN_NS = 500 * 1000,
+    /* While one is under way, of so many unlocks one looks. */
+    LOOK_EVERY = 64,
+};
 
 static int result_of(uint64_t word)
 {
@@ -29,38 +38,78 @@ static bool take_free(struct filch_mutex *m, uint64_t *seen, uint64_t self, uint
     return false;
 }
 
-/* Gives the queue back, and with `drops` the lock. Where the lock is free then and nobody is under way
- * for it, the first waiter is woken, or gets it. Nothing of *m is touched after the swap. */
-static void leave_queue(struct filch_mutex *m, bool drops)
+/* Whether the first waiter has been the first for long. Of tasks their attempts are counted only. */
+static FILCH_COLD bool is_overdue(struct lock_waiter *first)
 {
+    int64_t now_ns = filch__os->now_ns();
+    if (first->first_ns == 0)
+        first->first_ns = now_ns;
+    return now_ns - first->first_ns >= OVERTAKEN_NS;
+}
+
+/* With the queue, where the word is to be `word` but for WAITERS: takes the first waiter out if it is to
+ * be woken, or handed the lock. *wakes: that one, or NULL. Returns the word as it has to be then. */
+static inline uint64_t choose(struct filch_mutex *m, struct lock_waiter **wakes, uint64_t word)
+{
+    struct lock_waiter *w = m->filch__queue;
+    *wakes = NULL;
+    if (w != NULL && (word & (LOCK_OWNER | FILCH__LOCK_WAKING)) == 0) {
+        bool is_late = w->is_thread && is_overdue(w);
+        w->is_handed = filch__wants_handing(w) || (is_late && w->attempts > 0);
+        filch__queue_remove(&m->filch__queue, w);
+        FILCH_STORE_RELAXED(&w->home, NULL); /* under the queue */
+        if (w->is_handed)
+            word |= w->self;
+        else if (w->is_thread)
+            word |= FILCH__LOCK_WAKING;
+        *wakes = w;
+        w = m->filch__queue;
+        if (w != NULL)
+            w->first_ns = 0;
+    }
+    return w != NULL ? word | FILCH__LOCK_WAITERS : word;
+}
+
+/* Gives the queue back. Where the lock is free then and nobody is under way for it, the first waiter is
+ * woken, or gets it. Nothing of *m is touched after the swap. */
+static void leave_queue(struct filch_mutex *m)
+{
+    struct lock_waiter *wakes;
     uint64_t seen = FILCH_LOAD_RELAXED(&m->filch__word); /* the swap decides */
     while (true) {
-        uint64_t word = seen & ~(FILCH__LOCK_QUEUE | FILCH__LOCK_WAITERS);
-        if (drops)
-            word &= ~(LOCK_OWNER | FILCH__SELF_BITS);
-        struct lock_waiter *first = NULL;
-        if ((word & (LOCK_OWNER | FILCH__LOCK_WAKING)) == 0 && m->filch__queue != NULL) {
-            first = m->filch__queue;
-            filch__queue_remove(&m->filch__queue, first);
-            FILCH_STORE_RELAXED(&first->home, NULL); /* under the queue */
-            first->is_handed = filch__wants_handing(first);
-            if (first->is_handed)
-                word |= first->self;
-            else if (first->is_thread)
-                word |= FILCH__LOCK_WAKING;
-        }
-        if (m->filch__queue != NULL)
-            word |= FILCH__LOCK_WAITERS;
-        if (FILCH_CAS(&m->filch__word, &seen, word, MX_leave, acq_rel)) {
-            if (first != NULL)
-                filch__unpark(&first->waiter);
-            return;
-        }
-        if (first != NULL) { /* somebody has taken the lock meanwhile, or cleared the poison */
-            FILCH_STORE_RELAXED(&first->home, &m->filch__word); /* under the queue */
-            filch__queue_prepend(&m->filch__queue, first);
+        uint64_t word = choose(m, &wakes, seen & ~(FILCH__LOCK_QUEUE | FILCH__LOCK_WAITERS));
+        if (FILCH_CAS(&m->filch__word, &seen, word, MX_leave, acq_rel))
+            break;
+        if (wakes != NULL) { /* somebody has taken the lock meanwhile */
+            FILCH_STORE_RELAXED(&wakes->home, &m->filch__word); /* under the queue */
+            filch__queue_prepend(&m->filch__queue, wakes);
         }
     }
+    if (wakes != NULL)
+        filch__unpark(&wakes->waiter);
+}
+
+/* Gives the lock and the queue back, likewise. Nobody else changes the word of an owner that has the queue.
+ *   word  with the bits that are to stay, of its own none */
+static void drop(struct filch_mutex *m, uint64_t word)
+{
+    struct lock_waiter *wakes;
+    word = choose(m, &wakes, word & ~FILCH__LOCK_WAITERS);
+    FILCH_STORE(&m->filch__word, word, MX_drop, release);
+    if (wakes != NULL)
+        filch__unpark(&wakes->waiter);
+}
+
+/* The same where one is under way. Where it has not come for long, it has no processor, perhaps: ours. */
+static FILCH_COLD void drop_and_look(struct filch_mutex *m, uint64_t word)
+{
+    struct lock_waiter *first = m->filch__queue;
+    bool is_late = first->is_thread && is_overdue(first);
+    if (is_late)
+        first->first_ns = 0;
+    FILCH_STORE(&m->filch__word, word, MX_drop, release);
+    if (is_late)
+        filch__os->yield();
 }
 
 /* Takes the lock if it becomes free soon. A task goes on with other work instead, and whoever waits for
@@ -72,7 +121,10 @@ static bool spin(struct filch_mutex *m, uint64_t *seen, const struct lock_waiter
         *seen = FILCH_LOAD_RELAXED(&m->filch__word); /* the swap decides */
         if (take_free(m, seen, w->self, done))
             return true;
-        if (!w->is_thread || (*seen & FILCH__SELF_TASK) != 0 || !filch__spin(&state))
+        if (!w->is_thread || (*seen & FILCH__SELF_TASK) != 0)
+            return false;
+        bool is_crowded = (*seen & FILCH__LOCK_WAITERS) != 0;
+        if (!(is_crowded ? filch__spin_in_crowd(&state) : filch__spin(&state)))
             return false;
     }
 }
@@ -94,7 +146,7 @@ static bool enter_queue(struct filch_mutex *m, struct lock_waiter *w, uint64_t *
         filch__queue_prepend(&m->filch__queue, w);
     else
         filch__queue_append(&m->filch__queue, w);
-    leave_queue(m, false);
+    leave_queue(m);
     return true;
 }
 
@@ -105,7 +157,7 @@ static bool take_back(struct filch_mutex *m, struct lock_waiter *w)
     bool was_queued = FILCH_LOAD_RELAXED(&w->home) != NULL; /* under the queue */
     if (was_queued)
         filch__queue_remove(&m->filch__queue, w);
-    leave_queue(m, false);
+    leave_queue(m);
     return was_queued;
 }
 
@@ -174,21 +226,22 @@ int filch__mutex_try_lock_slow(struct filch_mutex *m)
 /* Gives the lock back, with the bits `more`. */
 static void unlock(struct filch_mutex *m, uint64_t more)
 {
+    static __thread unsigned times __attribute__((tls_model("initial-exec")));
     uint64_t seen = FILCH_LOAD_RELAXED(&m->filch__word); /* the swap decides */
     while (true) {
+        uint64_t word = (seen & ~(LOCK_OWNER | FILCH__SELF_BITS)) | more;
         /* Whoever has the queue wakes, and so does the one that is under way, in the end. */
-        bool wakes = (seen & FILCH__LOCK_WAITERS) != 0 &&
-                     (seen & (FILCH__LOCK_QUEUE | FILCH__LOCK_WAKING)) == 0;
-        if (wakes) {
-            if (FILCH_CAS(&m->filch__word, &seen, seen | FILCH__LOCK_QUEUE | more, SY_queue,
-                          acquire)) {
-                leave_queue(m, true);
-                return;
-            }
-        } else {
-            uint64_t word = (seen & ~(LOCK_OWNER | FILCH__SELF_BITS)) | more;
+        bool is_calm = (seen & FILCH__LOCK_WAITERS) == 0 || (seen & FILCH__LOCK_QUEUE) != 0;
+        bool is_under_way = (seen & FILCH__LOCK_WAKING) != 0;
+        if (is_calm || (is_under_way && ++times % LOOK_EVERY != 0)) {
             if (FILCH_CAS(&m->filch__word, &seen, word, MX_unlock_slow, release))
                 return;
+        } else if (FILCH_CAS(&m->filch__word, &seen, seen | FILCH__LOCK_QUEUE, SY_queue, acquire)) {
+            if (is_under_way)
+                drop_and_look(m, word);
+            else
+                drop(m, word);
+            return;
         }
     }
 }
@@ -216,7 +269,9 @@ uint64_t filch__mutex_owner_word(struct filch_mutex *m)
 
 void filch__mutex_release(struct filch_mutex *m, uint64_t self)
 {
-    if (!FILCH_CAS(&m->filch__word, &self, 0, MX_unlock, release))
+    /* Most waits for a notification come right after one, whose waiter is in the queue. */
+    if (FILCH_LOAD_RELAXED(&m->filch__word) != self ||
+        !FILCH_CAS(&m->filch__word, &self, 0, MX_unlock, release))
         unlock(m, 0);
 }
 
@@ -225,7 +280,11 @@ void filch__mutex_enqueue(struct filch_mutex *m, struct lock_waiter *w)
     filch__queue_enter(&m->filch__word, FILCH__LOCK_WAITERS);
     FILCH_STORE_RELAXED(&w->home, &m->filch__word); /* under the queue */
     filch__queue_append(&m->filch__queue, w);
-    leave_queue(m, false);
+    uint64_t word = FILCH_LOAD_RELAXED(&m->filch__word); /* ours, or the swap decides */
+    if ((word & LOCK_OWNER) == (filch__self & LOCK_OWNER) && (word & LOCK_OWNER) != 0)
+        filch__queue_leave(&m->filch__word, &m->filch__queue, word);
+    else
+        leave_queue(m);
 }
 
 int filch__mutex_lock_again(struct filch_mutex *m, struct lock_waiter *w, bool was_queued)
@@ -271,8 +330,11 @@ int filch_mutex_is_poisoned(const struct filch_mutex *m)
 
 void filch_mutex_clear_poison(struct filch_mutex *m)
 {
-    if (m != NULL)
-        (void)FILCH_FETCH_AND(&m->filch__word, ~FILCH__LOCK_POISONED, MX_mend, relaxed);
+    if (m == NULL)
+        return;
+    uint64_t seen = filch__queue_is_free(&m->filch__word); /* nobody else changes it for an owner */
+    while (!FILCH_CAS(&m->filch__word, &seen, seen & ~FILCH__LOCK_POISONED, MX_mend, relaxed))
+        seen = filch__queue_is_free(&m->filch__word);
 }
 
 int filch_mutex_destroy(struct filch_mutex *m)

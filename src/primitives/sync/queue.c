@@ -3,7 +3,7 @@
 
 #include "park/spin.h"
 
-uint64_t filch__queue_is_free(uint64_t *word)
+uint64_t filch__queue_is_free_soon(uint64_t *word)
 {
     uint64_t seen;
     for (int step = 0; ((seen = FILCH_LOAD_RELAXED(word)) & FILCH__LOCK_QUEUE) != 0;) /* a look */
@@ -11,17 +11,11 @@ uint64_t filch__queue_is_free(uint64_t *word)
     return seen;
 }
 
-void filch__queue_enter(uint64_t *word, uint64_t more)
+void filch__queue_enter_slow(uint64_t *word, uint64_t more)
 {
     uint64_t seen = filch__queue_is_free(word);
     while (!FILCH_CAS(word, &seen, seen | FILCH__LOCK_QUEUE | more, SY_queue, acquire))
         seen = filch__queue_is_free(word);
-}
-
-void filch__queue_leave(uint64_t *at, void *const *queue, uint64_t word)
-{
-    word &= ~(FILCH__LOCK_QUEUE | FILCH__LOCK_WAITERS);
-    FILCH_STORE(at, *queue != NULL ? word | FILCH__LOCK_WAITERS : word, SY_leave, release);
 }
 
 int filch__queue_wait(uint64_t *at, void **queue, struct lock_waiter *w, int64_t deadline,

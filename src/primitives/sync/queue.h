@@ -19,6 +19,7 @@ struct lock_waiter {
     FILCH_SHARED(uint64_t *) home; /* the word whose queue it is in; NULL: none; under the queue */
     uint64_t self;                 /* const while it waits: what the word gets with the lock */
     struct filch_mutex *mutex;     /* const: in the queue of a condvar, which mutex it comes from */
+    int64_t first_ns;              /* under the queue: since when it is the first one; 0: unknown */
     unsigned attempts;             /* how often it was woken in vain; own */
     bool is_writer;                /* const */
     bool resists;                  /* own: the wait must not be abandoned */
@@ -53,19 +54,39 @@ static inline int filch__lock_waiter_park(struct lock_waiter *w, int64_t deadlin
                                       : filch__park(&w->waiter, deadline);
 }
 
+/* filch__queue_is_free where somebody has the queue. */
+uint64_t filch__queue_is_free_soon(uint64_t *word);
+
 /* The word, as soon as nobody has the queue.
  * Blocks: the OS thread, briefly. Panics: never. */
-uint64_t filch__queue_is_free(uint64_t *word);
+static inline uint64_t filch__queue_is_free(uint64_t *word)
+{
+    uint64_t seen = FILCH_LOAD_RELAXED(word); /* a look */
+    return FILCH_LIKELY((seen & FILCH__LOCK_QUEUE) == 0) ? seen : filch__queue_is_free_soon(word);
+}
+
+/* filch__queue_enter where somebody has the queue. */
+void filch__queue_enter_slow(uint64_t *word, uint64_t more);
 
 /* Sets the bit FILCH__LOCK_QUEUE of the word, and `more`.
  * Blocks: the OS thread, briefly. Panics: never. Ordering: acquires what the last one that had the
  * queue released (SY_queue). */
-void filch__queue_enter(uint64_t *word, uint64_t more);
+static inline void filch__queue_enter(uint64_t *word, uint64_t more)
+{
+    uint64_t seen = FILCH_LOAD_RELAXED(word); /* the swap decides */
+    if (FILCH_UNLIKELY((seen & FILCH__LOCK_QUEUE) != 0 ||
+                       !FILCH_CAS(word, &seen, seen | FILCH__LOCK_QUEUE | more, SY_queue, acquire)))
+        filch__queue_enter_slow(word, more);
+}
 
 /* Gives the queue back.
  *   word  as it is to be, but for the bits of the queue, since nobody else changes it meanwhile
  * Nothing of the object is touched afterwards. Ordering: releases (SY_leave). */
-void filch__queue_leave(uint64_t *at, void *const *queue, uint64_t word);
+static inline void filch__queue_leave(uint64_t *at, void *const *queue, uint64_t word)
+{
+    word &= ~(FILCH__LOCK_QUEUE | FILCH__LOCK_WAITERS);
+    FILCH_STORE(at, *queue != NULL ? word | FILCH__LOCK_WAITERS : word, SY_leave, release);
+}
 
 /* Appends w, with the queue, and gives that back. Then waits until somebody takes w out and wakes it.
  * Returns 0; what park returns: it has been taken out, and `undo` (NULL: nothing) been called before that
