@@ -19,7 +19,8 @@
  * handle may be used by many at the same time; it is dropped once for each time that it was created or
  * cloned. Promised: messages of one sender are received in the order in which it sent them; those that
  * lie in a channel are received although their senders have gone. Not promised: that what was sent is
- * received, nor any order between senders, or fairness between receivers.
+ * received, nor any order between senders, or fairness between receivers; nor that a forked child can use
+ * or drop handles that other threads of its parent have used.
  */
 #ifndef FILCH_CHANNEL_H
 #define FILCH_CHANNEL_H

@@ -27,8 +27,8 @@
 FILCH_EXTERN_C_BEGIN
 
 /* May lie anywhere; not copied or moved while somebody waits. All zero is one that nobody waits for. Its
- * memory may be reused once every wait without a deadline was notified, and every one with a deadline
- * has returned. */
+ * memory may be reused once every wait was notified, and those with a deadline, and of tasks that may be
+ * cancelled, have returned. */
 struct filch_condvar {
     uint64_t filch__word; /* private, as the next */
     void *filch__queue;

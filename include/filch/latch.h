@@ -39,7 +39,7 @@ FILCH_API void filch_latch_add(struct filch_latch *l, uint32_t count);
 
 /* Lowers the count by 1; where it becomes 0, all that wait go on.
  *   l   with a count above 0, or it aborts with a message; its memory may be gone once it is at 0 and
- *       waits with a deadline have returned                                                           [in,out]
+ *       waits with a deadline, and of tasks that may be cancelled, have returned                                                           [in,out]
  * Blocks: never. Panics: never. Callable from: threads and tasks. Ordering: happens before the end of
  * every wait. */
 FILCH_API void filch_latch_count_down(struct filch_latch *l);

@@ -46,7 +46,8 @@ FILCH_API FILCH_NODISCARD int filch_semaphore_acquire_until(struct filch_semapho
 FILCH_API FILCH_NODISCARD int filch_semaphore_try_acquire(struct filch_semaphore *s);
 
 /* Gives `count` permits back, first to those that wait.
- *   s   its memory may be gone as soon as whoever waits has got what it waits for; NULL does nothing
+ *   s   its memory may be gone as soon as whoever waits has got what it waits for, and waits with a
+ *       deadline, and of tasks that may be cancelled, have returned; NULL does nothing
  * Blocks: never. Panics: never. Callable from: threads and tasks. Ordering: releases to those that take
  * them. */
 FILCH_API void filch_semaphore_release(struct filch_semaphore *s, uint32_t count);

@@ -24,12 +24,6 @@ int filch__blocking_init(struct blocking *b, size_t max)
     return 0;
 }
 
-static void join(struct filch_thread *thread)
-{
-    int error = filch_thread_join(thread, NULL, NULL);
-    FILCH_CHECK(error == 0, "a spare thread could not be joined");
-}
-
 void filch__blocking_destroy(struct blocking *b)
 {
     if (b->spares == NULL)
@@ -37,7 +31,7 @@ void filch__blocking_destroy(struct blocking *b)
     FILCH_DCHECK(b->threads == 0 && b->first == NULL);
     for (size_t i = 0; i < b->max; i++) {
         if (b->spares[i].is_used)
-            join(b->spares[i].thread);
+            filch__worker_join_thread(b->spares[i].thread);
     }
     filch__os->free(b->spares);
 }
@@ -264,7 +258,7 @@ static bool start(struct filch_pool *pool, struct spare *s, struct filch_thread 
     struct blocking *b = &pool->blocking;
     struct filch_thread *thread;
     if (before != NULL)
-        join(before);
+        filch__worker_join_thread(before);
     s->pool = pool;
     s->call = call;
     /* The pool does not end before us. */

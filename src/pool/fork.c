@@ -94,6 +94,12 @@ static struct filch__fork_stack *enter(void)
 {
     struct filch_pool *pool = NULL;
     struct worker *w = filch__pool_resolve(&pool) == 0 ? filch__guest_enter(pool) : NULL;
+    if (w != NULL && FILCH_LOAD_RELAXED(&w->room) /* owner */ == &w->no_room &&
+        !filch__strand_find_room(w)) {
+        filch__guest_leave(
+            w); /* the place was left without slots, and there is no memory for any */
+        w = NULL;
+    }
     if (w == NULL) {
         filch__fork_watch_panics();
         return extend(filch__forks);

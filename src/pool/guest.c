@@ -88,7 +88,8 @@ void filch__guest_leave(struct worker *guest)
 {
     struct filch_pool *pool = guest->pool;
     FILCH_DCHECK(guest->is_guest && guest->strand == guest->base);
-    while (FILCH_UNLIKELY(filch__deque_size(&guest->deque) > 0 || guest->suspended > 0)) {
+    while (FILCH_UNLIKELY(filch__deque_size(&guest->deque) > 0 || guest->suspended > 0 ||
+                          guest->yielded != NULL)) {
         struct filch_panic *panic = filch__panic_set_aside();
         struct task_run rest = {.w = guest};
         filch__worker_run_loop(hand_over_rest, &rest);

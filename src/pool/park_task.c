@@ -360,7 +360,7 @@ void filch__strand_yield(struct worker *w)
 
 void filch__strand_wait_for_others(struct worker *w)
 {
-    if (w->suspended == 0)
+    if (w->suspended == 0 && w->yielded == NULL)
         return;
     struct strand *other = filch__strand_other(w);
     w->leaving = w->strand;

@@ -55,10 +55,8 @@ static const struct waiter_ops all_done_ops = {.wake = tally_is_zero};
 
 static void join_workers(struct filch_pool *pool, size_t count)
 {
-    for (size_t i = 0; i < count; i++) {
-        int error = filch_thread_join(pool->places[i]->thread, NULL, NULL);
-        FILCH_CHECK(error == 0, "a worker could not be joined");
-    }
+    for (size_t i = 0; i < count; i++)
+        filch__worker_join_thread(pool->places[i]->thread);
 }
 
 static int start_worker(struct filch_pool *pool, size_t index)

@@ -12,7 +12,7 @@ static struct {
 
 static bool is_within(const struct cancel *c, const struct cancel *around)
 {
-    while (c != NULL && c != around)
+    while (c != NULL && c != around && c->also != around) /* what is in `also` is within nothing */
         c = c->parent;
     return c != NULL;
 }

@@ -10,6 +10,8 @@
 #include "base/check.h"
 #include "panic/panic.h"
 
+#include <filch/thread.h>
+
 enum { YIELD_RESUME_BELOW = 64 };
 
 __thread struct worker *filch__worker __attribute__((tls_model("initial-exec")));
@@ -309,6 +311,19 @@ static void work(void *argument)
             break;
         look_for_work(w, &run->item);
     }
+}
+
+void filch__worker_join_thread(struct filch_thread *thread)
+{
+    struct worker *w = filch__worker;
+    struct level level;
+    filch__level_init(&level, NULL, NULL); /* of nothing that could be cancelled */
+    if (w != NULL)
+        filch__level_enter(w, &level);
+    int error = filch_thread_join(thread, NULL, NULL);
+    if (w != NULL)
+        filch__level_leave(w);
+    FILCH_CHECK(error == 0, "a thread of a pool could not be joined");
 }
 
 void filch__work(struct worker *w)

@@ -209,12 +209,9 @@ int filch_scope_spawn(struct filch_scope *s, void (*fn)(void *), void *arg)
     return spawn(s, &item);
 }
 
-int filch_scope_spawn_task(struct filch_scope *s, struct filch_task **task,
-                           const struct filch_task_attr *attr, void (*fn)(void *), void *arg)
+static int spawn_task(struct filch_scope *s, struct filch_task **task,
+                      const struct filch_task_attr *attr, void (*fn)(void *), void *arg)
 {
-    static const struct filch_task_attr defaults;
-    if (attr == NULL)
-        attr = &defaults;
     if (s == NULL || fn == NULL || task == NULL)
         return EINVAL;
     struct filch_task *made = filch__task_new(attr, fn, arg, &s->tally.cancel);
@@ -228,5 +225,17 @@ int filch_scope_spawn_task(struct filch_scope *s, struct filch_task **task,
         filch__task_free_unspawned(made);
     else
         *task = handle;
+    return error;
+}
+
+int filch_scope_spawn_task(struct filch_scope *s, struct filch_task **task,
+                           const struct filch_task_attr *attr, void (*fn)(void *), void *arg)
+{
+    static const struct filch_task_attr defaults;
+    if (attr == NULL)
+        attr = &defaults;
+    int error = spawn_task(s, task, attr, fn, arg);
+    if (error != 0 && attr->arg_drop != NULL)
+        filch__worker_drop(attr->arg_drop, arg); /* once, in any case */
     return error;
 }

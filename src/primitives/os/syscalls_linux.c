@@ -56,7 +56,10 @@ int filch__syscall_barrier_ready(void)
 int filch__syscall_barrier(void)
 {
     int saved_errno = errno;
-    long result = syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
+    long result;
+    do
+        result = syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
+    while (result == -1 && errno == ENOMEM); /* for a moment: the kernel allocates for it */
     errno = saved_errno;
     return result == 0 ? 0 : ENOSYS;
 }
