@@ -164,6 +164,8 @@ FILCH_API size_t filch_receiver_capacity(const struct filch_receiver *rx);
 /* Whether the other side has gone. A receiver may find messages nevertheless.
  * Returns 1 or 0; 0 for NULL. Blocks: never. Panics: never. Callable from: threads and tasks. */
 FILCH_API int filch_sender_is_disconnected(const struct filch_sender *tx);
+
+/* The same, asked by a receiver. */
 FILCH_API int filch_receiver_is_disconnected(const struct filch_receiver *rx);
 
 /* A channel for one message. Its handles are those of a channel and may be used as such, in a select too;

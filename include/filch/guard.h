@@ -47,7 +47,11 @@ FILCH_EXTERN_C_BEGIN
 
 /* Wait for the lock although what the caller runs in is cancelled. */
 FILCH_API FILCH_COLD int filch__guard_lock_through(struct filch_mutex *m) FILCH__UNCHECKED;
+
+/* The same, for a reader. */
 FILCH_API FILCH_COLD int filch__guard_read_through(struct filch_rwlock *l) FILCH__UNCHECKED;
+
+/* The same, for a writer. */
 FILCH_API FILCH_COLD int filch__guard_write_through(struct filch_rwlock *l) FILCH__UNCHECKED;
 
 /* The lock cannot be had: ends the process with a message. */

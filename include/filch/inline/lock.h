@@ -31,8 +31,13 @@ FILCH_EXTERN_C_BEGIN
 struct filch_mutex;
 struct filch_rwlock;
 
+/* What the inline functions of filch/mutex.h call where one swap does not do: filch_mutex_lock_until, */
 FILCH_API int filch__mutex_lock_slow(struct filch_mutex *m, int64_t deadline);
+
+/* filch_mutex_try_lock, */
 FILCH_API int filch__mutex_try_lock_slow(struct filch_mutex *m);
+
+/* and filch_mutex_unlock. */
 FILCH_API void filch__mutex_unlock_slow(struct filch_mutex *m);
 
 FILCH_EXTERN_C_END
