@@ -221,7 +221,7 @@ static FILCH_ALWAYS_INLINE size_t filch__list_recv(struct list *l, const struct 
                                                    bool is_alone, void *values, size_t max,
                                                    uint64_t *position)
 {
-    struct slot *slot;
+    struct slot *slot = NULL; /* as far as a compiler can tell */
     size_t count = filch__list_claim(l, layout, is_alone, max, position, &slot);
     for (size_t i = 0; i < count; i++) {
         filch__copy((char *)values + i * layout->size_bytes, filch__slot_value(slot, layout),
