@@ -122,7 +122,7 @@
 #if FILCH__FORK_DEBUG
 #define FILCH__FORK_CLEANUP(fn) __attribute__((cleanup(fn##__filch_left)))
 #define FILCH__FORKABLE_LEFT(fn)                                                                   \
-    static inline void fn##__filch_left(struct fn##__filch_fork *filch__f)                         \
+    static inline __attribute__((unused)) void fn##__filch_left(struct fn##__filch_fork *filch__f) \
     {                                                                                              \
         if (filch__f->slot != 0)                                                                   \
             filch__fork_unsynced();                                                                \
