@@ -4,6 +4,7 @@
 
 #include "os/os.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <sched.h>
@@ -98,6 +99,27 @@ int64_t xt_stress_ns(double seconds)
     if (text != NULL && text[0] != '\0')
         seconds = strtod(text, NULL);
     return (int64_t)(seconds * NS_PER_S);
+}
+
+int64_t xt_run_delay_ns(void)
+{
+    int64_t total_ns = 0;
+    DIR *tasks = opendir("/proc/self/task");
+    if (tasks == NULL)
+        return 0;
+    for (const struct dirent *task = readdir(tasks); task != NULL; task = readdir(tasks)) {
+        char path[300];
+        (void)snprintf(path, sizeof path, "/proc/self/task/%s/schedstat", task->d_name);
+        FILE *file = task->d_name[0] == '.' ? NULL : fopen(path, "r");
+        if (file == NULL)
+            continue;
+        int64_t delay_ns = 0;
+        if (fscanf(file, "%*u %" SCNd64, &delay_ns) == 1)
+            total_ns += delay_ns;
+        fclose(file);
+    }
+    (void)closedir(tasks);
+    return total_ns;
 }
 
 size_t xt_rss_bytes(void)

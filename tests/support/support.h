@@ -69,6 +69,10 @@ bool xt_is_emulated(void);
 /* How long stress tests run: FILCH_STRESS_SECONDS, by default `seconds`. */
 int64_t xt_stress_ns(double seconds);
 
+/* How long the process's threads have been ready to run without a CPU, in all; 0 where the kernel does
+ * not say. */
+int64_t xt_run_delay_ns(void);
+
 /* Resident memory of the process now. */
 size_t xt_rss_bytes(void);
 
