@@ -231,10 +231,13 @@ static int (*const waits[])(void) = {
 };
 enum { WAITS = sizeof waits / sizeof waits[0] };
 
+static int64_t tasks_made, tasks_ended;
+
 static void end_with_test(void *unused)
 {
     (void)unused;
     await(&never.is_over, 1);
+    add(&tasks_ended);
 }
 
 static void *end_with_test_thread(void *unused)
@@ -296,6 +299,7 @@ static void drop_never(void)
     filch_broadcast_sender_drop(never.broadcast);
     filch_broadcast_receiver_drop(never.broadcast_rx);
     filch_task_set_drop(never.set);
+    await(&tasks_ended, ++tasks_made); /* nobody joins those that are detached */
     xt_expect_equal(filch_thread_join(never.thread, NULL, NULL), 0);
 }
 
