@@ -199,8 +199,11 @@ static void panic_now(void *result)
     filch_panic("on %p", result);
 }
 
+static int has_begun; /* atomically */
+
 static void *give_back(void *argument)
 {
+    __atomic_store_n(&has_begun, 1, __ATOMIC_RELEASE);
     return argument;
 }
 
@@ -212,7 +215,8 @@ static void panic_in_result_drop(void *unused)
     if (filch_task_set_create(&set, &config) != 0 ||
         filch_task_set_spawn(set, NULL, give_back, NULL) != 0)
         exit(3);
-    xt_sleep_ns(100 * FILCH_MS); /* it has most likely ended, and is not cancelled */
+    while (__atomic_load_n(&has_begun, __ATOMIC_ACQUIRE) == 0)
+        xt_sleep_ns(FILCH_MS); /* a task that has not begun would be cancelled */
     filch_task_set_drop(set);
 }
 
