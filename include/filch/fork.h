@@ -88,20 +88,27 @@
         }                                                                                          \
     }
 
+/* What stands before the members of a value of `struct name`. */
+#ifdef __cplusplus
+#define FILCH__VALUE(name) name
+#else
+#define FILCH__VALUE(name) (struct name)
+#endif
+
 /* FILCH_FORK(name, fn, args...) declares `name` and offers the call fn(args...) to other workers.
  * FILCH_SYNC(name, fn), exactly once, is the result of that call. Both may be used on threads and in
  * tasks; the sync may wait: a task suspends, its worker goes on. The past of the fork happens before
  * the call, the call before the sync. */
 #define FILCH_FORK(name, fn, ...)                                                                  \
     struct fn##__filch_fork name FILCH__FORK_CLEANUP(fn) =                                         \
-        fn##__filch_begin((struct fn##__filch_args){__VA_ARGS__}, 0)
+        fn##__filch_begin(FILCH__VALUE(fn##__filch_args){__VA_ARGS__}, 0)
 #define FILCH_SYNC(name, fn) fn##__filch_sync(&name)
 
 /* The same with a cleanup handler, which is exact about when a half is waited for while a panic
  * unwinds. Private: the handler keeps gcc from turning a sync at the end of a function into a loop. */
 #define FILCH__FORK_GUARDED(name, fn, ...)                                                         \
     struct fn##__filch_fork name =                                                                 \
-        fn##__filch_begin((struct fn##__filch_args){__VA_ARGS__}, FILCH__SLOT_GUARDED);            \
+        fn##__filch_begin(FILCH__VALUE(fn##__filch_args){__VA_ARGS__}, FILCH__SLOT_GUARDED);       \
     int filch__open_##name __attribute__((cleanup(filch__half_leave))) = 1
 #define FILCH__SYNC_GUARDED(name, fn) (filch__open_##name = 0, fn##__filch_sync(&name))
 
@@ -166,7 +173,7 @@
         __builtin_memcpy(filch__s->args, &filch__a, sizeof filch__a);                              \
         filch__fork_push(filch__q, filch__s,                                                       \
                          (filch__slot_run *)((uintptr_t)fn##__filch_run + filch__guarded));        \
-        return (struct fn##__filch_fork){filch__q, filch__s, filch__a};                            \
+        return FILCH__VALUE(fn##__filch_fork){filch__q, filch__s, filch__a};                       \
     }                                                                                              \
     FILCH__FORKABLE_LEFT(fn)
 

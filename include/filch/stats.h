@@ -43,8 +43,15 @@ struct filch_pool_stats {
  *   stats  receives the sums                                                               [out]
  * Returns 0; EINVAL (stats NULL); else as filch_pool_default. Blocks: never. Panics: never.
  * Callable from: threads and tasks. */
+#ifdef __cplusplus /* a struct and a function of one name: g++ -Wshadow minds */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wshadow"
+#endif
 FILCH_API FILCH_NODISCARD int filch_pool_stats(struct filch_pool *pool,
                                                struct filch_pool_stats *stats);
+#ifdef __cplusplus
+#pragma GCC diagnostic pop
+#endif
 
 /* Describes the machine as a pool sees it, as text: processors, caches, quota, where each worker
  * runs. It is what `filch-bench info` prints.

@@ -49,9 +49,11 @@ FILCH_EXTERN_C_END
         for (struct filch_scope *s = filch__scope_enter(&filch__frame_##s);                        \
              !filch__frame_##s.done; filch__frame_##s.done = 1)
 #else
+/* One message, and not another one for each use of the name. */
 #define FILCH__SCOPE(s)                                                                            \
     FILCH__STATIC_ASSERT(0, "FILCH_SCOPE needs -fexceptions: without it, its tasks could be left " \
-                            "behind")
+                            "behind");                                                             \
+    for (struct filch_scope *s = 0; s;)
 #endif
 
 #endif

@@ -51,10 +51,12 @@ FILCH_EXTERN_C_END
         for (struct filch_thread_scope *s = filch__thread_scope_enter(&filch__frame_##s);          \
              !filch__frame_##s.done; filch__frame_##s.done = 1)
 #else
+/* One message, and not another one for each use of the name. */
 #define FILCH__THREAD_SCOPE(s)                                                                     \
     FILCH__STATIC_ASSERT(0,                                                                        \
                          "FILCH_THREAD_SCOPE needs -fexceptions: without it, its threads could "   \
-                         "be left behind")
+                         "be left behind");                                                        \
+    for (struct filch_thread_scope *s = 0; s;)
 #endif
 
 #endif
