@@ -9,7 +9,7 @@ include(${CMAKE_CURRENT_LIST_DIR}/code.cmake)
 
 execute_process(COMMAND ${NM} -D --defined-only ${LIBRARY} OUTPUT_VARIABLE text
     COMMAND_ERROR_IS_FATAL ANY)
-# "00000000000011f9 T filch_now_ns@@FILCH_0"; the version itself is an absolute symbol (A).
+# "00000000000011f9 T filch_now_ns@@FILCH_0.1"; the version itself is an absolute symbol (A).
 string(REGEX MATCHALL "[0-9a-f]+ [B-Zb-z] [^ \n]+" lines "${text}")
 set(exported)
 foreach(line IN LISTS lines)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Installs the build in BUILD_DIR below WORK_DIR and builds the project in consumer/ against it, the
-# WAY being find_package, pkg_config or subdirectory; then runs what was built.
+# WAY being find_package, pkg_config or subdirectory; runs what was built, and uninstalls.
 cmake_policy(VERSION 3.25)
 
 function(run)
@@ -20,9 +20,9 @@ if(NOT WAY STREQUAL subdirectory)
 endif()
 
 if(WAY STREQUAL pkg_config)
-    # The prefix of filch.pc is that of the configuration; an installation elsewhere is told so.
+    # The build was configured for another prefix: filch.pc finds its own.
     set(ENV{PKG_CONFIG_PATH} ${prefix}/${LIBDIR}/pkgconfig)
-    execute_process(COMMAND pkg-config --define-variable=prefix=${prefix} --cflags --libs filch
+    execute_process(COMMAND pkg-config --cflags --libs filch
         OUTPUT_VARIABLE flags OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY)
     separate_arguments(flags UNIX_COMMAND "${flags}")
     separate_arguments(c_flags UNIX_COMMAND "${C_FLAGS}")
@@ -37,5 +37,13 @@ else()
     run(${CMAKE_COMMAND} --build ${WORK_DIR}/build)
     run(${WORK_DIR}/build/consumer)
     run(${WORK_DIR}/build/consumer_static)
+endif()
+if(NOT WAY STREQUAL subdirectory)
+    run(${CMAKE_COMMAND} -DMANIFEST=${BUILD_DIR}/install_manifest.txt
+        -P ${SOURCE_DIR}/cmake/uninstall.cmake)
+    file(GLOB_RECURSE left ${prefix}/*)
+    if(left OR EXISTS ${prefix}/include/filch)
+        message(FATAL_ERROR "still there after uninstalling: ${left}")
+    endif()
 endif()
 file(REMOVE_RECURSE ${WORK_DIR})
