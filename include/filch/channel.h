@@ -155,7 +155,8 @@ FILCH_API size_t filch_sender_len(const struct filch_sender *tx);
 /* The same, asked by a receiver. */
 FILCH_API size_t filch_receiver_len(const struct filch_receiver *rx);
 
-/* How many may: as it was created; 0 for NULL. Blocks: never. Panics: never. */
+/* How many may: as it was created; 0 for NULL.
+ * Blocks: never. Panics: never. Callable from: threads and tasks. */
 FILCH_API size_t filch_sender_capacity(const struct filch_sender *tx);
 
 /* The same, asked by a receiver. */
@@ -171,19 +172,21 @@ FILCH_API int filch_receiver_is_disconnected(const struct filch_receiver *rx);
 /* A channel for one message. Its handles are those of a channel and may be used as such, in a select too;
  * these two calls use each of them up.
  *   element_size, drop  as in struct filch_channel_config
- * Returns as filch_channel_create. */
+ * Returns as filch_channel_create. Everything else as there. */
 FILCH_API FILCH_NODISCARD int filch_oneshot_create(struct filch_sender **tx,
                                                    struct filch_receiver **rx, size_t element_size,
                                                    void (*drop)(void *));
 
 /* Sends the one message, and drops the handle whatever comes of it.
  * Returns 0; EPIPE (the receiver has gone; the message is still the caller's); EINVAL (and the handle
- * stays). Ownership: takes tx. Blocks: never. Panics: never. */
+ * stays). Ownership: takes tx. Blocks: never. Panics: never. Callable from: threads and tasks.
+ * Ordering: as filch_send. */
 FILCH_API FILCH_NODISCARD int filch_oneshot_send(struct filch_sender *tx, const void *value);
 
 /* Receives the one message, at most until a deadline, and drops the handle unless it is ETIMEDOUT.
  * Returns 0; EPIPE (the sender went without sending); ETIMEDOUT and EINVAL (and the handle stays).
- * Ownership: takes rx. Blocks: yes; a task suspends, its worker goes on. Panics: never. */
+ * Ownership: takes rx. Blocks: yes; a task suspends, its worker goes on. Panics: never.
+ * Callable from: threads and tasks. Ordering: as filch_recv. */
 FILCH_API FILCH_NODISCARD int filch_oneshot_recv(struct filch_receiver *rx, void *value,
                                                  int64_t deadline);
 

@@ -39,7 +39,7 @@ FILCH_API void filch_latch_add(struct filch_latch *l, uint32_t count);
 
 /* Lowers the count by 1; where it becomes 0, all that wait go on.
  *   l   with a count above 0, or it aborts with a message; its memory may be gone once it is at 0 and
- *       waits with a deadline, and of tasks that may be cancelled, have returned                                                           [in,out]
+ *       waits with a deadline, and of tasks that may be cancelled, have returned          [in,out]
  * Blocks: never. Panics: never. Callable from: threads and tasks. Ordering: happens before the end of
  * every wait. */
 FILCH_API void filch_latch_count_down(struct filch_latch *l);
@@ -51,7 +51,7 @@ FILCH_API void filch_latch_count_down(struct filch_latch *l);
 FILCH_API FILCH_NODISCARD int filch_latch_wait(struct filch_latch *l);
 
 /* The same, at most until a deadline (absolute ns on CLOCK_MONOTONIC); one that has passed only looks.
- * Returns as filch_latch_wait; ETIMEDOUT. */
+ * Returns as filch_latch_wait; ETIMEDOUT. Everything else as filch_latch_wait. */
 FILCH_API FILCH_NODISCARD int filch_latch_wait_until(struct filch_latch *l, int64_t deadline);
 
 FILCH_EXTERN_C_END

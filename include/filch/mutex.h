@@ -81,19 +81,19 @@ FILCH_API void filch_mutex_unlock(struct filch_mutex *m) FILCH__RELEASES(*m);
 
 /* Whether a panic has poisoned the lock; may be asked by anybody.
  *   m   NULL counts as not poisoned                                                          [in]
- * Returns 1 or 0. Blocks: never. Panics: never. */
+ * Returns 1 or 0. Blocks: never. Panics: never. Callable from: threads and tasks. */
 FILCH_API int filch_mutex_is_poisoned(const struct filch_mutex *m);
 
 /* The data is in order again: later locks return 0.
  *   m   held or not; NULL does nothing                                                  [in,out]
- * Blocks: the OS thread, briefly. Panics: never. */
+ * Blocks: the OS thread, briefly. Panics: never. Callable from: threads and tasks. */
 FILCH_API void filch_mutex_clear_poison(struct filch_mutex *m);
 
 /* Checks that the lock is out of use, for those who want to know before they free its memory; nothing
  * needs to be given back.
  *   m   NULL does nothing                                                               [in,out]
  * Returns 0: it is a fresh lock, not poisoned; EBUSY: held or waited for, nothing was changed.
- * Blocks: never. Panics: never. */
+ * Blocks: never. Panics: never. Callable from: threads and tasks. */
 FILCH_API FILCH_NODISCARD int filch_mutex_destroy(struct filch_mutex *m);
 
 /* --- inline: the functions above, for locks that nobody contends --- */

@@ -61,13 +61,14 @@ static FILCH_ALWAYS_INLINE FILCH_NODISCARD int filch_once_call(struct filch_once
 }
 
 /* The same, and gives up a wait for somebody else's call at a deadline.
- * Returns as filch_once_call; ETIMEDOUT. */
+ *   deadline  absolute ns on CLOCK_MONOTONIC; FILCH_FOREVER for none
+ * Returns as filch_once_call; ETIMEDOUT. Everything else as filch_once_call. */
 FILCH_API FILCH_NODISCARD int filch_once_call_until(struct filch_once *once, void (*fn)(void *),
                                                     void *arg, int64_t deadline);
 
 /* The same, and calls fn(arg, 1) where a call has panicked, to repair what that has left; else
  * fn(arg, 0). A return of fn makes it complete.
- * Returns as filch_once_call, but not EOWNERDEAD. */
+ * Returns as filch_once_call, but not EOWNERDEAD. Everything else as filch_once_call. */
 FILCH_API FILCH_NODISCARD int
 filch_once_call_force(struct filch_once *once, void (*fn)(void *arg, int is_poisoned), void *arg);
 
@@ -76,12 +77,15 @@ filch_once_call_force(struct filch_once *once, void (*fn)(void *arg, int is_pois
  * Everything else as filch_once_call. */
 FILCH_API FILCH_NODISCARD int filch_once_wait_until(struct filch_once *once, int64_t deadline);
 
-/* The same, and waits on while it is poisoned, for somebody to repair it. Not EOWNERDEAD. */
+/* The same, and waits on while it is poisoned, for somebody to repair it.
+ * Returns as filch_once_wait_until, but not EOWNERDEAD. Everything else as there. */
 FILCH_API FILCH_NODISCARD int filch_once_wait_force_until(struct filch_once *once,
                                                           int64_t deadline);
 
 /* Whether a call is complete; 0 for a poisoned one.
- * Returns 1 or 0. Blocks: never. Panics: never. Ordering: that call happens before a return of 1. */
+ *   once  initialised; not NULL                                                             [in]
+ * Returns 1 or 0. Blocks: never. Panics: never. Callable from: threads and tasks. Ordering: that
+ * call happens before a return of 1. */
 static FILCH_ALWAYS_INLINE int filch_once_is_completed(const struct filch_once *once)
 {
     return (FILCH_LOAD(&once->filch__word, OC_look, acquire) & FILCH__ONCE_DONE) != 0;
@@ -105,8 +109,10 @@ struct filch_once_cell {
     }
 #endif
 
-/* The value; NULL: the cell is empty, or NULL. Blocks: never. Panics: never.
- * Ordering: the setting happens before a return of the value. */
+/* The value.
+ *   cell  initialised; not NULL                                                             [in]
+ * Returns it; NULL where the cell is empty, or was set to NULL. Blocks: never. Panics: never.
+ * Callable from: threads and tasks. Ordering: the setting happens before a return of the value. */
 static FILCH_ALWAYS_INLINE void *filch_once_cell_get(const struct filch_once_cell *cell)
 {
     return filch_once_is_completed(&cell->filch__once) ? cell->filch__value : NULL;
@@ -114,14 +120,15 @@ static FILCH_ALWAYS_INLINE void *filch_once_cell_get(const struct filch_once_cel
 
 /* Puts a value into an empty cell; waits for one that is being made.
  * Returns 0; EBUSY (it has one; the value stays the caller's); EDEADLK (the caller makes it); EINVAL (cell
- * NULL). Blocks: yes, as filch_once_call. Panics: never. */
+ * NULL). Blocks: yes, as filch_once_call. Panics: never. Callable from: threads and tasks. */
 FILCH_API FILCH_NODISCARD int filch_once_cell_set(struct filch_once_cell *cell, void *value);
 
 /* The value, made by make(ctx) where the cell is empty. A panic of make leaves it empty, and the next
  * one tries again.
  *   value  receives it; NULL: not wanted                                                   [out]
  * Returns 0; EDEADLK (the caller makes it); EINVAL (cell or make NULL).
- * Blocks: yes, as filch_once_call. Panics: with what make panics with. */
+ * Blocks: yes, as filch_once_call. Panics: with what make panics with. Callable from: threads and
+ * tasks. Ordering: making it happens before every return of 0. */
 FILCH_API FILCH_NODISCARD int filch_once_cell_get_or_init(struct filch_once_cell *cell,
                                                           void *(*make)(void *ctx), void *ctx,
                                                           void **value);
@@ -143,7 +150,8 @@ struct filch_lazy {
  *   value  receives it; NULL: not wanted                                                   [out]
  * Returns 0; EOWNERDEAD (making it has panicked: poisoned for good); EDEADLK (the caller makes it); EINVAL
  * (lazy, or its function, NULL).
- * Blocks: yes, as filch_once_call. Panics: with what its function panics with. */
+ * Blocks: yes, as filch_once_call. Panics: with what its function panics with. Callable from:
+ * threads and tasks. Ordering: making it happens before every return of 0. */
 FILCH_API FILCH_NODISCARD int filch_lazy_get(struct filch_lazy *lazy, void **value);
 
 FILCH_EXTERN_C_END

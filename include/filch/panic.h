@@ -82,32 +82,40 @@ FILCH_NODISCARD static inline int filch_catch_unwind(void (*fn)(void *), void *a
 
 /* Goes on with a panic that was contained, without a report.
  *   panic  gone afterwards                                                        not NULL  [in]
- * Does not return. Callable from: threads and tasks. */
+ * Does not return: it unwinds, as filch_panic does. Blocks: as cleanup handlers do.
+ * Callable from: threads and tasks. */
 FILCH_API FILCH_NORETURN void filch_resume_unwind(struct filch_panic *panic);
 
 /* Frees a panic and drops its payload.
  *   panic  NULL is allowed                                                                  [in]
- * Blocks: as the drop function does. Panics: never; aborts where the drop function panics. */
+ * Blocks: as the drop function does. Panics: never; aborts where the drop function panics.
+ * Callable from: threads and tasks. */
 FILCH_API void filch_panic_free(struct filch_panic *panic);
 
 /* What a panic says.
  *   panic  any                                                                              [in]
- * Returns the message, valid as long as the panic; NULL where it has a payload instead. */
+ * Returns the message, valid as long as the panic; NULL where it has a payload instead.
+ * Blocks: never. Panics: never. Callable from: anywhere. */
 FILCH_API const char *filch_panic_message(const struct filch_panic *panic);
 
 /* What a panic carries, if it is of this type.
  *   panic  any                                                                              [in]
  *   type   as it was named by filch_panic_any: compared by its characters                   [in]
- * Returns the payload, which stays the panic's; NULL: a message, or of another type. */
+ * Returns the payload, which stays the panic's; NULL: a message, or of another type. Everything else
+ * as filch_panic_message. */
 FILCH_API void *filch_panic_payload(const struct filch_panic *panic, const char *type);
 
-/* Where a panic began.
- * Returns the file, NULL for an exception of another language; the line. */
+/* Where a panic began: the file.
+ *   panic  any                                                                              [in]
+ * Returns its name; NULL for an exception of another language. Everything else as
+ * filch_panic_message. */
 FILCH_API const char *filch_panic_file(const struct filch_panic *panic);
+
+/* And the line. Everything else as filch_panic_file. */
 FILCH_API int filch_panic_line(const struct filch_panic *panic);
 
 /* How many further panics of the same join, scope or loop have been dropped in favour of this one.
- * Each was reported when it began. */
+ * Each was reported when it began. Everything else as filch_panic_message. */
 FILCH_API size_t filch_panic_others(const struct filch_panic *panic);
 
 /* Called at the beginning of each panic, on the panicking thread, before anything is unwound. A
@@ -123,7 +131,7 @@ FILCH_API filch_panic_hook *filch_panic_set_hook(filch_panic_hook *hook);
  * FILCH_BACKTRACE=1 in the environment a backtrace follows, which names functions that are exported
  * from their program (link it with -rdynamic) and gives offsets for addr2line of the others.
  *   panic  that is beginning                                                                [in]
- * Blocks: never. Panics: never. */
+ * Blocks: never. Panics: never. Callable from: hooks. */
 FILCH_API void filch_panic_report(const struct filch_panic *panic);
 
 /* The panic that unwinds the running code. */

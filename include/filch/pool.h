@@ -32,7 +32,8 @@ struct filch_pool;
  * FILCH_BIND_DEFAULT. */
 enum filch_bind {
     FILCH_BIND_DEFAULT, /* one worker per core where the pool covers all that the process may use */
-    FILCH_BIND_CORES,   /* one worker per core wherever there are enough cores */
+    FILCH_BIND_CORES,   /* one worker per core, or with more workers per hardware thread, wherever
+                           there are enough */
     FILCH_BIND_NONE,    /* every worker on the whole allowed set; the OS places them */
 };
 
@@ -103,9 +104,9 @@ FILCH_API FILCH_NODISCARD int filch_pool_destroy(struct filch_pool *pool);
  * one); else as filch_pool_default. On failure nothing has changed and arg is still the
  * caller's, unless attr->arg_drop has been called on it.
  * Ownership: the caller owns *task until filch_task_join or filch_task_detach.
- * Blocks: never; called in a task with too many children waiting, it runs some of them first. Panics:
- * never; where a detached task panics, the report is all, and its worker goes on. Callable from: threads and tasks. Ordering: what the caller did before happens
- * before fn. */
+ * Blocks: never; called in a task with too many children waiting, it runs some of them first.
+ * Panics: never; where a detached task panics, the report is all, and its worker goes on.
+ * Callable from: threads and tasks. Ordering: what the caller did before happens before fn. */
 FILCH_API FILCH_NODISCARD int filch_pool_spawn(struct filch_pool *pool, struct filch_task **task,
                                                const struct filch_task_attr *attr,
                                                void (*fn)(void *), void *arg);
@@ -173,12 +174,15 @@ FILCH_API struct filch_pool *filch_pool_current(void);
 /* Which of the pool's places the caller computes on: distinct among all that run at the same time,
  * and below filch_pool_places(). Workers have 0 to width - 1; threads that take part from outside
  * have the places after those. It does not change while a task runs.
- * Returns the index, or FILCH_NOT_A_WORKER. Blocks: never. Panics: never. */
+ * Returns the index; FILCH_NOT_A_WORKER outside, and in the body of a filch_for or the halves of a
+ * filch_join whose thread found no free place (more threads from outside than there are places for
+ * them, at the same time) or no pool. Blocks: never. Panics: never. Callable from: anywhere. */
 FILCH_API size_t filch_worker_index(void);
 
 /* One more than the largest filch_worker_index() in this pool: for arrays with an entry per place.
  *   pool  NULL: the default pool                                                            [in]
- * Returns the number of places; 0 as filch_pool_width. Blocks: never. Panics: never. */
+ * Returns the number of places; 0 as filch_pool_width. Blocks: never. Panics: never.
+ * Callable from: anywhere, signal handlers excepted. */
 FILCH_API size_t filch_pool_places(struct filch_pool *pool);
 
 FILCH_EXTERN_C_END

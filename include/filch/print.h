@@ -58,7 +58,8 @@ FILCH_API void filch_stdout_unlock(void);
 #else
 #define FILCH_STDOUT_LOCK                                                                          \
     FILCH__STATIC_ASSERT(0, "FILCH_STDOUT_LOCK needs -fexceptions: without it, a lock could be "   \
-                            "left behind")
+                            "left behind");                                                        \
+    for (; 0;)
 #endif
 
 /* Runs as a cleanup handler. */

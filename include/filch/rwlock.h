@@ -66,11 +66,15 @@ FILCH_API FILCH_NODISCARD int filch_rwlock_try_read(struct filch_rwlock *l)
  * acquires what the last readers and the last writer released. */
 FILCH_API FILCH_NODISCARD int filch_rwlock_write(struct filch_rwlock *l) FILCH__ACQUIRES(*l);
 
-/* As filch_rwlock_read_until. */
+/* The same, at most until a deadline.
+ *   deadline  absolute ns on CLOCK_MONOTONIC; FILCH_FOREVER for none
+ * Returns as filch_rwlock_write; ETIMEDOUT (it is not held). Everything else as filch_rwlock_write. */
 FILCH_API FILCH_NODISCARD int filch_rwlock_write_until(struct filch_rwlock *l, int64_t deadline)
     FILCH__TRY_ACQUIRES(0, *l);
 
-/* Returns as filch_rwlock_write; EBUSY (somebody, perhaps the caller, has it). Blocks: never. */
+/* The same, if that is possible at once.
+ * Returns as filch_rwlock_write; EBUSY (somebody, perhaps the caller, has it). Blocks: never.
+ * Everything else as filch_rwlock_write. */
 FILCH_API FILCH_NODISCARD int filch_rwlock_try_write(struct filch_rwlock *l)
     FILCH__TRY_ACQUIRES(0, *l);
 
@@ -89,24 +93,24 @@ FILCH_API void filch_rwlock_unlock_write(struct filch_rwlock *l) FILCH__RELEASES
 
 /* Makes the caller, the writer, a reader, with no other writer in between; other readers are let in.
  *   l   held by the caller for writing; aborts with a message where it is not           [in,out]
- * Blocks: never. Panics: never. Ordering: releases to readers. */
+ * Blocks: never. Panics: never. Callable from: threads and tasks. Ordering: releases to readers. */
 FILCH_API void filch_rwlock_downgrade(struct filch_rwlock *l) FILCH__UNCHECKED;
 
 /* Whether a panic has poisoned the lock; may be asked by anybody.
  *   l   NULL counts as not poisoned                                                          [in]
- * Returns 1 or 0. Blocks: never. Panics: never. */
+ * Returns 1 or 0. Blocks: never. Panics: never. Callable from: threads and tasks. */
 FILCH_API int filch_rwlock_is_poisoned(const struct filch_rwlock *l);
 
 /* The data is in order again: later locks return 0.
  *   l   held or not; NULL does nothing                                                  [in,out]
- * Blocks: never. Panics: never. */
+ * Blocks: never. Panics: never. Callable from: threads and tasks. */
 FILCH_API void filch_rwlock_clear_poison(struct filch_rwlock *l);
 
 /* Checks that the lock is out of use, for those who want to know before they free its memory; nothing
  * needs to be given back.
  *   l   NULL does nothing                                                               [in,out]
  * Returns 0: it is a fresh lock, not poisoned; EBUSY: held or waited for, nothing was changed.
- * Blocks: never. Panics: never. */
+ * Blocks: never. Panics: never. Callable from: threads and tasks. */
 FILCH_API FILCH_NODISCARD int filch_rwlock_destroy(struct filch_rwlock *l);
 
 /* --- inline: the functions above, for locks that nobody contends --- */

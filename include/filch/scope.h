@@ -79,9 +79,9 @@ FILCH_API int filch_scope_set_deadline(struct filch_scope *s, int64_t deadline);
  *   ctx   handed to body; borrowed
  * Returns 0; ECANCELED, ETIMEDOUT (something in it was not done, or waited for in vain, because the scope,
  * or what is around it, was cancelled or out of time); EINVAL (body NULL); ENOMEM, EAGAIN and what
- * filch_pool_default returns (body was not called). Blocks: yes; a task suspends, its worker goes on. Panics: with the panic of body, else with
- * the first one of a task, when all have ended. Callable from: threads and tasks. Ordering: all tasks
- * happen before the return. */
+ * filch_pool_default returns (body was not called). Blocks: yes; a task suspends, its worker goes on.
+ * Panics: with the panic of body, else with the first one of a task, when all have ended.
+ * Callable from: threads and tasks. Ordering: all tasks happen before the return. */
 FILCH_API FILCH_NODISCARD int filch_scope_run(void (*body)(struct filch_scope *s, void *ctx),
                                               void *ctx);
 

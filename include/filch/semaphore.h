@@ -38,11 +38,12 @@ struct filch_semaphore {
 FILCH_API FILCH_NODISCARD int filch_semaphore_acquire(struct filch_semaphore *s);
 
 /* The same, at most until a deadline (absolute ns on CLOCK_MONOTONIC).
- * Returns as filch_semaphore_acquire; ETIMEDOUT (no permit was taken). */
+ * Returns as filch_semaphore_acquire; ETIMEDOUT (no permit was taken). Everything else as there. */
 FILCH_API FILCH_NODISCARD int filch_semaphore_acquire_until(struct filch_semaphore *s,
                                                             int64_t deadline);
 
-/* The same, if there is one. Returns as filch_semaphore_acquire; EBUSY. Blocks: never. */
+/* The same, if there is one.
+ * Returns as filch_semaphore_acquire; EBUSY. Blocks: never. Everything else as there. */
 FILCH_API FILCH_NODISCARD int filch_semaphore_try_acquire(struct filch_semaphore *s);
 
 /* Gives `count` permits back, first to those that wait.
@@ -52,7 +53,8 @@ FILCH_API FILCH_NODISCARD int filch_semaphore_try_acquire(struct filch_semaphore
  * them. */
 FILCH_API void filch_semaphore_release(struct filch_semaphore *s, uint32_t count);
 
-/* How many permits there are now. Returns 0 for NULL. Blocks: never. Panics: never. */
+/* How many permits there are, at some moment during the call; 0 for NULL.
+ * Blocks: never. Panics: never. Callable from: threads and tasks. */
 FILCH_API uint64_t filch_semaphore_permits(const struct filch_semaphore *s);
 
 FILCH_EXTERN_C_END

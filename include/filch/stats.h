@@ -38,15 +38,16 @@ struct filch_pool_stats {
     uint64_t blocking_threads; /* spare threads that there are now */
 };
 
+#ifdef __cplusplus /* a struct and a function of one name: g++ -Wshadow minds */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wshadow"
+#endif
+
 /* Sums the counters of a pool.
  *   pool   NULL: the default pool                                                           [in]
  *   stats  receives the sums                                                               [out]
  * Returns 0; EINVAL (stats NULL); else as filch_pool_default. Blocks: never. Panics: never.
  * Callable from: threads and tasks. */
-#ifdef __cplusplus /* a struct and a function of one name: g++ -Wshadow minds */
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wshadow"
-#endif
 FILCH_API FILCH_NODISCARD int filch_pool_stats(struct filch_pool *pool,
                                                struct filch_pool_stats *stats);
 #ifdef __cplusplus

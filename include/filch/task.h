@@ -79,8 +79,8 @@ FILCH_API void filch_task_detach(struct filch_task *task);
 
 /* Whether the task has ended: a join would not wait.
  *   task  the handle; it stays with the caller                                              [in]
- * Returns 1 or 0; 0 for NULL. Blocks: never. Panics: never. Ordering: what the task did happens
- * before a return of 1. */
+ * Returns 1 or 0; 0 for NULL. Blocks: never. Panics: never. Callable from: threads and tasks.
+ * Ordering: what the task did happens before a return of 1. */
 FILCH_API int filch_task_is_finished(const struct filch_task *task);
 
 FILCH_EXTERN_C_END

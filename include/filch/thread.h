@@ -78,8 +78,9 @@ FILCH_API FILCH_NODISCARD int filch_thread_spawn(struct filch_thread **thread,
  *           wanted                                                                         [out]
  *   panic   receives what fn panicked with, after EOWNERDEAD; NULL: not wanted             [out]
  * Returns 0; EOWNERDEAD (fn has panicked); EINVAL (thread NULL, or no handle); EDEADLK (the thread
- * joins itself or, as far as the system notices, one that joins it; the handle stays); EPERM (in a forked child: a thread of the
- * parent; the handle stays). Aborts with a message where the handle is gone already.
+ * joins itself or, as far as the system notices, one that joins it; the handle stays); EPERM (in a
+ * forked child: a thread of the parent; the handle stays). Aborts with a message where the handle is
+ * gone already.
  * Ownership: takes the handle. Blocks: yes; a task suspends until the thread has only its exit left.
  * Panics: never. Callable from: threads and tasks. Ordering: what the thread did happens before the
  * return. */

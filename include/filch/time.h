@@ -24,12 +24,14 @@ FILCH_EXTERN_C_BEGIN
 #define FILCH_S INT64_C(1000000000)
 
 /* The present time on CLOCK_MONOTONIC.
- * Returns nanoseconds since an arbitrary point. Blocks: never. Panics: never. */
+ * Returns nanoseconds since an arbitrary point. Blocks: never. Panics: never.
+ * Callable from: anywhere. */
 FILCH_API int64_t filch_now_ns(void);
 
 /* The deadline that lies `timeout_ns` nanoseconds from now.
  *   timeout_ns  a negative value counts as 0
- * Returns the deadline; FILCH_FOREVER where the sum would overflow. Blocks: never. Panics: never. */
+ * Returns the deadline; FILCH_FOREVER where the sum would overflow. Blocks: never. Panics: never.
+ * Callable from: anywhere. */
 FILCH_API int64_t filch_deadline_in(int64_t timeout_ns);
 
 FILCH_EXTERN_C_END
