@@ -213,6 +213,46 @@ xt_define(places_are_known)
     destroy(pool);
 }
 
+struct crowd {
+    struct filch_pool *pool;
+    uint32_t *taken; /* an entry per place */
+};
+
+static void take_place(size_t begin, size_t end, void *ctx)
+{
+    struct crowd *c = ctx;
+    size_t place = filch_worker_index();
+    xt_expect(place < filch_pool_places(c->pool));
+    xt_expect_equal(__atomic_exchange_n(&c->taken[place], 1, __ATOMIC_ACQ_REL), 0);
+    if (begin % 8 == 0)
+        xt_sleep_ns(10 * FILCH_US);
+    xt_expect_equal(filch_worker_index(), place);
+    xt_expect_equal(__atomic_exchange_n(&c->taken[place], 0, __ATOMIC_ACQ_REL), 1);
+    (void)end;
+}
+
+static void *loop_beside_others(void *argument)
+{
+    struct crowd *c = *(struct crowd **)argument;
+    struct filch_for_options options = {.pool = c->pool, .grain = 1};
+    for (size_t i = 0; i < xt_scaled(20); i++)
+        xt_expect_equal(filch_for_with(&options, 0, 200, take_place, c), 0);
+    return NULL;
+}
+
+/* More threads than the pool has room for as well. */
+xt_define(nobody_shares_a_place)
+{
+    struct crowd crowd = {.pool = create("places", 3)};
+    struct crowd *argument = &crowd;
+    crowd.taken = calloc(filch_pool_places(crowd.pool), sizeof *crowd.taken);
+    assert_non_null(crowd.taken);
+    xt_run_threads(4, loop_beside_others, &argument, 0);
+    xt_run_threads(20, loop_beside_others, &argument, 0);
+    free(crowd.taken);
+    destroy(crowd.pool);
+}
+
 xt_define(statistics_add_up)
 {
     struct filch_pool *pool = create("stats", 2);
@@ -601,6 +641,7 @@ int main(void)
         xt_test(pools_come_and_go),
         xt_test(workers_have_names),
         xt_test(places_are_known),
+        xt_test(nobody_shares_a_place),
         xt_test(statistics_add_up),
         xt_test(a_pool_describes_itself),
         xt_test(bad_spawns_are_refused),

@@ -172,12 +172,36 @@ xt_define(a_process_ends_while_its_pools_work)
         xt_expect_child(exit_at_once, &count, "exit");
 }
 
+enum { FIRST_USERS = 8 };
+
+static void *use_first(void *pool)
+{
+    xt_expect_equal(filch_pool_default(pool), 0);
+    return NULL;
+}
+
+static void use_together(void *unused)
+{
+    struct filch_pool *pools[FIRST_USERS] = {NULL};
+    (void)unused;
+    xt_run_threads(FIRST_USERS, use_first, pools, sizeof pools[0]);
+    for (int i = 0; i < FIRST_USERS; i++)
+        xt_expect(pools[i] != NULL && pools[i] == pools[0]);
+}
+
+xt_define(many_threads_start_one_default_pool)
+{
+    xt_skip_if_emulated();
+    for (size_t i = 0; i < xt_scaled(50); i++)
+        xt_expect_child(use_together, NULL, "the first use of the default pool");
+}
+
 /* --- fork --- */
 
 struct heritage {
     struct filch_pool *pool;
     struct filch_pool *standard;
-    struct filch_scope *scope;
+    struct filch_task *task; /* NULL: none */
 };
 
 static void inherit(void *argument)
@@ -196,6 +220,13 @@ static void inherit(void *argument)
     xt_expect_equal(filch_pool_shutdown(h->pool, FILCH_DRAIN, FILCH_FOREVER), EPERM);
     xt_expect_equal(filch_pool_stats(h->pool, &stats), EPERM);
     xt_expect_equal(filch_pool_describe(h->pool, text, sizeof text), EPERM);
+    xt_expect_equal(filch_pool_width(h->pool), 0);
+    xt_expect_equal(filch_pool_places(h->pool), 0);
+    if (h->task != NULL) {
+        xt_expect_equal(filch_task_join(h->task), EPERM);
+        xt_expect_equal(filch_task_join_until(h->task, 0), EPERM);
+        xt_expect_equal(filch_task_cancel(h->task), EPERM);
+    }
     xt_expect_equal(filch_pool_spawn(h->standard, &task, NULL, add_one, &count), EPERM);
     xt_expect_equal(filch_pool_destroy(h->standard), EPERM);
     xt_expect_equal(filch_pool_destroy(h->pool), 0);
@@ -250,10 +281,14 @@ xt_define(a_child_begins_anew)
     if (XT_TSAN || XT_ASAN)
         skip(); /* the locks of their runtimes do not survive a fork beside other threads */
     struct heritage h = begin_heritage();
+    uint64_t ran = 0;
+    assert_int_equal(filch_pool_spawn(h.pool, &h.task, NULL, add_one, &ran), 0);
     xt_expect_child(inherit, &h, "a child");
     xt_expect_child(inherit_twice, &h, "a child that forks");
     /* Nothing of this has touched the parent. */
     uint64_t count = 0;
+    assert_int_equal(filch_task_join(h.task), 0);
+    assert_int_equal(ran, 1);
     filch_for(0, 1000, add_range, &count);
     assert_int_equal(filch_pool_install(h.pool, add_one, &count), 0);
     assert_int_equal(count, 1001);
@@ -337,8 +372,14 @@ xt_define(a_scope_body_forks)
             xt_expect_equal(filch_scope_spawn(s, add_one, &count), 0);
         (void)fflush(NULL);
         child = fork();
-        if (child == 0)
+        if (child == 0) {
+            struct filch_task *task = NULL;
             (void)alarm(60);
+            xt_expect_equal(filch_scope_spawn(s, add_one, &count), EPERM);
+            xt_expect_equal(filch_scope_spawn_task(s, &task, NULL, add_one, &count), EPERM);
+            xt_expect_equal(filch_scope_cancel(s), EPERM);
+            xt_expect_equal(filch_scope_set_deadline(s, 0), EPERM);
+        }
     }
     if (child == 0) {
         leave_inherited_scope(&h);
@@ -358,6 +399,7 @@ int main(void)
         xt_test(a_scope_without_a_pool_says_so),
         xt_test(everything_works_on_one_cpu),
         xt_test(a_process_ends_while_its_pools_work),
+        xt_test(many_threads_start_one_default_pool),
         xt_test(a_child_begins_anew),
         xt_test(a_task_forks),
         xt_test(a_scope_body_forks),

@@ -60,11 +60,14 @@ xt_define(bad_arguments_are_refused)
     uint64_t count = 0;
     assert_int_equal(filch_scope_run(NULL, &count), EINVAL);
     assert_int_equal(filch_scope_spawn(NULL, add_one, &count), EINVAL);
-    int error = -1;
+    struct filch_task *task = NULL;
+    assert_int_equal(filch_scope_spawn_task(NULL, &task, NULL, add_one, &count), EINVAL);
     FILCH_SCOPE (s) {
-        error = filch_scope_spawn(s, NULL, &count);
+        xt_expect_equal(filch_scope_spawn(s, NULL, &count), EINVAL);
+        xt_expect_equal(filch_scope_spawn_task(s, NULL, NULL, add_one, &count), EINVAL);
+        xt_expect_equal(filch_scope_spawn_task(s, &task, NULL, NULL, &count), EINVAL);
     }
-    assert_int_equal(error, EINVAL);
+    assert_null(task);
     assert_int_equal(count, 0);
     assert_int_equal(filch_scope_run(body_adds, &count), 0);
     assert_int_equal(count, 2);
@@ -173,6 +176,54 @@ xt_define(a_scope_may_be_empty)
 xt_define(a_scope_may_be_left_by_anything)
 {
     everywhere(leave_by_everything);
+}
+
+/* --- handles --- */
+
+static void fail(void *argument)
+{
+    add_one(argument);
+    filch_panic("of a task with a handle");
+}
+
+static void say_nothing(const struct filch_panic *panic)
+{
+    (void)panic;
+}
+
+enum handle_end { JOINED_INSIDE, JOINED_AFTERWARDS, DETACHED, LEFT, HANDLE_ENDS };
+
+/* What becomes of the handles of its tasks, or whether they panic, makes no difference to a scope. */
+static void spawn_with_handles(void *unused)
+{
+    static const struct filch_task_attr attr = {.name = "child", .arg_drop = add_one};
+    uint64_t values[HANDLE_ENDS] = {0};
+    uint64_t failures = 0;
+    struct filch_task *tasks[HANDLE_ENDS] = {NULL};
+    struct filch_task *failing = NULL;
+    (void)unused;
+    FILCH_SCOPE (s) {
+        for (int i = 0; i < HANDLE_ENDS; i++)
+            xt_expect_equal(filch_scope_spawn_task(s, &tasks[i], &attr, be_late, &values[i]), 0);
+        xt_expect_equal(filch_scope_spawn_task(s, &failing, &attr, fail, &failures), 0);
+        xt_expect_equal(filch_task_join(tasks[JOINED_INSIDE]), 0);
+        xt_expect_equal(values[JOINED_INSIDE], 43);
+        filch_task_detach(tasks[DETACHED]);
+    }
+    for (int i = 0; i < HANDLE_ENDS; i++)
+        xt_expect_equal(values[i], 43);
+    xt_expect_equal(failures, 2);
+    xt_expect_equal(filch_task_is_finished(tasks[LEFT]), 1);
+    xt_expect_equal(filch_task_join_until(tasks[JOINED_AFTERWARDS], 0), 0);
+    xt_expect_equal(filch_task_join_until(tasks[LEFT], 0), 0);
+    xt_expect_equal(filch_task_join(failing), EOWNERDEAD);
+}
+
+xt_define(handles_change_nothing_about_a_scope)
+{
+    (void)filch_panic_set_hook(say_nothing);
+    everywhere(spawn_with_handles);
+    (void)filch_panic_set_hook(NULL);
 }
 
 /* --- many tasks --- */
@@ -477,6 +528,7 @@ int main(void)
         xt_test(bad_arguments_are_refused),
         xt_test(a_scope_may_be_empty),
         xt_test(a_scope_may_be_left_by_anything),
+        xt_test(handles_change_nothing_about_a_scope),
         xt_test(a_thousand_tasks),
         xt_test(ten_million_tasks_keep_memory_bounded),
         xt_test(tasks_spawn_on_their_own_scope),
