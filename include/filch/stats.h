@@ -26,8 +26,9 @@ struct filch_pool_stats {
     uint64_t exposures; /* times that a thief had to make a busy worker's half public itself */
     uint64_t suspensions; /* tasks that were set aside because they had to wait */
     uint64_t sleeps;      /* times that a worker went to sleep */
-    uint64_t wakes;       /* times that somebody woke a worker */
-    uint64_t stacks_max;  /* the largest number of stacks that each worker had at a time, summed */
+    uint64_t wakes;       /* times that one of a pool's threads woke a worker */
+    uint64_t stacks_max;  /* the largest number of stacks that each worker had at a time beside its
+                             own, summed */
     uint64_t bind_failures; /* workers that could not be bound as planned; they run unbound */
     /* Waits for which no stack was to be had, so that the worker itself waited or went on only with what
      * had one. */

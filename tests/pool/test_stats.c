@@ -58,13 +58,13 @@ static void spawn_many(void *pool)
 xt_define(tasks_that_do_not_wait_cost_no_stack)
 {
     struct filch_pool *pool = create(&(struct filch_pool_config){.workers = 3});
-    for (int i = 0; i < 100; i++)
-        assert_int_equal(filch_pool_spawn(pool, NULL, NULL, spawn_many, pool), 0);
+    assert_int_equal(filch_pool_spawn(pool, NULL, NULL, spawn_many, pool), 0);
+    spawn_many(pool);
     assert_int_equal(filch_pool_shutdown(pool, FILCH_DRAIN, FILCH_FOREVER), 0);
     struct filch_pool_stats stats = stats_of(pool);
-    assert_int_equal(stats.tasks, 100 + 100 * 200);
+    assert_int_equal(stats.tasks, 1 + 2 * 200);
     assert_int_equal(stats.suspensions, 0);
-    assert_int_equal(stats.stacks_max, 3); /* what each worker stands on */
+    assert_int_equal(stats.stacks_max, 0);
     assert_int_equal(stats.stackless, 0);
     assert_int_equal(filch_pool_destroy(pool), 0);
 }
@@ -93,7 +93,7 @@ xt_define(each_task_that_waits_is_set_aside_once)
     struct filch_pool_stats stats = stats_of(pool);
     assert_int_equal(stats.tasks, 6);
     assert_int_equal(stats.suspensions, 5);
-    assert_int_equal(stats.stacks_max, 6);
+    assert_int_equal(stats.stacks_max, 5);
     assert_int_equal(filch_pool_destroy(pool), 0);
 }
 
@@ -127,7 +127,7 @@ xt_define(steals_sleeps_and_wakes_are_counted)
     struct filch_pool_stats stats = stats_of(p.pool);
     assert_int_equal(stats.tasks, 2);
     assert_int_equal(stats.steals, 1);
-    assert_true(stats.wakes >= 2);
+    assert_true(stats.wakes >= 1); /* by the one that spawned */
     assert_int_equal(filch_pool_destroy(p.pool), 0);
 }
 

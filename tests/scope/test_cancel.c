@@ -64,6 +64,7 @@ static struct {
     struct filch_rwlock rwlock;    /* held by the test, for writing */
     struct filch_condvar condvar;
     struct filch_once once;       /* under way, in the test */
+    struct filch_once_cell cell;  /* its value is being made, likewise */
     struct filch_barrier barrier; /* one party is missing */
     struct filch_semaphore semaphore;
     struct filch_latch latch;
@@ -113,6 +114,23 @@ static int wait_once(void)
     return filch_once_call(&never.once, call_nothing, NULL);
 }
 
+static int wait_once_done(void)
+{
+    return filch_once_wait_until(&never.once, FILCH_FOREVER);
+}
+
+static void *make_nothing(void *unused)
+{
+    xt_expect(false);
+    return unused;
+}
+
+static int wait_cell(void)
+{
+    void *value = NULL;
+    return filch_once_cell_get_or_init(&never.cell, make_nothing, NULL, &value);
+}
+
 static int wait_barrier(void)
 {
     return filch_barrier_wait(&never.barrier, NULL);
@@ -144,6 +162,22 @@ static int wait_recv(void)
 {
     int value;
     return filch_recv(never.idle_rx, &value);
+}
+
+static int wait_send_many(void)
+{
+    static const int values[2];
+    size_t sent = 1;
+    int error = filch_send_many(never.full, values, 2, FILCH_FOREVER, &sent);
+    xt_expect_equal(sent, 0);
+    return error;
+}
+
+static int wait_recv_many(void)
+{
+    int values[2];
+    size_t received;
+    return filch_recv_many(never.idle_rx, values, 2, FILCH_FOREVER, &received);
 }
 
 static int wait_select(void)
@@ -223,11 +257,12 @@ static int wait_blocking(void)
 }
 
 static int (*const waits[])(void) = {
-    wait_mutex,       wait_read,      wait_write, wait_condvar,      wait_once,
-    wait_barrier,     wait_latch,     wait_send,  wait_meet,         wait_semaphore,
-    wait_recv,        wait_select,    wait_sleep, wait_park,         wait_sleep_long,
-    wait_join_thread, wait_join_task, wait_watch, wait_watch_closed, wait_broadcast,
-    wait_task_set,    wait_blocking,
+    wait_mutex,       wait_read,      wait_write,     wait_condvar,      wait_once,
+    wait_barrier,     wait_latch,     wait_send,      wait_meet,         wait_semaphore,
+    wait_recv,        wait_select,    wait_sleep,     wait_park,         wait_sleep_long,
+    wait_join_thread, wait_join_task, wait_watch,     wait_watch_closed, wait_broadcast,
+    wait_task_set,    wait_blocking,  wait_once_done, wait_cell,         wait_send_many,
+    wait_recv_many,
 };
 enum { WAITS = sizeof waits / sizeof waits[0] };
 
@@ -332,13 +367,19 @@ static void hold_once(void *unused)
         xt_sleep_ns(FILCH_MS / 10);
 }
 
-static void *hold_once_thread(void *unused)
+static void *make_in_once(void *unused)
 {
     xt_expect_equal(filch_once_call(&never.once, hold_once, NULL), 0);
     return unused;
 }
 
-/* make_never zeroes the once, so another thread holds it from then on. */
+static void *hold_once_thread(void *unused)
+{
+    xt_expect_equal(filch_once_cell_get_or_init(&never.cell, make_in_once, NULL, NULL), 0);
+    return unused;
+}
+
+/* make_never zeroes the once and the cell, so another thread holds them from then on. */
 static void with_once_held(void (*test)(void))
 {
     pthread_t thread;

@@ -180,7 +180,7 @@ xt_define(a_scope_may_be_left_by_anything)
 
 /* --- handles --- */
 
-static void fail(void *argument)
+static void fail_noisily(void *argument)
 {
     add_one(argument);
     filch_panic("of a task with a handle");
@@ -205,7 +205,7 @@ static void spawn_with_handles(void *unused)
     FILCH_SCOPE (s) {
         for (int i = 0; i < HANDLE_ENDS; i++)
             xt_expect_equal(filch_scope_spawn_task(s, &tasks[i], &attr, be_late, &values[i]), 0);
-        xt_expect_equal(filch_scope_spawn_task(s, &failing, &attr, fail, &failures), 0);
+        xt_expect_equal(filch_scope_spawn_task(s, &failing, &attr, fail_noisily, &failures), 0);
         xt_expect_equal(filch_task_join(tasks[JOINED_INSIDE]), 0);
         xt_expect_equal(values[JOINED_INSIDE], 43);
         filch_task_detach(tasks[DETACHED]);
