@@ -15,6 +15,7 @@
  * follows counts on holding it. Where the lock cannot be had, because the caller holds it already or it is NULL,
  * the process ends with a message; use filch_mutex_lock and its like to handle that. Needs -fexceptions
  * in the file that uses it. Callable from: threads and tasks. Not promised: anything about longjmp.
+ * clang's -Wthread-safety takes the lock for held until the end of the function.
  */
 #ifndef FILCH_GUARD_H
 #define FILCH_GUARD_H
