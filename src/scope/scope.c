@@ -99,6 +99,8 @@ void filch__scope_close(struct filch_scope *s)
     if (s->process != filch__process_generation())
         return; /* forked inside: tasks that others had are not in this process */
     struct worker *w = filch__worker;
+    FILCH_CHECK(s->level.outer == NULL || (w != NULL && filch__strand_mark(w) == s->level.mark),
+                "a fork was synced inside a scope that was opened after it, or never");
     if (w != NULL) {
         run_own(s, w);
         filch__tally_flush(&w->credits);
@@ -109,6 +111,8 @@ void filch__scope_close(struct filch_scope *s)
         filch__level_leave(filch__worker);
     if (s->guest != NULL)
         filch__guest_leave(s->guest);
+    if (FILCH_UNLIKELY(filch__panic_current != s->opened_in))
+        filch__fork_settle(filch__panic_current); /* the forks that are older than the scope */
     pass_on(s);
 }
 

@@ -407,6 +407,34 @@ static void spawn_one_that_loses(void *unused)
         ignore(filch_task_join(task));
 }
 
+static void sync_inside_a_scope(void *unused)
+{
+    (void)unused;
+    FILCH_FORK(forked, leaf, 1);
+    FILCH_SCOPE (s) {
+        (void)s;
+        ignore(FILCH_SYNC(forked, leaf));
+    }
+}
+
+static void lose_inside_a_scope(void *unused)
+{
+    (void)unused;
+    FILCH_SCOPE (s) {
+        (void)s;
+        fork_unlooked(NULL);
+    }
+}
+
+xt_define(a_fork_and_a_scope_that_cross)
+{
+    static const char crossed[] =
+        "filch: a fork was synced inside a scope that was opened after it";
+    xt_skip_if_emulated();
+    expect_abort_everywhere(sync_inside_a_scope, crossed);
+    expect_abort_everywhere(lose_inside_a_scope, crossed);
+}
+
 xt_define(a_fork_that_is_never_synced)
 {
     static const char order[] = "filch: a fork was synced out of order, or another one after it";
@@ -718,6 +746,7 @@ int main(void)
         xt_test(a_task_that_has_been_given_up),
         xt_test(what_is_no_handle_of_a_task),
         xt_test(a_fork_that_is_never_synced),
+        xt_test(a_fork_and_a_scope_that_cross),
         xt_test(a_blocking_call_that_leaves_its_thread),
         xt_test(a_stack_that_overflows_is_named),
         xt_test(other_faults_are_left_alone),
