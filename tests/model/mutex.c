@@ -49,6 +49,20 @@ static void *second(void *unused)
     return NULL;
 }
 
+/* Has been woken, and goes on from there. */
+static void *under_way(void *unused)
+{
+    (void)unused;
+    begin(1);
+    struct lock_waiter w = {.self = filch__self, .attempts = 1};
+    filch__lock_waiter_renew(&w);
+    int error = lock_with(m, &w, FILCH__LOCK_WAKING, FILCH_FOREVER);
+    assert(error == 0);
+    data++;
+    filch__mutex_unlock(m);
+    return NULL;
+}
+
 static void *owner(void *unused)
 {
     (void)unused;
@@ -84,7 +98,7 @@ enum { ADDERS = 2 };
 #define BODIES first, second
 #elif SCENARIO == 2 /* three: one under way beside another one that waits */
 enum { ADDERS = 2 };
-#define BODIES owner, first, second
+#define BODIES owner, under_way, second
 #elif SCENARIO == 3 /* a deadline beside them */
 enum { ADDERS = 2 };
 #define BODIES clock, first, in_time
@@ -93,7 +107,7 @@ enum { ADDERS = 2 };
 int main(void)
 {
     m = malloc(sizeof *m);
-    m->filch__word = SCENARIO == 2 ? UINT64_C(3) << FILCH__SELF_SHIFT : 0;
+    m->filch__word = SCENARIO == 2 ? UINT64_C(3) << FILCH__SELF_SHIFT | FILCH__LOCK_WAKING : 0;
     m->filch__queue = NULL;
     MODEL_RUN(BODIES);
     assert(data + model_timeouts == ADDERS);

@@ -66,6 +66,15 @@ static void *reads(void *unused)
     return NULL;
 }
 
+/* Reads from the beginning. */
+static void *has_read(void *unused)
+{
+    (void)unused;
+    begin(4);
+    filch__rwlock_unlock_read(&l);
+    return NULL;
+}
+
 #if SCENARIO == 1 /* two writers */
 enum { WRITERS = 2 };
 #define BODIES writes, writes_too
@@ -75,13 +84,14 @@ enum { WRITERS = 1 };
 #elif SCENARIO == 4 /* a writer that becomes a reader */
 enum { WRITERS = 1 };
 #define BODIES reads, writes_too
-#elif SCENARIO == 5 /* one waits behind the other */
+#elif SCENARIO == 5 /* a reader comes while a writer waits for another one */
 enum { WRITERS = 1 };
-#define BODIES reads, reads, writes
+#define BODIES has_read, reads, writes
 #endif
 
 int main(void)
 {
+    l.filch__word = SCENARIO == 5 ? FILCH__LOCK_READER : 0;
     MODEL_RUN(BODIES);
     assert(data == WRITERS);
     assert(l.filch__word == 0);
