@@ -71,13 +71,15 @@ static void run_own_tasks(void *argument)
     }
 }
 
-/* They are not unwound, even if the frames below are. */
+/* They are not unwound, even if the frames below are, and what they leave in errno is theirs. */
 static void run_own(struct filch_scope *s, struct worker *w)
 {
     struct own_run own = {.run.w = w, .tally = &s->tally};
+    int error_number = *w->error_number;
     struct filch_panic *panic = filch__panic_set_aside();
     filch__worker_run_loop(run_own_tasks, &own.run);
     filch__panic_give_back(panic);
+    *w->error_number = error_number;
 }
 
 /* Goes on with what the tasks have panicked with; behind the panic that leaves the scope, if there is
