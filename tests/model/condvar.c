@@ -3,15 +3,15 @@
  * with it. */
 #include "locks.h"
 
-#include "../../src/primitives/park/park.c"
-#include "../../src/primitives/park/park_thread.c"
+#include "park/park.c"
+#include "park/park_thread.c"
 /* Swaps are tried again where another thread was quicker, which is followed only so far. */
 /* clang-format off */
 #define while(condition) MODEL_BOUNDED(condition)
 /* clang-format on */
-#include "../../src/primitives/sync/condvar.c"
-#include "../../src/primitives/sync/mutex.c"
-#include "../../src/primitives/sync/queue.c"
+#include "primitives/sync/condvar.c"
+#include "primitives/sync/mutex.c"
+#include "primitives/sync/queue.c"
 #undef while
 
 static struct filch_mutex m;
