@@ -15,14 +15,16 @@
  *
  * A fork that nobody steals costs a few plain stores, and its sync is a plain call with the
  * arguments in registers. Forks and syncs nest like brackets: a function syncs, in reverse order,
- * what it has forked, before it returns. A stolen call runs on the stack of a worker, which is as
- * large as its pool's stack_size_bytes. Needs -fexceptions in the file that uses it.
+ * what it has forked, before it returns. So a scope that is opened between a fork and its sync has ended
+ * before that sync: else the end of the scope ends the process with a message. A stolen call runs on the
+ * stack of a worker, which is as large as its pool's stack_size_bytes. Needs -fexceptions in the file that
+ * uses it.
  *
  * A panic in one of the two calls goes on from the sync, or from the frame that is left, after the
  * other one has ended if anybody has begun it; else that is not run. It waits for the other one before
- * the cleanup handlers of the frames that it leaves: the two calls must not wait for each other, as for
- * a lock. (filch_join waits where it stands among the handlers.) An exception of C++ must not leave a
- * frame between fork and sync.
+ * the cleanup handlers of the frames that it leaves, back to the end of the innermost scope, which does
+ * the same for those before it: the two calls must not wait for each other, as for a lock. (filch_join waits
+ * where it stands among the handlers.) An exception of C++ must not leave a frame between fork and sync.
  * In files that are compiled with -DFILCH_DEBUG=1, a block that is left with a fork that has not been
  * synced ends the process with a message, and so does a sync that is out of order.
  * Not promised: that the two calls ever run at the same time.

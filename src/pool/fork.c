@@ -83,11 +83,10 @@ static struct filch__slot *sync_extension(struct extension *e)
     return &left_slot;
 }
 
-static void settle_for(struct filch_panic *panic);
-
 void filch__fork_watch_panics(void)
 {
-    FILCH_STORE_RELAXED(&filch__panic_settle, settle_for); /* read by those who fork after this */
+    FILCH_STORE_RELAXED(&filch__panic_settle,
+                        filch__fork_settle); /* read by those who fork after this */
 }
 
 static struct filch__fork_stack *enter(void)
@@ -286,21 +285,30 @@ static void settle_newest(struct filch__slot *slot)
         settle(filch__worker, filch__forks_of(q), slot);
 }
 
-/* Ends the slots above `mark`, down to one that a cleanup handler will end. */
+/* Whether no fork is newer than the level that the running code is within. */
+static bool is_level_begin(void)
+{
+    struct worker *w = filch__worker;
+    return w != NULL && filch__strand_mark(w) == w->strand->level->mark;
+}
+
+/* Ends the slots above `mark`, down to one that a cleanup handler will end, or to those that are older than a
+ * level: they are ended after it, in the order of the frames. */
 static void settle_unguarded(const void *mark)
 {
     struct filch__slot *slot;
-    while (find_newest(mark, &slot) &&
+    while (!is_level_begin() && find_newest(mark, &slot) &&
            filch__slot_guarded(FILCH_LOAD(&slot->run, FK_done_look, acquire)) == 0)
         settle_newest(slot);
 }
 
-static void settle_for(struct filch_panic *panic)
+void filch__fork_settle(struct filch_panic *panic)
 {
     struct filch__slot *slot;
     if (!find_newest(NULL, &slot))
         return;
-    panic->mark = filch__boundary_mark();
+    if (!panic->has_mark)
+        panic->mark = filch__boundary_mark();
     panic->has_mark = true;
     settle_unguarded(panic->mark);
 }

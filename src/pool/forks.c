@@ -96,11 +96,11 @@ bool filch__forks_expose(struct forks *f, unsigned place)
     uint64_t wanted = (int64_t)hidden > 1 ? split + (hidden + 1) / 2 : split + 1;
     struct filch__slot *guard = f->base + split;
     (void)FILCH_CAS(&f->owner.split, &guard, f->base + wanted, FK_guard_raise, relaxed);
-    bool ordered = filch__os->barrier() == 0;
+    filch__os_barrier();
     struct filch__slot *tail = FILCH_LOAD(&f->owner.tail, FK_tail_expose, acquire);
     guard = FILCH_LOAD_RELAXED(&f->owner.split); /* ours or higher, while the field is ours */
     uint64_t end = index_of(f, tail < guard ? tail : guard);
-    bool there = ordered && end > split && tail > f->base + split;
+    bool there = end > split && tail > f->base + split;
     seen = filch__forks_word(top, split, exposer);
     uint64_t result = filch__forks_word(top, there ? end : split, FORKS_EXPOSER_NONE);
     /* Fails where the owner has taken the field: it has come by, and will do what is right. */

@@ -72,12 +72,23 @@ static bool wake_any(struct filch_pool *pool, uint64_t change)
     return wake_of(pool, prefers_here, change) || wake_of(pool, !prefers_here, change);
 }
 
+/* What was pushed before is seen by whoever looks after this; or whoever pushed it sees what was changed
+ * before. Without a barrier to be had, each push sees to that by itself. */
+static void order_pushes(struct filch_pool *pool)
+{
+    if (!pool->fences)
+        filch__os_barrier();
+}
+
 /* Whether there is work, for one whose change of the word has just made it the business of whoever
  * pushes from now on: what was pushed before is seen here, or its owner has seen the change. */
 static bool is_work_left(struct filch_pool *pool)
 {
     filch__idle_ask_all(pool);
-    return filch__search_sees_work(pool) || (filch__os->barrier(), filch__search_sees_work(pool));
+    if (filch__search_sees_work(pool))
+        return true;
+    order_pushes(pool);
+    return filch__search_sees_work(pool);
 }
 
 typedef bool idle_question(uint64_t word, size_t width);
@@ -101,7 +112,7 @@ static void wake_if(struct filch_pool *pool, idle_question *wanted)
         return;
     /* A push is too cheap to be ordered before the look at sleepers: now it is. Whoever shows itself
      * after this sees the work. */
-    (void)filch__os->barrier();
+    order_pushes(pool);
     (void)wake_any(pool, IDLE_SEAT + IDLE_SEARCHING - IDLE_SLEEPING);
 }
 
@@ -247,7 +258,7 @@ void filch__idle_sleep(struct worker *w)
         /* From here on owners are to answer at their next push; and whatever they pushed before
          * their processors had seen that is seen by the look that follows. */
         filch__idle_ask_all(pool);
-        (void)filch__os->barrier();
+        order_pushes(pool);
     }
     if (has_reason(w) && withdraw(w))
         return;

@@ -7,6 +7,9 @@
  * from the outer end, which for it is the level that was the innermost one when the strand had no forks:
  * its room says which. From there on each level says from which slot on halves belong to the next one, so
  * a thief reads only levels that are there until its half is done. So a fork keeps no note of its level.
+ *
+ * Forks and levels nest like brackets: while a level lasts, no fork from before it is synced. Where a panic
+ * leaves the frames of both, it ends those forks when the level has ended (fork.c, filch__fork_settle).
  * (worker.h has what needs the room.) */
 #ifndef FILCH_POOL_LEVEL_H
 #define FILCH_POOL_LEVEL_H
@@ -18,10 +21,11 @@
 #include <filch/inline/fork.h>
 
 struct level {
-    const struct task_item *item; /* const: of a loop of tasks: the one that runs; else NULL */
-    struct cancel *cancel;        /* const: without an item; NULL: nothing */
-    struct level *outer;          /* owner only */
-    struct level *inner;          /* valid for those who have seen inner_from */
+    const struct task_item *item;   /* const: of a loop of tasks: the one that runs; else NULL */
+    struct cancel *cancel;          /* const: without an item; NULL: nothing */
+    struct level *outer;            /* owner only */
+    const struct filch__slot *mark; /* owner only: filch__strand_mark when it began */
+    struct level *inner;            /* valid for those who have seen inner_from */
     FILCH_SHARED(struct filch__slot *) inner_from; /* owner writes */
 };
 
@@ -42,6 +46,7 @@ static inline void filch__level_init(struct level *level, const struct task_item
     level->item = item;
     level->cancel = cancel;
     level->outer = NULL;
+    level->mark = NULL;
     level->inner_from = LEVEL_IS_INNERMOST; /* nobody else knows it yet */
 }
 

@@ -141,7 +141,7 @@ bool filch__search_once(struct worker *w, struct found *found, struct worker **h
 static void expose(struct worker *w, struct worker *victim)
 {
     struct forks *forks = filch__worker_forks(victim);
-    if (filch__forks_expose(forks, (unsigned)w->index))
+    if (!w->pool->fences && filch__forks_expose(forks, (unsigned)w->index))
         filch__count(&w->stats.exposures);
 }
 

@@ -103,10 +103,12 @@ static bool run_own(struct worker *w, struct filch_task *task)
         !filch__deque_pop(&w->deque, &item))
         return false;
     struct filch_panic *panic = filch__panic_set_aside();
+    int error_number = *w->error_number;
     uint64_t self = filch__self;
     filch__self = 0; /* another one than the one below: it does not own that one's locks */
     filch__worker_run(w, &item);
     filch__self = self;
+    *w->error_number = error_number;
     filch__panic_give_back(panic);
     return true;
 }

@@ -97,6 +97,7 @@ static void task_ended(struct worker *w, struct tally *tally)
     FILCH_CHECK(w->pool->process == filch__process_generation(),
                 "a task returned in a forked child; it has to exec or _exit");
     FILCH_DCHECK(filch__worker == w); /* a started task stays on its worker */
+    FILCH_DCHECK(filch__panic_current == NULL); /* its panics have been contained */
     if (tally != NULL)
         filch__tally_ended(&w->credits, tally);
 }
@@ -119,6 +120,7 @@ void filch__worker_run(struct worker *w, const struct task_item *item)
         filch__worker_set_region(w, NULL);
     w->tick++;
     filch__count(&w->stats.tasks);
+    FILCH_DCHECK(filch__panic_current == NULL); /* what unwinds below is set aside */
     const struct filch__slot *level = filch__forks_level();
     if (FILCH_UNLIKELY(FILCH_LOAD_RELAXED(&filch__cancel_is_used) != 0) /* a hint */ &&
         tally != NULL && filch__cancel_find(&tally->cancel) != 0)

@@ -28,6 +28,7 @@
 #include <filch/stats.h>
 #include <stdbool.h>
 
+struct filch_panic;
 struct filch_pool;
 struct filch_thread;
 struct worker;
@@ -327,6 +328,13 @@ static inline bool filch__strand_has_no_forks(struct worker *w)
            FILCH_LOAD_RELAXED(&w->room) /* owner */->forks.base;
 }
 
+/* Where the forks of the running strand end; NULL: it has none open, and may change rooms. */
+static inline const struct filch__slot *filch__strand_mark(struct worker *w)
+{
+    return filch__strand_has_no_forks(w) ? NULL
+                                         : FILCH_LOAD_RELAXED(&filch__forks->tail); /* owner */
+}
+
 /* --- levels --- */
 
 /* Adds a level to the running strand; takes the innermost one away, whose halves are done. What is forked
@@ -338,6 +346,7 @@ static inline void filch__level_enter(struct worker *w, struct level *level)
     /* Where the fork stack has an extension, nothing is pushed here. */
     struct filch__slot *next = FILCH_LOAD_RELAXED(&room->forks.owner.tail); /* owner */
     level->outer = outer;
+    level->mark = filch__strand_mark(w);
     w->strand->level = level;
     /* Relaxed: only the claim of a later slot makes a thief look. */
     if (next == room->forks.base) {
@@ -418,6 +427,10 @@ void filch__strand_wait_for_others(struct worker *w);
 /* From now on, a panic ends the open halves of the frames that it leaves which have no cleanup handler.
  * Called before anybody forks. */
 void filch__fork_watch_panics(void);
+
+/* Does so with those that are newer than the level that the running code is within: when a panic begins, and
+ * when one has left a level. */
+void filch__fork_settle(struct filch_panic *panic);
 
 /* The waiter that is a task. */
 extern const struct waiter_ops filch__waiter_task_ops;

@@ -71,13 +71,15 @@ static void run_own_tasks(void *argument)
     }
 }
 
-/* They are not unwound, even if the frames below are. */
+/* They are not unwound, even if the frames below are, and what they leave in errno is theirs. */
 static void run_own(struct filch_scope *s, struct worker *w)
 {
     struct own_run own = {.run.w = w, .tally = &s->tally};
+    int error_number = *w->error_number;
     struct filch_panic *panic = filch__panic_set_aside();
     filch__worker_run_loop(run_own_tasks, &own.run);
     filch__panic_give_back(panic);
+    *w->error_number = error_number;
 }
 
 /* Goes on with what the tasks have panicked with; behind the panic that leaves the scope, if there is
@@ -99,6 +101,8 @@ void filch__scope_close(struct filch_scope *s)
     if (s->process != filch__process_generation())
         return; /* forked inside: tasks that others had are not in this process */
     struct worker *w = filch__worker;
+    FILCH_CHECK(s->level.outer == NULL || (w != NULL && filch__strand_mark(w) == s->level.mark),
+                "a fork was synced inside a scope that was opened after it, or never");
     if (w != NULL) {
         run_own(s, w);
         filch__tally_flush(&w->credits);
@@ -109,6 +113,8 @@ void filch__scope_close(struct filch_scope *s)
         filch__level_leave(filch__worker);
     if (s->guest != NULL)
         filch__guest_leave(s->guest);
+    if (FILCH_UNLIKELY(filch__panic_current != s->opened_in))
+        filch__fork_settle(filch__panic_current); /* the forks that are older than the scope */
     pass_on(s);
 }
 

@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "fiber/stack.h"
+#include "os/os.h"
 
 #include <filch/filch.h>
 #include <pthread.h>
@@ -407,6 +408,34 @@ static void spawn_one_that_loses(void *unused)
         ignore(filch_task_join(task));
 }
 
+static void sync_inside_a_scope(void *unused)
+{
+    (void)unused;
+    FILCH_FORK(forked, leaf, 1);
+    FILCH_SCOPE (s) {
+        (void)s;
+        ignore(FILCH_SYNC(forked, leaf));
+    }
+}
+
+static void lose_inside_a_scope(void *unused)
+{
+    (void)unused;
+    FILCH_SCOPE (s) {
+        (void)s;
+        fork_unlooked(NULL);
+    }
+}
+
+xt_define(a_fork_and_a_scope_that_cross)
+{
+    static const char crossed[] =
+        "filch: a fork was synced inside a scope that was opened after it";
+    xt_skip_if_emulated();
+    expect_abort_everywhere(sync_inside_a_scope, crossed);
+    expect_abort_everywhere(lose_inside_a_scope, crossed);
+}
+
 xt_define(a_fork_that_is_never_synced)
 {
     static const char order[] = "filch: a fork was synced out of order, or another one after it";
@@ -422,6 +451,97 @@ xt_define(a_fork_that_is_never_synced)
     expect_abort_everywhere(join_after_a_lost_one, order);
     expect_abort_everywhere(catch_after_a_lost_one, left);
     expect_abort(spawn_one_that_loses, NULL, returned);
+}
+
+/* --- a sandbox that is entered too late --- */
+
+static bool is_forbidden; /* atomic: membarrier(2) */
+
+static int fragile_barrier(void)
+{
+    return __atomic_load_n(&is_forbidden, __ATOMIC_ACQUIRE) ? ENOSYS : filch__os_linux.barrier();
+}
+
+static struct os_table fragile;
+
+/* In a child, before anything else. */
+static void use_fragile_barrier(void)
+{
+    fragile = filch__os_linux;
+    fragile.barrier = fragile_barrier;
+    filch__os_replace(&fragile);
+}
+
+static void forbid_barrier(void)
+{
+    __atomic_store_n(&is_forbidden, true, __ATOMIC_RELEASE);
+}
+
+/* A worker that goes to sleep. */
+static void sleep_without_barrier(void *unused)
+{
+    (void)unused;
+    use_fragile_barrier();
+    ignore(filch_pool_install(NULL, nothing, NULL));
+    forbid_barrier();
+    for (int i = 0; i < 1000; i++) {
+        ignore(filch_pool_install(NULL, nothing, NULL));
+        xt_sleep_ns(1000000);
+    }
+}
+
+/* A thread that wants what another one hides in its fork stack. */
+static void hide_for_long(void *unused)
+{
+    (void)unused;
+    forbid_barrier();
+    for (int i = 0; i < 1000; i++)
+        xt_sleep_ns(1000000);
+}
+
+static void expose_without_barrier(void *unused)
+{
+    (void)unused;
+    use_fragile_barrier();
+    filch_join(nothing, NULL, nothing, NULL);
+    filch_join(hide_for_long, NULL, nothing, NULL);
+}
+
+static struct filch_sender *sending;
+
+static void *send_one(void *unused)
+{
+    uint64_t value = 1;
+    (void)unused;
+    ignore(filch_try_send(sending, &value));
+    return NULL;
+}
+
+/* Two threads at one end of a channel. */
+static void send_without_barrier(void *capacity)
+{
+    struct filch_receiver *receiver;
+    struct filch_thread *thread;
+    use_fragile_barrier();
+    ignore(filch_channel_create(&sending, &receiver, sizeof(uint64_t), *(const size_t *)capacity));
+    (void)send_one(NULL);
+    forbid_barrier();
+    ignore(filch_thread_spawn(&thread, NULL, send_one, NULL));
+    ignore(filch_thread_join(thread, NULL, NULL));
+}
+
+xt_define(a_barrier_that_is_taken_away)
+{
+    static const char refused[] = "filch: membarrier(2) is refused, which was to be had before";
+    static const size_t bounded = 16;
+    static const size_t unbounded = FILCH_UNBOUNDED;
+    xt_skip_if_emulated();
+    if (filch__os->barrier_ready() != 0)
+        skip();
+    expect_abort(sleep_without_barrier, NULL, refused);
+    expect_abort(expose_without_barrier, NULL, refused);
+    expect_abort(send_without_barrier, (void *)(uintptr_t)&bounded, refused);
+    expect_abort(send_without_barrier, (void *)(uintptr_t)&unbounded, refused);
 }
 
 /* --- stacks --- */
@@ -718,6 +838,8 @@ int main(void)
         xt_test(a_task_that_has_been_given_up),
         xt_test(what_is_no_handle_of_a_task),
         xt_test(a_fork_that_is_never_synced),
+        xt_test(a_fork_and_a_scope_that_cross),
+        xt_test(a_barrier_that_is_taken_away),
         xt_test(a_blocking_call_that_leaves_its_thread),
         xt_test(a_stack_that_overflows_is_named),
         xt_test(other_faults_are_left_alone),

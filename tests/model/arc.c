@@ -25,7 +25,7 @@ static void clear_words(void *to, int byte, size_t size_bytes)
 #define memset clear_words
 #define while(condition) MODEL_BOUNDED(condition)
 /* clang-format on */
-#include "../../src/primitives/share/arc.c"
+#include "primitives/share/arc.c"
 #undef while
 #undef memset
 #undef memcpy

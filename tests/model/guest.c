@@ -39,14 +39,11 @@ uint64_t filch__self_get(void)
 
 static uint32_t worker_has_ended;
 
-int filch_thread_join(struct filch_thread *thread, void **result, struct filch_panic **panic)
+void filch__worker_join_thread(struct filch_thread *thread)
 {
     (void)thread;
-    (void)result;
-    (void)panic;
     while (__atomic_load_n(&worker_has_ended, __ATOMIC_ACQUIRE) == 0) {
     }
-    return 0;
 }
 
 int filch__topology_bind_self(const struct placement *placement)

@@ -121,6 +121,12 @@ enum { ROUNDS_MAX = 4, SLEEPS_MAX = 2 };
 /* Where taking is of no interest, or, with halves, not to be followed: whoever sees the task runs it. */
 #define ONLY_LOOKS (SCENARIO == 6 || SCENARIO == 8)
 
+/* With a half, who is going to sleep begins with that: it looks then. */
+static bool looks(int round)
+{
+    return SCENARIO != 6 || round > 0;
+}
+
 static void loop(struct worker *w)
 {
     int sleeps = 0;
@@ -130,7 +136,7 @@ static void loop(struct worker *w)
         struct found found;
         struct worker *hidden = NULL;
         filch__idle_search_begin(w);
-        if (ONLY_LOOKS && filch__search_sees_work(&pool)) {
+        if (ONLY_LOOKS && looks(i) && filch__search_sees_work(&pool)) {
             run_task(NULL);
         } else if (!ONLY_LOOKS && filch__search_once(w, &found, &hidden)) {
             filch__idle_search_end(w);

@@ -7,21 +7,21 @@
 #define EINPROGRESS 115
 #endif
 
-#include "../../src/primitives/park/park.c"
-#include "../../src/primitives/park/park_thread.c"
+#include "park/park.c"
+#include "park/park_thread.c"
 /* Swaps are tried again where another thread was quicker, which is followed only so far. */
 /* clang-format off */
 #define while(condition) MODEL_BOUNDED(condition)
 /* clang-format on */
-#include "../../src/primitives/sync/queue.c"
+#include "primitives/sync/queue.c"
 #if SCENARIO == 1
-#include "../../src/primitives/sync/once.c"
+#include "primitives/sync/once.c"
 #elif SCENARIO <= 3
-#include "../../src/primitives/sync/semaphore.c"
+#include "primitives/sync/semaphore.c"
 #elif SCENARIO == 4
-#include "../../src/primitives/sync/latch.c"
+#include "primitives/sync/latch.c"
 #else
-#include "../../src/primitives/sync/barrier.c"
+#include "primitives/sync/barrier.c"
 #endif
 #undef while
 

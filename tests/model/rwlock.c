@@ -7,14 +7,14 @@
 #define ATTEMPTS_MAX 0u /* handed over at once */
 #endif
 
-#include "../../src/primitives/park/park.c"
-#include "../../src/primitives/park/park_thread.c"
+#include "park/park.c"
+#include "park/park_thread.c"
 /* Swaps are tried again where another thread was quicker, which is followed only so far. */
 /* clang-format off */
 #define while(condition) MODEL_BOUNDED(condition)
 /* clang-format on */
-#include "../../src/primitives/sync/queue.c"
-#include "../../src/primitives/sync/rwlock.c"
+#include "primitives/sync/queue.c"
+#include "primitives/sync/rwlock.c"
 #undef while
 
 static struct filch_rwlock l;
@@ -66,6 +66,14 @@ static void *reads(void *unused)
     return NULL;
 }
 
+/* A reader goes, and another one comes: while a writer waits, perhaps. */
+static void *reads_again(void *unused)
+{
+    begin(4);
+    filch__rwlock_unlock_read(&l);
+    return reads(unused);
+}
+
 #if SCENARIO == 1 /* two writers */
 enum { WRITERS = 2 };
 #define BODIES writes, writes_too
@@ -75,13 +83,14 @@ enum { WRITERS = 1 };
 #elif SCENARIO == 4 /* a writer that becomes a reader */
 enum { WRITERS = 1 };
 #define BODIES reads, writes_too
-#elif SCENARIO == 5 /* one waits behind the other */
+#elif SCENARIO == 5 /* a reader comes while a writer waits for another one */
 enum { WRITERS = 1 };
-#define BODIES reads, reads, writes
+#define BODIES reads_again, writes
 #endif
 
 int main(void)
 {
+    l.filch__word = SCENARIO == 5 ? FILCH__LOCK_READER : 0;
     MODEL_RUN(BODIES);
     assert(data == WRITERS);
     assert(l.filch__word == 0);

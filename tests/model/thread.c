@@ -11,12 +11,12 @@
 /* clang-format off */
 #define while(condition) MODEL_BOUNDED(condition)
 /* clang-format on */
-#include "../../src/primitives/park/lock.c"
+#include "park/lock.c"
 #undef while
 #undef filch__cpu_relax
 
-#include "../../src/primitives/park/park.c"
-#include "../../src/primitives/park/park_thread.c"
+#include "park/park.c"
+#include "park/park_thread.c"
 
 /* Nothing panics here. */
 #include "panic/panic.h"
@@ -53,7 +53,7 @@ struct filch_thread *filch__handle_use(const struct filch_thread *handle)
     (void)handle;
     return NULL;
 }
-#include "../../src/primitives/thread/token.c"
+#include "primitives/thread/token.c"
 
 #include "thread/start.h"
 uint64_t filch__thread_process(void)
@@ -70,7 +70,7 @@ int filch__thread_start(struct filch_thread **thread, const struct filch_thread_
     (void)start;
     return ENOMEM;
 }
-#include "../../src/primitives/thread/scope.c"
+#include "primitives/thread/scope.c"
 
 static int data[2]; /* plain */
 

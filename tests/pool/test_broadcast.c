@@ -2,6 +2,8 @@
 /* Broadcasts: between threads, between tasks, and mixed. */
 #include "worlds.h"
 
+#include "boxes.h"
+
 #include <string.h>
 
 struct ends {
@@ -21,30 +23,6 @@ static void drop(struct ends ends)
 {
     filch_broadcast_sender_drop(ends.tx);
     filch_broadcast_receiver_drop(ends.rx);
-}
-
-/* Messages that own something: boxes, of which there are so many. */
-static int64_t boxes;
-
-static uint64_t *box_new(uint64_t content)
-{
-    uint64_t *box = malloc(sizeof *box);
-    if (box == NULL)
-        abort();
-    *box = content;
-    __atomic_fetch_add(&boxes, 1, __ATOMIC_RELAXED);
-    return box;
-}
-
-static void box_clone(void *to, const void *from)
-{
-    *(uint64_t **)to = box_new(**(uint64_t *const *)from);
-}
-
-static void box_drop(void *message)
-{
-    free(*(uint64_t **)message);
-    __atomic_fetch_sub(&boxes, 1, __ATOMIC_RELAXED);
 }
 
 static struct ends make_of_boxes(size_t capacity)

@@ -160,26 +160,6 @@ xt_define(an_exposure_publishes_half)
     free(s);
 }
 
-static int no_barrier(void)
-{
-    return ENOSYS;
-}
-
-xt_define(without_a_barrier_nobody_is_helped)
-{
-    struct os_table table = filch__os_linux;
-    table.barrier = no_barrier;
-    struct stack *s = stack_new();
-    struct filch__slot *slot = push(s, 1);
-    filch__os_replace(&table);
-    bool is_exposed = filch__forks_expose(&s->forks, 0);
-    filch__os_replace(NULL);
-    assert_false(is_exposed);
-    assert_null(filch__forks_claim(&s->forks));
-    assert_true(take(s, slot));
-    free(s);
-}
-
 xt_define(all_that_is_left_can_be_claimed)
 {
     struct stack *s = stack_new();
@@ -302,7 +282,6 @@ int main(void)
         xt_test(a_question_is_put_once),
         xt_test(an_owner_that_does_not_come_by_is_helped),
         xt_test(an_exposure_publishes_half),
-        xt_test(without_a_barrier_nobody_is_helped),
         xt_test(all_that_is_left_can_be_claimed),
         xt_test(each_slot_is_run_once),
     };

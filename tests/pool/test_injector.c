@@ -211,7 +211,16 @@ static void gate(void *argument)
     wait_for(&g->opened);
 }
 
-xt_define(a_flood_does_not_pass_into_a_deque)
+static uintptr_t run_so_far; /* by the one worker */
+
+static void run_in_order(void *number)
+{
+    xt_expect_equal((uintptr_t)number, run_so_far);
+    run_so_far++;
+}
+
+/* The worker takes some at a time, and looks outside now and then while it runs them. */
+xt_define(a_flood_stays_outside_and_is_run_in_order)
 {
     enum { FLOOD = 100000 };
     struct filch_pool *pool = NULL;
@@ -222,10 +231,13 @@ xt_define(a_flood_does_not_pass_into_a_deque)
     assert_int_equal(filch_pool_create(&pool, &config), 0);
     assert_int_equal(filch_pool_spawn(pool, NULL, NULL, gate, &g), 0);
     wait_for(&g.reached);
-    for (int i = 0; i < FLOOD; i++)
-        assert_int_equal(filch_pool_spawn(pool, NULL, NULL, nothing, NULL), 0);
+    run_so_far = 0;
+    for (uintptr_t i = 0; i < FLOOD; i++)
+        assert_int_equal(filch_pool_spawn(pool, NULL, NULL, run_in_order, (void *)i), 0);
     assert_int_equal(sem_post(&g.opened), 0);
     assert_int_equal(filch_pool_shutdown(pool, FILCH_DRAIN, FILCH_FOREVER), 0);
+    assert_int_equal(run_so_far, FLOOD);
+    assert_int_equal(xt_take_failures(), 0);
     assert_true(pool->places[0]->deque.array->capacity <= FILCH_DEQUE_CAPACITY_MIN);
     assert_int_equal(filch_pool_destroy(pool), 0);
     assert_int_equal(sem_destroy(&g.reached), 0);
@@ -240,7 +252,7 @@ int main(void)
         xt_test(a_batch_is_put_whole_or_not_at_all),
         xt_test(drained_blocks_are_given_back),
         xt_test(many_threads_on_both_sides),
-        xt_test(a_flood_does_not_pass_into_a_deque),
+        xt_test(a_flood_stays_outside_and_is_run_in_order),
     };
     return xt_run(tests);
 }

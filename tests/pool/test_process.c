@@ -3,6 +3,8 @@
  * test of the environment runs in a child. */
 #include "test.h"
 
+#include "os/os.h"
+
 #include <errno.h>
 #include <filch/filch.h>
 #include <stdio.h>
@@ -198,6 +200,8 @@ xt_define(many_threads_start_one_default_pool)
 
 /* --- fork --- */
 
+static int barrier_error; /* of the parent */
+
 struct heritage {
     struct filch_pool *pool;
     struct filch_pool *standard;
@@ -212,6 +216,8 @@ static void inherit(void *argument)
     struct filch_pool_stats stats;
     char text[64];
     void *args[1] = {&count};
+    /* What the parent's channels rely on in the child, before a pool has prepared it there. */
+    xt_expect_equal(filch__os->barrier(), barrier_error);
     struct filch_for_options options = {.pool = h->pool};
     xt_expect_equal(filch_pool_spawn(h->pool, &task, NULL, add_one, &count), EPERM);
     xt_expect_equal(filch_pool_spawn_batch(h->pool, add_one, args, 1), EPERM);
@@ -268,6 +274,7 @@ static struct heritage begin_heritage(void)
     struct heritage h = {0};
     assert_int_equal(filch_pool_create(&h.pool, NULL), 0);
     assert_int_equal(filch_pool_default(&h.standard), 0);
+    barrier_error = filch__os->barrier();
     uint64_t count = 0;
     assert_int_equal(filch_pool_install(h.pool, add_one, &count), 0);
     assert_int_equal(filch_pool_install(NULL, add_one, &count), 0);

@@ -2,6 +2,8 @@
 /* Watches: between threads, between tasks, and mixed. */
 #include "worlds.h"
 
+#include "boxes.h"
+
 #include <string.h>
 
 struct ends {
@@ -21,30 +23,6 @@ static void drop(struct ends ends)
 {
     filch_watch_sender_drop(ends.tx);
     filch_watch_receiver_drop(ends.rx);
-}
-
-/* Values that own something: boxes, of which there are so many. */
-static int64_t boxes;
-
-static uint64_t *box_new(uint64_t content)
-{
-    uint64_t *box = malloc(sizeof *box);
-    if (box == NULL)
-        abort();
-    *box = content;
-    __atomic_fetch_add(&boxes, 1, __ATOMIC_RELAXED);
-    return box;
-}
-
-static void box_clone(void *to, const void *from)
-{
-    *(uint64_t **)to = box_new(**(uint64_t *const *)from);
-}
-
-static void box_drop(void *value)
-{
-    free(*(uint64_t **)value);
-    __atomic_fetch_sub(&boxes, 1, __ATOMIC_RELAXED);
 }
 
 static struct ends make_of_boxes(uint64_t initial)

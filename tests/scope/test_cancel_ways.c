@@ -1,50 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Ways of cancelling: loops, tasks, pools, deadlines; and what resists. */
-#include "test.h"
-
-#include <errno.h>
-#include <filch/filch.h>
-
-static struct filch_pool *create(size_t workers)
-{
-    struct filch_pool *pool = NULL;
-    struct filch_pool_config config = {.name = "ways", .workers = workers};
-    assert_int_equal(filch_pool_create(&pool, &config), 0);
-    return pool;
-}
-
-/* Runs the test on this thread, which becomes a guest, and as a task of pools of several widths. */
-static void everywhere(void (*test)(void *))
-{
-    static const size_t widths[] = {1, 2, 8};
-    test(NULL);
-    for (size_t i = 0; i < sizeof widths / sizeof widths[0]; i++) {
-        struct filch_pool *pool = create(widths[i]);
-        assert_int_equal(filch_pool_install(pool, test, NULL), 0);
-        assert_int_equal(filch_pool_destroy(pool), 0);
-    }
-}
-
-static int64_t get(const int64_t *number)
-{
-    return __atomic_load_n(number, __ATOMIC_ACQUIRE);
-}
-
-static void set(int64_t *number, int64_t value)
-{
-    __atomic_store_n(number, value, __ATOMIC_RELEASE);
-}
-
-static void add(int64_t *number)
-{
-    (void)__atomic_fetch_add(number, 1, __ATOMIC_ACQ_REL);
-}
-
-static void await(const int64_t *number, int64_t value)
-{
-    while (get(number) < value)
-        (void)filch_sleep_ns(FILCH_MS / 10);
-}
+#include "cancelling.h"
 
 /* --- loops --- */
 

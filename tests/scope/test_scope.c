@@ -522,6 +522,33 @@ xt_define(errno_is_preserved)
     assert_int_equal(errno, ENOTTY);
 }
 
+static void spoil_errno(void *unused)
+{
+    (void)unused;
+    errno = EDOM;
+}
+
+/* Those that run on top of the frame that waits for them, too. */
+static void wait_for_spoilers(void *unused)
+{
+    (void)unused;
+    errno = ENOTTY;
+    FILCH_SCOPE (s) {
+        for (int i = 0; i < 100; i++)
+            spawn_or_fail(s, spoil_errno, NULL);
+    }
+    xt_expect_equal(errno, ENOTTY);
+    struct filch_task *task = NULL;
+    xt_expect_equal(filch_pool_spawn(filch_pool_current(), &task, NULL, spoil_errno, NULL), 0);
+    xt_expect_equal(filch_task_join(task), 0);
+    xt_expect_equal(errno, ENOTTY);
+}
+
+xt_define(what_tasks_leave_in_errno_is_theirs)
+{
+    everywhere(wait_for_spoilers);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -540,6 +567,7 @@ int main(void)
         xt_test(two_threads_at_the_same_time),
         xt_test(more_threads_than_places_for_guests),
         xt_test(errno_is_preserved),
+        xt_test(what_tasks_leave_in_errno_is_theirs),
     };
     return xt_run(tests);
 }

@@ -565,6 +565,92 @@ xt_define(a_scope_in_a_handler_panics_by_itself)
     run_everywhere(scopes_in_handlers_panic);
 }
 
+/* --- scopes between a fork and its sync --- */
+
+static void idle_half(int unused)
+{
+    (void)unused;
+}
+
+FILCH_FORKABLE_VOID(idle_half, int)
+
+static void fork_scope_and_panic(void *unused)
+{
+    (void)unused;
+    int where = 0;
+    FILCH_FORK(half, late_half, &where);
+    FILCH_FORK(other, idle_half, 0);
+    FILCH_SCOPE (s) {
+        wait_until(&started, 1); /* before its tasks occupy all workers */
+        for (int i = 0; i < 20; i++) {
+            if (filch_scope_spawn(s, end_much_later, &ended) != 0)
+                abort();
+        }
+        boom(text_body);
+    }
+    FILCH_SYNC(other, idle_half);
+    FILCH_SYNC(half, late_half);
+}
+
+static void scopes_behind_forks(void *unused)
+{
+    (void)unused;
+    struct filch_panic *panic = caught(fork_scope_and_panic, NULL);
+    xt_expect_equal(get(&ended), 21);
+    expect_message(panic, "body", 0);
+}
+
+xt_define(a_scope_that_panics_ends_before_the_forks_before_it)
+{
+    run_everywhere(scopes_behind_forks);
+}
+
+static struct filch_scope *around;
+
+static int sleep_inside(int seconds)
+{
+    add(&started);
+    return filch_sleep_ns(seconds * FILCH_S);
+}
+
+FILCH_FORKABLE(int, sleep_inside, int)
+
+/* The half runs elsewhere, and is within the scope whose block is left. */
+static void fork_and_cancel(const int *unused)
+{
+    (void)unused;
+    FILCH_FORK(half, sleep_inside, 20);
+    wait_until(&started, 1);
+    xt_expect_equal(filch_scope_cancel(around), 0);
+    xt_expect_equal(FILCH_SYNC(half, sleep_inside), ECANCELED);
+}
+
+static void fork_in_handler(void *unused)
+{
+    (void)unused;
+    FILCH_FORK(first, idle_half, 0);
+    FILCH_FORK(second, idle_half, 0);
+    FILCH_SCOPE (s) {
+        int guard __attribute__((cleanup(fork_and_cancel))) = 0;
+        (void)guard;
+        around = s;
+        boom(text_body);
+    }
+    FILCH_SYNC(second, idle_half);
+    FILCH_SYNC(first, idle_half);
+}
+
+static void handlers_fork_in_scopes(void *unused)
+{
+    (void)unused;
+    expect_message(caught(fork_in_handler, NULL), "body", 0);
+}
+
+xt_define(what_a_handler_forks_belongs_to_the_scope_that_it_is_in)
+{
+    run_everywhere(handlers_fork_in_scopes);
+}
+
 /* --- loops --- */
 
 enum { LOOP_COUNT = 200000, BAD_INDEX = 150001 };
@@ -845,6 +931,8 @@ int main(void)
         xt_test(the_panic_of_the_body_wins),
         xt_test(a_handler_may_open_scopes_and_its_tasks_see_no_panic),
         xt_test(a_scope_in_a_handler_panics_by_itself),
+        xt_test(a_scope_that_panics_ends_before_the_forks_before_it),
+        xt_test(what_a_handler_forks_belongs_to_the_scope_that_it_is_in),
         xt_test(a_loop_is_not_left_before_its_bodies_have_ended),
         xt_test(the_join_of_a_task_hands_its_panic_over),
         xt_test(a_detached_task_that_panics_is_reported_and_its_worker_goes_on),

@@ -6,6 +6,7 @@
  * FILCH_RACES=N makes it N races of each flavour, instead of some seconds' worth. */
 #include "test.h"
 
+#include "boxes.h"
 #include "schedule.h"
 
 #include "base/atomic.h"
@@ -41,30 +42,6 @@ struct side {
     struct race *race;
     size_t index;
 };
-
-/* Messages are boxes, so that asan sees whatever is dropped twice or never. */
-static int64_t boxes;
-
-static uint64_t *box_new(uint64_t content)
-{
-    uint64_t *box = malloc(sizeof *box);
-    if (box == NULL)
-        abort();
-    *box = content;
-    __atomic_fetch_add(&boxes, 1, __ATOMIC_RELAXED);
-    return box;
-}
-
-static void box_clone(void *to, const void *from)
-{
-    *(uint64_t **)to = box_new(**(uint64_t *const *)from);
-}
-
-static void box_drop(void *message)
-{
-    free(*(uint64_t **)message);
-    __atomic_fetch_sub(&boxes, 1, __ATOMIC_RELAXED);
-}
 
 /* So that neither side is always first. */
 static void dawdle(uint64_t *random)

@@ -14,7 +14,7 @@ void filch__alone_end(struct alone *a)
                 return;
         } else if (owner == ALONE_ENDING ||
                    FILCH_CAS(&a->owner, &owner, ALONE_ENDING, CA_begin, acq_rel)) {
-            (void)filch__os->barrier();
+            filch__os_barrier();
             int step = 0;
             while (FILCH_LOAD(&a->busy, CA_busy, acquire) != 0)
                 filch__spin_on(step++);

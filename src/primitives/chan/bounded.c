@@ -47,7 +47,7 @@ static bool is_good(struct ring *r, uint64_t *place, uint64_t good, uint64_t *ot
         if (FILCH_LOAD(place, CB_look, seq_cst) != position)
             continue; /* it has moved on, and what we saw was not of one moment */
         if (r->has_barrier)
-            (void)filch__os->barrier();
+            filch__os_barrier();
         if (FILCH_LOAD(&slot->stamp, CB_look_stamp, seq_cst) == position + good)
             return true;
         if (FILCH_LOAD(place, CB_look, seq_cst) == position)

@@ -259,7 +259,7 @@ bool filch__list_has_message(struct list *l)
             continue;
         }
         if (l->has_barrier)
-            (void)filch__os->barrier();
+            filch__os_barrier();
         if (FILCH_LOAD(&slot->stamp, CU_sleep_stamp, seq_cst) == good)
             return true;
         if (FILCH_LOAD(&l->head.position, CU_sleep_head, seq_cst) == head)

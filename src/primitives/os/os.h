@@ -11,6 +11,8 @@
 #ifndef FILCH_OS_OS_H
 #define FILCH_OS_OS_H
 
+#include "base/check.h"
+
 #include <pthread.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -56,9 +58,11 @@ struct os_table {
     int (*write)(int file, const void *data, size_t size_bytes, size_t *written);
 
     /* The dear side of an asymmetric fence: when it returns, every running thread of this process
-     * has executed a full memory barrier. ENOSYS: not to be had; barrier_ready says so beforehand. */
+     * has executed a full memory barrier. ENOSYS: not to be had; barrier_ready says so beforehand.
+     * Called through filch__os_barrier. */
     int (*barrier)(void);
-    /* Prepares barrier(); 0, or ENOSYS where the kernel or a sandbox forbids it. Idempotent. */
+    /* Prepares barrier(), in a process and its forked children; 0, or ENOSYS where the kernel or a
+     * sandbox forbids it. Idempotent. */
     int (*barrier_ready)(void);
 };
 
@@ -71,6 +75,15 @@ void filch__os_replace(const struct os_table *table);
 
 /* alloc() of count * size_bytes, zeroed; NULL where it is too much or not to be had. */
 void *filch__os_alloc_zeroed(size_t count, size_t size_bytes, size_t align_bytes);
+
+/* The barrier where barrier_ready has said that there is one: others rely on it already. A sandbox that
+ * was entered since may have taken it away. */
+static inline void filch__os_barrier(void)
+{
+    FILCH_CHECK(filch__os->barrier() == 0,
+                "membarrier(2) is refused, which was to be had before: a "
+                "sandbox has to be entered before the first pool or channel");
+}
 
 /* The size of a page of memory in bytes. */
 size_t filch__page_size_bytes(void);
