@@ -130,8 +130,8 @@ typedef void filch_panic_hook(const struct filch_panic *panic);
 FILCH_API filch_panic_hook *filch_panic_set_hook(filch_panic_hook *hook);
 
 /* Writes "thread 'NAME' panicked at FILE:LINE: MESSAGE" to standard error, in one write. With
- * FILCH_BACKTRACE=1 in the environment a backtrace follows, which names functions that are exported
- * from their program (link it with -rdynamic) and gives offsets for addr2line of the others.
+ * FILCH_BACKTRACE=1 in the environment a backtrace follows, with the functions' names, static ones
+ * included as long as their file has not been stripped, and offsets for addr2line(1).
  *   panic  that is beginning                                                                [in]
  * Blocks: never. Panics: never. */
 FILCH_API void filch_panic_report(const struct filch_panic *panic);

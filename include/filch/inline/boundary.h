@@ -34,15 +34,15 @@ FILCH_EXTERN_C_END
 /* Link-time optimisation puts the assembly of many files into one: hence .ifndef. */
 #define FILCH__BOUNDARY_BEGIN                                                                      \
     ".ifndef filch__boundary\n"                                                                    \
-    ".pushsection .data.rel.local.DW.ref.filch__boundary_personality, \"awG\", %progbits, "             \
-    "DW.ref.filch__boundary_personality, comdat\n"                                                      \
+    ".pushsection .data.rel.local.DW.ref.filch__boundary_personality, \"awG\", %progbits, "        \
+    "DW.ref.filch__boundary_personality, comdat\n"                                                 \
     ".p2align 3\n"                                                                                 \
-    ".weak DW.ref.filch__boundary_personality\n"                                                        \
-    ".hidden DW.ref.filch__boundary_personality\n"                                                      \
-    ".type DW.ref.filch__boundary_personality, %object\n"                                               \
-    ".size DW.ref.filch__boundary_personality, 8\n"                                                     \
-    "DW.ref.filch__boundary_personality:\n"                                                             \
-    ".quad filch__boundary_personality\n"                                                               \
+    ".weak DW.ref.filch__boundary_personality\n"                                                   \
+    ".hidden DW.ref.filch__boundary_personality\n"                                                 \
+    ".type DW.ref.filch__boundary_personality, %object\n"                                          \
+    ".size DW.ref.filch__boundary_personality, 8\n"                                                \
+    "DW.ref.filch__boundary_personality:\n"                                                        \
+    ".quad filch__boundary_personality\n"                                                          \
     ".popsection\n"                                                                                \
     ".pushsection .text.filch__boundary, \"axG\", %progbits, filch__boundary, comdat\n"            \
     ".p2align 4\n"                                                                                 \
@@ -51,7 +51,7 @@ FILCH_EXTERN_C_END
     ".type filch__boundary, %function\n"                                                           \
     "filch__boundary:\n"                                                                           \
     ".cfi_startproc\n"                                                                             \
-    ".cfi_personality 0x9b, DW.ref.filch__boundary_personality\n"                                       \
+    ".cfi_personality 0x9b, DW.ref.filch__boundary_personality\n"                                  \
     ".cfi_lsda 0x1b, .Lfilch__boundary_landing\n"
 #define FILCH__BOUNDARY_END                                                                        \
     ".cfi_endproc\n"                                                                               \
