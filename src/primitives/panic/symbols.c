@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A small reader of symbol tables. Debian's libdw would know lines too, but may not be there, and needs
  * more stack than a thread or task that panics is sure to have; addr2line(1) tells them from the offset. */
-#define _GNU_SOURCE /* dladdr1 */
+#define _GNU_SOURCE /* dladdr, dl_iterate_phdr, program_invocation_name */
 #include "panic/symbols.h"
 
 #include <dlfcn.h>
 #include <elf.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <link.h>
 #include <stdbool.h>
@@ -113,28 +114,46 @@ static void find_in_table(const struct image *image, uintptr_t address, struct s
     }
 }
 
-static void find_in_file(const struct link_map *map, uintptr_t address, struct symbol *out)
+struct lookup {
+    uintptr_t address;
+    struct symbol *symbol;
+};
+
+/* Is asked for the program first, then for each shared library. */
+static int look_into(struct dl_phdr_info *module, size_t size_bytes, void *argument)
 {
+    const struct lookup *lookup = argument;
+    uintptr_t offset = lookup->address - module->dlpi_addr;
+    bool is_inside = false;
+    (void)size_bytes;
+    for (size_t i = 0; i < module->dlpi_phnum && !is_inside; i++) {
+        const ElfW(Phdr) *segment = &module->dlpi_phdr[i];
+        is_inside = segment->p_type == PT_LOAD && offset >= segment->p_vaddr &&
+                    offset - segment->p_vaddr < segment->p_memsz;
+    }
+    if (!is_inside)
+        return 0;
+    bool is_program = module->dlpi_name[0] == '\0';
+    lookup->symbol->file = is_program ? program_invocation_name : module->dlpi_name;
+    lookup->symbol->offset = offset;
     struct image image;
-    if (!image_open(&image, map->l_name[0] == '\0' ? "/proc/self/exe" : map->l_name))
-        return;
-    find_in_table(&image, address - map->l_addr, out);
-    image_close(&image);
+    if (image_open(&image, is_program ? "/proc/self/exe" : module->dlpi_name)) {
+        find_in_table(&image, offset, lookup->symbol);
+        image_close(&image);
+    }
+    return 1;
 }
 
 void filch__symbol_find(uintptr_t address, struct symbol *symbol)
 {
     *symbol = (struct symbol){.file = NULL};
-    Dl_info info = {0};
-    struct link_map *map = NULL;
-    void *code = (void *)address; /* NOLINT: an address is what it takes */
-    if (dladdr1(code, &info, (void **)&map, RTLD_DL_LINKMAP) == 0 || map == NULL)
-        return;
-    symbol->file = info.dli_fname;
-    symbol->offset = address - (uintptr_t)map->l_addr;
-    /* The file's own table first: the nearest exported function need not be the one around it. */
-    find_in_file(map, address, symbol);
-    if (symbol->function[0] == '\0' && info.dli_sname != NULL)
+    struct lookup lookup = {.address = address, .symbol = symbol};
+    (void)dl_iterate_phdr(look_into, &lookup);
+    /* The file's own table comes first: the nearest exported function need not be the one around it. */
+    Dl_info info;
+    if (symbol->function[0] == '\0' &&
+        dladdr((void *)address, &info) != 0 && /* NOLINT: an address is what it takes */
+        info.dli_sname != NULL)
         copy_name(symbol->function, sizeof symbol->function, info.dli_sname,
                   strlen(info.dli_sname));
 }
