@@ -10,108 +10,73 @@
 #include <fcntl.h>
 #include <link.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-/* A file in memory; what it says of itself is not trusted. */
-struct image {
-    const char *bytes;
-    size_t size_bytes;
-};
+enum { SYMBOLS_AT_ONCE = 32 };
 
-static bool image_open(struct image *image, const char *path)
+/* What a file says of itself is not trusted: whatever lies outside of it cannot be read. */
+static bool read_at(int file, uint64_t offset, void *bytes, size_t size_bytes)
 {
-    int file = open(path, O_RDONLY | O_CLOEXEC);
-    if (file < 0)
-        return false;
-    struct stat status;
-    void *bytes = MAP_FAILED;
-    if (fstat(file, &status) == 0 && status.st_size > 0)
-        bytes = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_PRIVATE, file, 0);
-    (void)close(file);
-    if (bytes == MAP_FAILED)
-        return false;
-    *image = (struct image){.bytes = bytes, .size_bytes = (size_t)status.st_size};
-    return true;
+    return pread(file, bytes, size_bytes, (off_t)offset) == (ssize_t)size_bytes;
 }
 
-static void image_close(struct image *image)
+static bool section_at(int file, const ElfW(Ehdr) * header, size_t number, ElfW(Shdr) * section)
 {
-    (void)munmap((void *)(uintptr_t)image->bytes, image->size_bytes);
+    return number < header->e_shnum &&
+           read_at(file, header->e_shoff + number * sizeof *section, section, sizeof *section);
 }
 
-/* Bytes of the image, or NULL where it has none there. */
-static const void *at(const struct image *image, uint64_t offset, uint64_t size_bytes)
-{
-    if (offset > image->size_bytes || size_bytes > image->size_bytes - offset)
-        return NULL;
-    return image->bytes + offset;
-}
-
-/* The number-th section's header; copied, as it may lie at any address. */
-static bool section_at(const struct image *image, const ElfW(Ehdr) * header, size_t number,
-                       ElfW(Shdr) * section)
-{
-    if (number >= header->e_shnum)
-        return false;
-    const void *bytes = at(image, header->e_shoff + number * sizeof *section, sizeof *section);
-    if (bytes == NULL)
-        return false;
-    memcpy(section, bytes, sizeof *section);
-    return true;
-}
-
-static bool find_table(const struct image *image, ElfW(Shdr) * symbols, ElfW(Shdr) * names)
+/* The table of symbols, and that of their names. */
+static bool find_table(int file, ElfW(Shdr) * symbols, ElfW(Shdr) * names)
 {
     ElfW(Ehdr) header;
-    if (image->size_bytes < sizeof header)
+    if (!read_at(file, 0, &header, sizeof header) || memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 ||
+        header.e_shentsize != sizeof *symbols)
         return false;
-    memcpy(&header, image->bytes, sizeof header);
-    if (memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 || header.e_shentsize != sizeof *symbols)
-        return false;
-    for (size_t i = 0; section_at(image, &header, i, symbols); i++) {
+    for (size_t i = 0; section_at(file, &header, i, symbols); i++) {
         if (symbols->sh_type == SHT_SYMTAB)
-            return section_at(image, &header, symbols->sh_link, names);
+            return section_at(file, &header, symbols->sh_link, names);
     }
     return false;
 }
 
-static bool is_function_around(const ElfW(Sym) * symbol, uintptr_t address)
+static bool is_function_around(const ElfW(Sym) * symbol, uintptr_t offset)
 {
-    return (symbol->st_info & 0xf) == STT_FUNC && address >= symbol->st_value &&
-           address - symbol->st_value < symbol->st_size;
+    return (symbol->st_info & 0xf) == STT_FUNC && offset >= symbol->st_value &&
+           offset - symbol->st_value < symbol->st_size;
 }
 
-static void copy_name(char *function, size_t room, const char *name, size_t length)
+/* The offset of the name of the function that holds the address; 0: it is not known. */
+static uint64_t find_name(int file, const ElfW(Shdr) * symbols, uintptr_t offset)
 {
-    if (length > room - 1)
-        length = room - 1;
-    memcpy(function, name, length);
-    function[length] = '\0';
+    ElfW(Sym) some[SYMBOLS_AT_ONCE];
+    uint64_t count = symbols->sh_size / sizeof *some;
+    for (uint64_t i = 0; i < count; i += SYMBOLS_AT_ONCE) {
+        size_t here = count - i < SYMBOLS_AT_ONCE ? (size_t)(count - i) : SYMBOLS_AT_ONCE;
+        if (!read_at(file, symbols->sh_offset + i * sizeof *some, some, here * sizeof *some))
+            return 0;
+        for (size_t k = 0; k < here; k++) {
+            if (is_function_around(&some[k], offset))
+                return some[k].st_name;
+        }
+    }
+    return 0;
 }
 
 /* The function of the file's table that holds the address. */
-static void find_in_table(const struct image *image, uintptr_t address, struct symbol *out)
+static void find_in_table(int file, uintptr_t offset, struct symbol *out)
 {
     ElfW(Shdr) symbols, names;
-    if (!find_table(image, &symbols, &names))
+    if (!find_table(file, &symbols, &names))
         return;
-    const char *table = at(image, symbols.sh_offset, symbols.sh_size);
-    const char *text = at(image, names.sh_offset, names.sh_size);
-    if (table == NULL || text == NULL)
+    uint64_t name = find_name(file, &symbols, offset);
+    if (name == 0)
         return;
-    for (size_t i = 0; i < symbols.sh_size / sizeof(ElfW(Sym)); i++) {
-        ElfW(Sym) symbol;
-        memcpy(&symbol, table + i * sizeof symbol, sizeof symbol);
-        if (!is_function_around(&symbol, address) || symbol.st_name >= names.sh_size)
-            continue;
-        const char *name = text + symbol.st_name;
-        copy_name(out->function, sizeof out->function, name,
-                  strnlen(name, names.sh_size - symbol.st_name));
-        return;
-    }
+    ssize_t length =
+        pread(file, out->function, sizeof out->function - 1, (off_t)(names.sh_offset + name));
+    out->function[length > 0 ? length : 0] = '\0';
 }
 
 struct lookup {
@@ -136,10 +101,10 @@ static int look_into(struct dl_phdr_info *module, size_t size_bytes, void *argum
     bool is_program = module->dlpi_name[0] == '\0';
     lookup->symbol->file = is_program ? program_invocation_name : module->dlpi_name;
     lookup->symbol->offset = offset;
-    struct image image;
-    if (image_open(&image, is_program ? "/proc/self/exe" : module->dlpi_name)) {
-        find_in_table(&image, offset, lookup->symbol);
-        image_close(&image);
+    int file = open(is_program ? "/proc/self/exe" : module->dlpi_name, O_RDONLY | O_CLOEXEC);
+    if (file >= 0) {
+        find_in_table(file, offset, lookup->symbol);
+        (void)close(file);
     }
     return 1;
 }
@@ -154,6 +119,5 @@ void filch__symbol_find(uintptr_t address, struct symbol *symbol)
     if (symbol->function[0] == '\0' &&
         dladdr((void *)address, &info) != 0 && /* NOLINT: an address is what it takes */
         info.dli_sname != NULL)
-        copy_name(symbol->function, sizeof symbol->function, info.dli_sname,
-                  strlen(info.dli_sname));
+        (void)snprintf(symbol->function, sizeof symbol->function, "%s", info.dli_sname);
 }
