@@ -31,7 +31,8 @@ impl Time {
 
 #[cfg(program)]
 fn main() {
-    use std::ffi::{c_char, c_int, CString};
+    use std::ffi::CString;
+    use std::os::raw::{c_char, c_int};
     use std::os::unix::ffi::OsStringExt;
     use std::ptr::null;
 
