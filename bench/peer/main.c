@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The main program of every peer.
+/* What every peer does when it starts (program.c, or main of Rust).
  *
  *     peer-NAME --list                             what it implements
  *     peer-NAME CASE VARIANT WORKERS full|quick|SIZE
@@ -152,7 +152,7 @@ static int serve(const struct bench_workload *workload, const struct bench_impl 
     _exit(0);
 }
 
-int main(int argc, char **argv)
+int bench_peer_main(int argc, char **argv)
 {
     if (argc == 2 && strcmp(argv[1], "--list") == 0)
         return list_impls();

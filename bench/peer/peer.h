@@ -79,6 +79,9 @@ void bench_report(double seconds);
  * main thread. */
 void bench_report_also(const char *metric, double value);
 
+/* The main function of all peers. Returns the status that the process ends with. */
+int bench_peer_main(int argc, char **argv);
+
 /* Says, for `cold-start`, that the first task is running now. Any thread. */
 void bench_first_task_ran(void);
 

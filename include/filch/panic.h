@@ -32,6 +32,7 @@
 
 #include <filch/attr.h>
 #include <filch/errors.h>
+#include <filch/inline/boundary.h>
 #include <filch/inline/fork.h>
 #include <stddef.h>
 
@@ -39,13 +40,7 @@ FILCH_EXTERN_C_BEGIN
 
 /* One panic: a message, or a payload with its type. */
 struct filch_panic;
-
-/* gcc calls a function of a shared library without a detour, where it is asked to. */
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
-#define FILCH__DIRECT __attribute__((noplt))
-#else
-#define FILCH__DIRECT
-#endif
+struct _Unwind_Exception;
 
 /* filch_panic(format, ...) panics with a message, formatted as by printf, that names this file and
  * line. Does not return. Blocks: as cleanup handlers do. Callable from: threads and tasks. */
@@ -59,10 +54,25 @@ struct filch_panic;
 #define filch_panic_any(payload, type, drop)                                                       \
     filch__panic_any(__FILE__, __LINE__, (payload), (type), (drop))
 
-/* The boundary itself. Without a panic it costs a call.
+/* The library's own boundary.
  *   mark  where the forks of the running code stand */
-FILCH_API FILCH__DIRECT int filch__try(void (*fn)(void *), void *arg, struct filch_panic **panic,
-                                       const void *mark);
+FILCH_API int filch__try(void (*fn)(void *), void *arg, struct filch_panic **panic,
+                         const void *mark);
+
+/* What has reached a boundary, as a panic. Returns EOWNERDEAD. */
+FILCH_API FILCH_COLD int filch__panic_landed(struct _Unwind_Exception *exception,
+                                             struct filch_panic **panic);
+
+#if FILCH__BOUNDARY_HERE
+static inline int filch__catch(void (*fn)(void *), void *arg, struct filch_panic **panic,
+                               const void *mark)
+{
+    struct _Unwind_Exception *exception = filch__boundary(fn, arg, mark);
+    return FILCH_LIKELY(exception == NULL) ? 0 : filch__panic_landed(exception, panic);
+}
+#else
+#define filch__catch filch__try
+#endif
 
 /* Calls fn(arg), and contains a panic in it.
  *   fn     called on this thread                                                   not NULL
@@ -74,7 +84,7 @@ FILCH_NODISCARD static inline int filch_catch_unwind(void (*fn)(void *), void *a
                                                      struct filch_panic **panic)
 {
     const struct filch__slot *open = FILCH__FORK_DEBUG ? filch__fork_open() : NULL;
-    int error = filch__try(fn, arg, panic, filch__forks_here()->tail);
+    int error = filch__catch(fn, arg, panic, filch__forks_here()->tail);
     if (FILCH__FORK_DEBUG && filch__fork_open() != open)
         filch__fork_unsynced();
     return error;
@@ -128,8 +138,8 @@ typedef void filch_panic_hook(const struct filch_panic *panic);
 FILCH_API filch_panic_hook *filch_panic_set_hook(filch_panic_hook *hook);
 
 /* Writes "thread 'NAME' panicked at FILE:LINE: MESSAGE" to standard error, in one write. With
- * FILCH_BACKTRACE=1 in the environment a backtrace follows, which names functions that are exported
- * from their program (link it with -rdynamic) and gives offsets for addr2line of the others.
+ * FILCH_BACKTRACE=1 in the environment a backtrace follows, with the functions' names, static ones
+ * included as long as their file has not been stripped, and offsets for addr2line(1).
  *   panic  that is beginning                                                                [in]
  * Blocks: never. Panics: never. Callable from: hooks. */
 FILCH_API void filch_panic_report(const struct filch_panic *panic);

@@ -18,9 +18,11 @@
  *
  * A thread, or a task on it, whose stack overflows says so by name before it dies of SIGSEGV: for that,
  * the first thread that is started, by a pool or by the program, installs a handler of that signal, if
- * the program has none by then. A handler that the program installs later replaces it. Threads that were
- * not started here, main's among them, die of SIGSEGV without a word, also where they take part in a
- * pool: how they take signals is theirs to say.
+ * the program has none by then. A handler that the program installs later replaces it. Main's thread is
+ * included from the first thread on that it starts; another thread that was not started here, when it
+ * first asks who it is or parks, if there is the handler by then. One that does neither, also where it
+ * takes part in a pool, dies of SIGSEGV without a word. A thread that has an alternate signal stack
+ * (sigaltstack(2)) keeps it.
  *
  * When main returns, the process ends, and with it every thread, wherever it is: what has to be
  * finished is joined before. Not promised: any order between threads; use the pool for short work.

@@ -611,6 +611,33 @@ static void overflow_named_task(void *unused)
         ignore(filch_task_join(task));
 }
 
+/* Main's own stack: from the first thread on that it starts. */
+static void overflow_main(void *unused)
+{
+    struct filch_thread *thread;
+    if (filch_thread_spawn(&thread, NULL, return_at_once, NULL) == 0)
+        ignore(filch_thread_join(thread, NULL, NULL));
+    overflow(unused);
+}
+
+static void *ask_and_overflow(void *unused)
+{
+    (void)filch_thread_current();
+    overflow(unused);
+    return NULL;
+}
+
+/* A thread that was not started here, and has become known. */
+static void overflow_foreign(void *unused)
+{
+    struct filch_thread *thread;
+    pthread_t foreign;
+    if (filch_thread_spawn(&thread, NULL, return_at_once, NULL) == 0)
+        ignore(filch_thread_join(thread, NULL, NULL));
+    if (pthread_create(&foreign, NULL, ask_and_overflow, unused) == 0)
+        (void)pthread_join(foreign, NULL);
+}
+
 /* The sanitizers have handlers of their own, and ours gives way. */
 static void expect_overflow(void (*body)(void *), void *argument, const char *message)
 {
@@ -635,6 +662,8 @@ xt_define(a_stack_that_overflows_is_named)
                     "filch: thread 'a thread with a long name' has overflowed its stack\n");
     expect_overflow(overflow_thread_stack, &large,
                     "filch: thread 'a thread with a long name' has overflowed its stack\n");
+    expect_overflow(overflow_main, NULL, "filch: thread 'main' has overflowed its stack\n");
+    expect_overflow(overflow_foreign, NULL, "filch: thread '<unnamed>' has overflowed its stack\n");
 }
 
 static bool has_signal_stack(void)

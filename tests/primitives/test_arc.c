@@ -375,6 +375,73 @@ xt_define(what_has_been_upgraded_is_there)
     assert_int_equal(drops, races);
 }
 
+/* --- cycles --- */
+
+/* Knows its child, which knows it in one of two ways. */
+struct relative {
+    struct relative *owned;
+    struct filch_weak *known;
+};
+
+static void drop_relative(void *value)
+{
+    struct relative *relative = value;
+    drops++;
+    filch_arc_drop(relative->owned);
+    filch_weak_drop(relative->known);
+}
+
+static struct relative *make_relative(void)
+{
+    struct relative *relative = NULL;
+    assert_int_equal(FILCH_ARC_CREATE(&relative, drop_relative), 0);
+    return relative;
+}
+
+xt_define(a_cycle_of_owners_leaks)
+{
+    xt_faults_install();
+    drops = 0;
+    struct relative *parent = make_relative();
+    struct relative *child = make_relative();
+    parent->owned = FILCH_ARC_CLONE(child);
+    child->owned = FILCH_ARC_CLONE(parent);
+    filch_arc_drop(parent);
+    filch_arc_drop(child);
+    /* Each is held by the other one. */
+    assert_int_equal(drops, 0);
+    assert_int_equal(xt_faults_live_blocks(), 2);
+    assert_int_equal(filch_arc_strong_count(parent), 1);
+    assert_int_equal(filch_arc_strong_count(child), 1);
+    /* Whoever can still reach them may break it. */
+    struct relative *held = child->owned;
+    child->owned = NULL;
+    filch_arc_drop(held);
+    assert_int_equal(drops, 2);
+    assert_int_equal(xt_faults_live_blocks(), 0);
+    xt_faults_remove();
+}
+
+xt_define(a_weak_reference_breaks_a_cycle)
+{
+    xt_faults_install();
+    drops = 0;
+    struct relative *parent = make_relative();
+    struct relative *child = make_relative();
+    parent->owned = FILCH_ARC_CLONE(child);
+    child->known = filch_arc_downgrade(parent);
+    struct relative *seen = FILCH_WEAK_UPGRADE(struct relative, child->known);
+    assert_ptr_equal(seen, parent);
+    filch_arc_drop(seen);
+    filch_arc_drop(parent);
+    assert_int_equal(drops, 1);
+    assert_null(filch_weak_upgrade(child->known));
+    filch_arc_drop(child);
+    assert_int_equal(drops, 2);
+    assert_int_equal(xt_faults_live_blocks(), 0);
+    xt_faults_remove();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -389,6 +456,8 @@ int main(void)
         xt_test(a_weak_reference_may_be_dropped_by_its_own_value),
         xt_test(failures_leave_nothing_behind),
         xt_test(counts_do_not_overflow),
+        xt_test(a_cycle_of_owners_leaks),
+        xt_test(a_weak_reference_breaks_a_cycle),
         xt_test(one_of_racing_owners_drops),
         xt_test(one_of_racing_owners_gets_the_value),
         xt_test(what_has_been_upgraded_is_there),

@@ -6,6 +6,7 @@
 #include "panic/panic.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -77,6 +78,12 @@ static void three_handlers(void *fn)
 {
     static int payload = 1;
     through_handlers(3, *(void (**)(void *))fn, &payload);
+}
+
+static void call_with_handlers(void *fn)
+{
+    static char name[] = "test";
+    through_handlers(3, *(void (**)(void *))fn, name);
 }
 
 static void nothing(void *unused)
@@ -157,6 +164,88 @@ xt_define(handlers_run_from_the_innermost_on_and_see_the_panic)
     assert_int_equal(handlers_run, 123);
     assert_int_equal(panicking_in_handler, 3);
     assert_false(filch_panicking());
+}
+
+static struct {
+    uint64_t thread;
+    int handlers_run;
+    int panicking;
+    unsigned calls;
+} hook_saw;
+
+static void look_in_hook(const struct filch_panic *panic)
+{
+    hook_saw.thread = (uint64_t)gettid();
+    hook_saw.handlers_run = handlers_run;
+    hook_saw.panicking = filch_panicking();
+    hook_saw.calls++;
+    xt_expect(strcmp(filch_panic_message(panic), "no test is 7") == 0);
+}
+
+static void *panic_in_thread(void *id)
+{
+    static void (*fn)(void *) = panic_with_message;
+    *(uint64_t *)id = (uint64_t)gettid();
+    handlers_run = 0;
+    filch_panic_free(caught(call_with_handlers, &fn));
+    return NULL;
+}
+
+xt_define(the_hook_runs_first_and_on_the_panicking_thread)
+{
+    start_counting();
+    (void)filch_panic_set_hook(look_in_hook);
+    uint64_t id = 0;
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, panic_in_thread, &id), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_equal(hook_saw.calls, 1);
+    assert_true(hook_saw.thread == id && id != (uint64_t)gettid());
+    assert_int_equal(hook_saw.handlers_run, 0);
+    assert_int_equal(hook_saw.panicking, 1);
+    assert_int_equal(handlers_run, 123);
+    (void)filch_panic_set_hook(NULL);
+}
+
+/* One thread unwinds, and stays in a handler until the other one has looked. */
+static struct {
+    uint32_t is_unwinding, has_looked;
+} meeting;
+
+static void wait_in_handler(int *unused)
+{
+    (void)unused;
+    xt_expect_equal(filch_panicking(), 1);
+    __atomic_store_n(&meeting.is_unwinding, 1, __ATOMIC_RELEASE);
+    while (!__atomic_load_n(&meeting.has_looked, __ATOMIC_ACQUIRE))
+        sched_yield();
+}
+
+static void panic_slowly(void *unused)
+{
+    int guard __attribute__((cleanup(wait_in_handler))) = 0;
+    __asm__ volatile("" : : "r"(&guard) : "memory");
+    panic_with_message(unused);
+}
+
+static void *panic_slowly_in_thread(void *unused)
+{
+    static char name[] = "test";
+    (void)unused;
+    filch_panic_free(caught(panic_slowly, name));
+    return NULL;
+}
+
+xt_define(only_the_panicking_thread_sees_its_panic)
+{
+    start_counting();
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, panic_slowly_in_thread, NULL), 0);
+    while (!__atomic_load_n(&meeting.is_unwinding, __ATOMIC_ACQUIRE))
+        sched_yield();
+    assert_int_equal(filch_panicking(), 0);
+    __atomic_store_n(&meeting.has_looked, 1, __ATOMIC_RELEASE);
+    assert_int_equal(pthread_join(thread, NULL), 0);
 }
 
 static void resume_it(void *panic)
@@ -437,6 +526,8 @@ xt_define(a_backtrace_is_added_on_demand)
     assert_int_equal(child.status, 0);
     assert_non_null(strstr(child.output, ": no report is 7\nstack backtrace:\n   0: "));
     assert_non_null(strstr(child.output, "test_panic+0x"));
+    /* Which the program does not export. */
+    assert_non_null(strstr(child.output, ": panic_with_message ("));
 }
 
 xt_define(setting_the_hook_returns_the_one_before)
@@ -455,6 +546,8 @@ int main(void)
         xt_test(a_payload_is_had_by_its_type_only_and_dropped_once),
         xt_test(a_panic_nobody_wants_is_freed),
         xt_test(handlers_run_from_the_innermost_on_and_see_the_panic),
+        xt_test(the_hook_runs_first_and_on_the_panicking_thread),
+        xt_test(only_the_panicking_thread_sees_its_panic),
         xt_test(a_resumed_panic_is_the_same_and_not_reported_again),
         xt_test(a_thousand_panics_leave_nothing_behind),
         xt_test(a_handler_may_panic_and_catch_it),

@@ -8,6 +8,7 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static void *return_argument(void *argument)
 {
@@ -643,6 +644,47 @@ static void end_with_threads(void *unused)
     exit(42); /* as main does when it returns */
 }
 
+static void say_dropped(void *unused)
+{
+    (void)unused;
+    (void)!write(STDOUT_FILENO, "dropped\n", 8);
+}
+
+static void say_cleaned(int *unused)
+{
+    (void)unused;
+    say_dropped(NULL);
+}
+
+static void *wait_with_handler(void *gate)
+{
+    int guard __attribute__((cleanup(say_cleaned))) = 0;
+    __asm__ volatile("" : : "r"(&guard) : "memory");
+    return wait_at(gate);
+}
+
+static void end_with_things_to_drop(void *unused)
+{
+    static uint32_t gate; /* never opened */
+    struct filch_thread *thread;
+    struct filch_thread_attr attr = {.arg_drop = say_dropped, .result_drop = say_dropped};
+    (void)unused;
+    xt_expect_equal(filch_thread_spawn(&thread, &attr, wait_with_handler, &gate), 0);
+    xt_expect_equal(filch_thread_detach(thread), 0);
+    xt_sleep_ns(5 * FILCH_MS); /* it is within its body by now, or never gets there */
+    exit(42);
+}
+
+xt_define(the_end_of_main_cleans_nothing_up_elsewhere)
+{
+    xt_skip_if_emulated();
+    struct xt_child child;
+    xt_run_child(&child, end_with_things_to_drop, NULL);
+    if (!XT_TSAN) /* which reports threads that are still there */
+        assert_int_equal(child.status, 42 << 8);
+    assert_null(strstr(child.output, "dropped"));
+}
+
 xt_define(the_end_of_main_ends_the_threads)
 {
     xt_skip_if_emulated();
@@ -686,6 +728,7 @@ int main(void)
         xt_test(arguments_are_dropped_once),
         xt_test(a_child_cannot_join_threads_of_its_parent),
         xt_test(the_end_of_main_ends_the_threads),
+        xt_test(the_end_of_main_cleans_nothing_up_elsewhere),
     };
     return xt_run(tests);
 }

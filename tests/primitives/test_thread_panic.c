@@ -95,6 +95,46 @@ xt_define(a_join_that_does_not_want_it_drops_it)
     assert_int_equal(arg_drops, 1);
 }
 
+static void park_and_sleep(int *unused)
+{
+    (void)unused;
+    filch_thread_unpark(filch_thread_current());
+    filch_thread_park();
+    xt_expect_equal(filch_thread_park_until(filch_deadline_in(FILCH_MS)), ETIMEDOUT);
+    filch_sleep_ns(FILCH_MS);
+    filch_yield();
+    xt_expect_equal(filch_panicking(), 1);
+}
+
+static void *panic_and_park(void *unused)
+{
+    int guard __attribute__((cleanup(park_and_sleep))) = 0;
+    __asm__ volatile("" : : "r"(&guard) : "memory");
+    return boom(unused);
+}
+
+xt_define(a_handler_may_park_and_sleep)
+{
+    struct filch_thread *thread;
+    start();
+    assert_int_equal(filch_thread_spawn(&thread, NULL, panic_and_park, NULL), 0);
+    assert_int_equal(filch_thread_join(thread, NULL, NULL), EOWNERDEAD);
+    assert_int_equal(payload_drops, 1);
+}
+
+/* Threads that panic beside one that does not: nobody but them ends. */
+xt_define(panics_of_others_do_not_end_the_process)
+{
+    struct filch_thread *threads[10];
+    start();
+    for (size_t i = 0; i < 10; i++)
+        assert_int_equal(filch_thread_spawn(&threads[i], &owning, boom, NULL), 0);
+    for (size_t i = 0; i < 10; i++)
+        assert_int_equal(filch_thread_join(threads[i], NULL, NULL), EOWNERDEAD);
+    assert_int_equal(get(&raised), 10);
+    assert_false(filch_panicking());
+}
+
 xt_define(the_panic_of_a_detached_thread_is_reported_and_dropped)
 {
     struct filch_thread *thread;
@@ -268,6 +308,8 @@ int main(void)
         xt_test(the_report_has_the_full_name),
         xt_test(a_join_hands_the_panic_over),
         xt_test(a_join_that_does_not_want_it_drops_it),
+        xt_test(a_handler_may_park_and_sleep),
+        xt_test(panics_of_others_do_not_end_the_process),
         xt_test(the_panic_of_a_detached_thread_is_reported_and_dropped),
         xt_test(a_scope_goes_on_with_the_first_panic_when_all_have_ended),
         xt_test(the_panic_of_a_scope_body_wins),

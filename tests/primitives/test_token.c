@@ -3,7 +3,10 @@
 #include "test.h"
 
 #include <errno.h>
+#include <filch/condvar.h>
+#include <filch/mutex.h>
 #include <filch/thread.h>
+#include <pthread.h>
 #include <string.h>
 
 xt_define(there_is_no_token_at_first)
@@ -208,6 +211,67 @@ xt_define(errno_is_preserved)
     assert_int_equal(errno, ENOTTY);
 }
 
+struct foreign {
+    struct filch_thread *reference;
+    uint32_t is_known;
+    uint32_t is_done;
+};
+
+static void *park_until_done(void *argument)
+{
+    struct foreign *foreign = argument;
+    foreign->reference = filch_thread_clone(filch_thread_current());
+    __atomic_store_n(&foreign->is_known, 1, __ATOMIC_RELEASE);
+    while (!__atomic_load_n(&foreign->is_done, __ATOMIC_ACQUIRE))
+        filch_thread_park();
+    return NULL;
+}
+
+xt_define(a_thread_of_others_parks_and_is_woken)
+{
+    struct foreign foreign = {.reference = NULL};
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, park_until_done, &foreign), 0);
+    while (!__atomic_load_n(&foreign.is_known, __ATOMIC_ACQUIRE))
+        filch_yield();
+    xt_sleep_ns(FILCH_MS); /* mostly it sleeps by then */
+    __atomic_store_n(&foreign.is_done, 1, __ATOMIC_RELEASE);
+    filch_thread_unpark(foreign.reference);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    filch_thread_drop(foreign.reference);
+}
+
+static void *unlock_late(void *lock)
+{
+    xt_expect_equal(filch_mutex_lock(lock), 0);
+    xt_sleep_ns(2 * FILCH_MS);
+    filch_mutex_unlock(lock);
+    return NULL;
+}
+
+/* Waits of every other kind sleep and wake up by other means than the token. */
+xt_define(other_waits_neither_take_nor_give_the_token)
+{
+    static struct filch_mutex lock = FILCH_MUTEX_INIT;
+    static struct filch_condvar nobody_notifies = FILCH_CONDVAR_INIT;
+    for (int has_token = 0; has_token <= 1; has_token++) {
+        struct filch_thread *thread;
+        if (has_token)
+            filch_thread_unpark(filch_thread_current());
+        assert_int_equal(filch_thread_spawn(&thread, NULL, unlock_late, &lock), 0);
+        xt_sleep_ns(FILCH_MS);
+        assert_int_equal(filch_mutex_lock(&lock), 0);
+        assert_int_equal(
+            filch_condvar_wait_until(&nobody_notifies, &lock, filch_deadline_in(FILCH_MS)),
+            ETIMEDOUT);
+        filch_mutex_unlock(&lock);
+        assert_int_equal(
+            filch_thread_join_until(thread, filch_deadline_in(60 * FILCH_S), NULL, NULL), 0);
+        filch_sleep_ns(FILCH_MS);
+        assert_int_equal(filch_thread_park_until(0), has_token ? 0 : ETIMEDOUT);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -220,6 +284,8 @@ int main(void)
         xt_test(a_token_for_a_thread_that_has_ended_does_nothing),
         xt_test(a_handle_unparks),
         xt_test(several_may_give),
+        xt_test(a_thread_of_others_parks_and_is_woken),
+        xt_test(other_waits_neither_take_nor_give_the_token),
         xt_test(errno_is_preserved),
     };
     return xt_run(tests);

@@ -402,6 +402,35 @@ static void boundaries_between_forks(void *unused)
     fork_around_boundary(NULL);
 }
 
+static long count_call(int number);
+FILCH_FORKABLE(long, count_call, int)
+
+static long count_call(int number)
+{
+    add(&ended);
+    return number;
+}
+
+/* Nothing but the boundary lies between the fork and those that the panic ends. */
+static void fork_around_catch(void *unused)
+{
+    (void)unused;
+    for (uint32_t i = 0; i < 2; i++) {
+        __atomic_store_n(&ended, 0, __ATOMIC_RELEASE);
+        FILCH_FORK(outer, count_call, 7);
+        const void *tail = filch__forks_here()->tail;
+        expect_message(caught(descend_100, NULL), "deep", 0);
+        xt_expect(filch__forks_here()->tail == tail);
+        xt_expect_equal(FILCH_SYNC(outer, count_call), 7);
+        xt_expect_equal(get(&ended), 1);
+    }
+}
+
+xt_define(a_fork_before_the_boundary_stays)
+{
+    run_everywhere(fork_around_catch);
+}
+
 xt_define(forks_outside_of_the_boundary_stay)
 {
     run_everywhere(boundaries_between_forks);
@@ -925,6 +954,7 @@ int main(void)
         xt_test(handlers_run_before_the_other_half_is_waited_for),
         xt_test(open_forks_are_taken_back),
         xt_test(a_fork_is_not_left_before_its_stolen_call_has_ended),
+        xt_test(a_fork_before_the_boundary_stays),
         xt_test(forks_outside_of_the_boundary_stay),
         xt_test(a_scope_whose_body_panics_waits_for_its_tasks),
         xt_test(the_first_panic_of_a_scope_goes_on_when_all_have_ended),

@@ -41,8 +41,9 @@ FILCH_API void filch__arc_drop_value(struct filch__arc *arc);
 
 static FILCH_ALWAYS_INLINE void filch__arc_add(struct filch__arc *arc)
 {
-    /* The caller's own reference keeps the value; whoever gets the new one gets it from us. */
-    if (FILCH_UNLIKELY(FILCH_FETCH_ADD_RELAXED(&arc->strong, 1) > FILCH__ARC_MAX))
+    /* The caller's own reference keeps the value; whoever gets the new one gets it from us. As a number
+     * with a sign, since the addition itself tells that: gcc needs no second look at the count. */
+    if (FILCH_UNLIKELY((ptrdiff_t)(FILCH_FETCH_ADD_RELAXED(&arc->strong, 1) + 1) < 0))
         filch__arc_overflow();
 }
 

@@ -5,15 +5,20 @@
 #include "base/check.h"
 #include "panic/panic.h"
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #if !FILCH_BOUNDARY_PORTABLE
 
+enum { LETTERS = sizeof BOUNDARY_LETTERS - 1 };
+
 static _Unwind_Reason_Code land(struct _Unwind_Exception *exception,
-                                struct _Unwind_Context *context, const char *landing)
+                                struct _Unwind_Context *context)
 {
+    uintptr_t landing = (uintptr_t)_Unwind_GetLanguageSpecificData(context) + LETTERS;
     _Unwind_SetGR(context, __builtin_eh_return_data_regno(0), (_Unwind_Word)(uintptr_t)exception);
-    _Unwind_SetIP(context, (_Unwind_Ptr)(uintptr_t)landing);
+    _Unwind_SetIP(context, (_Unwind_Ptr)landing);
     return _URC_INSTALL_CONTEXT;
 }
 
@@ -24,14 +29,14 @@ static struct boundary_frame *frame_of(struct _Unwind_Context *context)
 }
 
 static _Unwind_Reason_Code contain(_Unwind_Action actions, struct _Unwind_Exception *exception,
-                                   struct _Unwind_Context *context, const char *landing)
+                                   struct _Unwind_Context *context)
 {
     if ((actions & _UA_SEARCH_PHASE) != 0) {
         filch__panic_reaches(filch__panic_of(exception), frame_of(context));
         return _URC_HANDLER_FOUND;
     }
     if ((actions & _UA_HANDLER_FRAME) != 0)
-        return land(exception, context, landing);
+        return land(exception, context);
     return _URC_CONTINUE_UNWIND;
 }
 
@@ -44,8 +49,11 @@ _Unwind_Reason_Code filch__try_personality(int version, _Unwind_Action actions,
     (void)class;
     if ((actions & _UA_FORCE_UNWIND) != 0)
         return _URC_CONTINUE_UNWIND;
-    return contain(actions, exception, context, filch__try_landing);
+    return contain(actions, exception, context);
 }
+
+__typeof__(filch__try_personality) filch__boundary_personality
+    __attribute__((alias("filch__try_personality")));
 
 _Unwind_Reason_Code filch__try_task_personality(int version, _Unwind_Action actions,
                                                 _Unwind_Exception_Class class,
@@ -56,7 +64,7 @@ _Unwind_Reason_Code filch__try_task_personality(int version, _Unwind_Action acti
     (void)class;
     FILCH_CHECK((actions & _UA_FORCE_UNWIND) == 0,
                 "pthread_exit or pthread_cancel in a task: its thread belongs to the pool");
-    return contain(actions, exception, context, filch__try_task_landing);
+    return contain(actions, exception, context);
 }
 
 _Unwind_Reason_Code filch__try_nothing_personality(int version, _Unwind_Action actions,
@@ -71,17 +79,22 @@ _Unwind_Reason_Code filch__try_nothing_personality(int version, _Unwind_Action a
     filch__abort(frame_of(context)->message, __FILE__, __LINE__);
 }
 
-static bool is_between(uintptr_t address, const char *begin, const char *end)
+/* Letter by letter: what is the data of somebody else's frame may end with the first one. */
+static bool is_boundary(struct _Unwind_Context *context)
 {
-    /* A return address may be that of the byte behind the call. */
-    return address > (uintptr_t)begin && address <= (uintptr_t)end;
+    const char *data = (const char *)(uintptr_t)_Unwind_GetLanguageSpecificData(context);
+    if (data == NULL)
+        return false;
+    for (size_t i = 0; i < LETTERS; i++) {
+        if (data[i] != BOUNDARY_LETTERS[i])
+            return false;
+    }
+    return true;
 }
 
 static _Unwind_Reason_Code look_for_boundary(struct _Unwind_Context *context, void *found)
 {
-    uintptr_t address = (uintptr_t)_Unwind_GetIP(context);
-    if (!is_between(address, filch__try_begin, filch__try_end) &&
-        !is_between(address, filch__try_task_begin, filch__try_task_end))
+    if (!is_boundary(context))
         return _URC_NO_REASON;
     *(const void **)found = frame_of(context)->mark;
     return _URC_END_OF_STACK; /* stops the walk */

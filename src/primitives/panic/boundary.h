@@ -22,29 +22,29 @@
 #define FILCH_BOUNDARY_PORTABLE 1
 #endif
 
+/* What the unwind information of a boundary points to as its personality's data, unless nothing lands
+ * there: these letters, by which it is known, and behind them the code. */
+#define BOUNDARY_LETTERS "FLCHLAND"
+
 #ifndef __ASSEMBLER__
 
+#include <filch/attr.h>
 #include <unwind.h>
-
-struct filch_panic;
 
 /* The lowest part of a boundary's frame: where its stack pointer is while it calls. */
 struct boundary_frame {
     union {
-        struct filch_panic **panic; /* of filch__try and filch__try_task */
-        const char *message;        /* of filch__try_nothing */
+        const void *mark;    /* of those where a panic lands */
+        const char *message; /* of filch__try_nothing */
     };
-    const void *mark;
 };
-
-/* Code addresses: of each boundary its ends, and where a panic lands. */
-extern const char filch__try_begin[], filch__try_landing[], filch__try_end[];
-extern const char filch__try_task_begin[], filch__try_task_landing[], filch__try_task_end[];
 
 _Unwind_Reason_Code filch__try_personality(int version, _Unwind_Action actions,
                                            _Unwind_Exception_Class class,
                                            struct _Unwind_Exception *exception,
                                            struct _Unwind_Context *context);
+/* The same, of the boundaries in users' programs (filch/inline/boundary.h). */
+FILCH_API __typeof__(filch__try_personality) filch__boundary_personality;
 _Unwind_Reason_Code filch__try_task_personality(int version, _Unwind_Action actions,
                                                 _Unwind_Exception_Class class,
                                                 struct _Unwind_Exception *exception,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#define _GNU_SOURCE /* registers of a signal's context */
+#define _GNU_SOURCE /* registers of a signal's context, gettid */
 #include "panic/overflow.h"
 
 #include "base/atomic.h"
@@ -67,6 +67,8 @@ static void say(bool is_task)
 {
     const struct waiter_ops *ops = filch__waiter_kind.ops;
     const char *thread = filch__panic_thread_name;
+    if (thread == NULL && gettid() == getpid())
+        thread = "main";
     const char *task = ops->task_name != NULL ? ops->task_name() : NULL;
     struct line line = {.length = 0};
     append(&line, "filch: ");
@@ -97,6 +99,8 @@ static void handle(int number, siginfo_t *info, void *context)
 
 enum handler_state { HANDLER_UNKNOWN, HANDLER_INSTALLED, HANDLER_NOT_OURS };
 
+static FILCH_SHARED(uint32_t) known; /* enum handler_state */
+
 static enum handler_state install(void)
 {
     struct sigaction action;
@@ -112,7 +116,6 @@ static enum handler_state install(void)
 /* Whether there is a use for rooms: the handler was installed, by the first thread that asked. */
 static bool is_installed(void)
 {
-    static FILCH_SHARED(uint32_t) known;         /* enum handler_state */
     uint32_t state = FILCH_LOAD_RELAXED(&known); /* a look */
     if (state != HANDLER_UNKNOWN)
         return state == HANDLER_INSTALLED;
@@ -133,6 +136,22 @@ void filch__overflow_watch(char *room, const void *base)
     if ((before.ss_flags & SS_DISABLE) == 0)
         (void)sigaltstack(&before, NULL); /* there was one already, which serves as well */
     watched = base;
+}
+
+void filch__overflow_watch_caller(void)
+{
+    static char room[OVERFLOW_ROOM_BYTES];
+    static __thread bool has_asked __attribute__((tls_model("initial-exec")));
+    if (FILCH_LIKELY(has_asked))
+        return;
+    has_asked = true;
+    if (watched == NULL && gettid() == getpid())
+        filch__overflow_watch(room, __builtin_frame_address(0));
+}
+
+bool filch__overflow_wants_room(void)
+{
+    return watched == NULL && FILCH_LOAD_RELAXED(&known) == HANDLER_INSTALLED; /* a look */
 }
 
 void filch__overflow_forget(const char *room)

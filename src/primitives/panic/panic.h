@@ -60,9 +60,6 @@ static FILCH_ALWAYS_INLINE _Unwind_Reason_Code filch__boundary_raise(struct filc
 /* The mark of the nearest boundary above the caller; NULL: there is none. Walks the stack. */
 const void *filch__boundary_mark(void);
 
-/* Called by the boundary with what has reached it. Returns EOWNERDEAD. */
-int filch__panic_landed(struct _Unwind_Exception *exception, struct filch_panic **panic);
-
 /* Whether an exception is a panic. */
 struct filch_panic *filch__panic_of(struct _Unwind_Exception *exception);
 

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The report of a panic: one write, so that those of several threads do not mix. */
-#define _GNU_SOURCE /* dladdr, gettid */
+#define _GNU_SOURCE /* gettid */
 #include "panic/panic.h"
 
 #include "os/env.h"
 #include "os/os.h"
+#include "panic/symbols.h"
 #include "park/waiter.h"
 
-#include <dlfcn.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -71,16 +71,17 @@ static _Unwind_Reason_Code append_frame(struct _Unwind_Context *context, void *a
     if (report->frames == FRAMES_MAX)
         return _URC_END_OF_STACK;
     uintptr_t address = (uintptr_t)_Unwind_GetIP(context);
-    Dl_info info = {0};
     if (address == 0)
         return _URC_END_OF_STACK;
-    address--;                               /* within the call */
-    if (dladdr((void *)address, &info) == 0) /* NOLINT: an address is what it takes */
+    address--; /* within the call */
+    struct symbol symbol;
+    filch__symbol_find(address, &symbol);
+    if (symbol.file == NULL)
         append(report, "  %2u: %#zx\n", report->frames, (size_t)address);
     else
         append(report, "  %2u: %s (%s+%#zx)\n", report->frames,
-               info.dli_sname != NULL ? info.dli_sname : "?", info.dli_fname,
-               (size_t)(address - (uintptr_t)info.dli_fbase));
+               symbol.function[0] != '\0' ? symbol.function : "?", symbol.file,
+               (size_t)symbol.offset);
     report->frames++;
     return _URC_NO_REASON;
 }

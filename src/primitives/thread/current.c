@@ -112,7 +112,7 @@ void filch__thread_end(struct filch_thread *thread)
     filch__event_set(&thread->ended);
     if (has_handle)
         return;
-    if (!is_foreign)
+    if (thread->overflow_room != NULL)
         filch__overflow_forget(thread->overflow_room);
     filch__thread_release(thread);
 }
@@ -130,16 +130,21 @@ static FILCH_COLD struct filch_thread *adopt(void)
     size_t name_bytes = strlen(name) + 1;
     if (is_over || filch__thread_init() != 0)
         return NULL;
-    struct filch_thread *made =
-        filch__os_alloc_zeroed(1, sizeof *made + name_bytes, _Alignof(max_align_t));
+    bool has_room = filch__overflow_wants_room();
+    struct filch_thread *made = filch__os->alloc(
+        sizeof *made + name_bytes + (has_room ? OVERFLOW_ROOM_BYTES : 0), _Alignof(max_align_t));
     if (made == NULL)
         return NULL;
+    *made = (struct filch_thread){.overflow_room = has_room ? made->name + name_bytes : NULL};
     made->references = 1;
     made->id = filch__thread_new_id();
     made->process = process;
     memcpy(made->name, name, name_bytes);
-    if (filch__thread_enter(made) == 0)
+    if (filch__thread_enter(made) == 0) {
+        if (has_room)
+            filch__overflow_watch(made->overflow_room, __builtin_frame_address(0));
         return made;
+    }
     filch__thread_self = NULL;
     filch__os->free(made);
     return NULL;

@@ -181,6 +181,7 @@ static int start(struct filch_thread **thread, const struct filch_thread_attr *a
         error = EAGAIN;
         goto undo_thread;
     }
+    filch__overflow_watch_caller();
     made->fn = fn;
     made->arg = arg;
     made->scope = start->scope;

@@ -49,16 +49,16 @@ struct filch_thread {
     struct filch_thread_scope *scope; /* const; NULL: none */
     bool is_internal;                 /* const: a worker of a pool; its handle is never leaked */
     pthread_t os_thread;              /* the handle's side */
-    char *overflow_room;              /* const: behind the name; its stack for signals */
-    struct filch_thread *next;        /* in the table of handles, under its lock */
-    bool is_claimed;                  /* likewise: its handle is being joined or detached */
-    void *result;                     /* written before the outcome */
-    struct filch_panic *panic;        /* the same; NULL: fn has not panicked */
-    FILCH_SHARED(uint32_t) outcome;   /* enum thread_outcome */
-    struct event ended;               /* fn, and all destructors of thread-locals */
-    bool has_left_body;               /* owner only, like the next */
-    unsigned end_rounds;              /* of destructors that have gone by */
-    char name[];                      /* const; "": unnamed */
+    char *overflow_room;            /* const: behind the name; its stack for signals; may be NULL */
+    struct filch_thread *next;      /* in the table of handles, under its lock */
+    bool is_claimed;                /* likewise: its handle is being joined or detached */
+    void *result;                   /* written before the outcome */
+    struct filch_panic *panic;      /* the same; NULL: fn has not panicked */
+    FILCH_SHARED(uint32_t) outcome; /* enum thread_outcome */
+    struct event ended;             /* fn, and all destructors of thread-locals */
+    bool has_left_body;             /* owner only, like the next */
+    unsigned end_rounds;            /* of destructors that have gone by */
+    char name[];                    /* const; "": unnamed */
 };
 
 /* Calls a drop function of the user's, which must not panic. */
