@@ -72,6 +72,12 @@ FILCH_API FILCH_NODISCARD int filch_once_call_until(struct filch_once *once, voi
 FILCH_API FILCH_NODISCARD int
 filch_once_call_force(struct filch_once *once, void (*fn)(void *arg, int is_poisoned), void *arg);
 
+/* The same, and gives up a wait for somebody else's call at a deadline.
+ * Returns as filch_once_call_force; ETIMEDOUT. */
+FILCH_API FILCH_NODISCARD int filch_once_call_force_until(struct filch_once *once,
+                                                          void (*fn)(void *arg, int is_poisoned),
+                                                          void *arg, int64_t deadline);
+
 /* Waits until somebody's call is complete.
  * Returns 0; EOWNERDEAD (poisoned); ETIMEDOUT; EDEADLK (the caller is within that call); EINVAL.
  * Everything else as filch_once_call. */
@@ -123,6 +129,11 @@ static FILCH_ALWAYS_INLINE void *filch_once_cell_get(const struct filch_once_cel
  * NULL). Blocks: yes, as filch_once_call. Panics: never. Callable from: threads and tasks. */
 FILCH_API FILCH_NODISCARD int filch_once_cell_set(struct filch_once_cell *cell, void *value);
 
+/* The same, and gives up a wait for somebody else, who makes a value, at a deadline.
+ * Returns as filch_once_cell_set; ETIMEDOUT. */
+FILCH_API FILCH_NODISCARD int filch_once_cell_set_until(struct filch_once_cell *cell, void *value,
+                                                        int64_t deadline);
+
 /* The value, made by make(ctx) where the cell is empty. A panic of make leaves it empty, and the next
  * one tries again.
  *   value  receives it; NULL: not wanted                                                   [out]
@@ -132,6 +143,12 @@ FILCH_API FILCH_NODISCARD int filch_once_cell_set(struct filch_once_cell *cell, 
 FILCH_API FILCH_NODISCARD int filch_once_cell_get_or_init(struct filch_once_cell *cell,
                                                           void *(*make)(void *ctx), void *ctx,
                                                           void **value);
+
+/* The same, and gives up a wait for somebody else, who makes it, at a deadline.
+ * Returns as filch_once_cell_get_or_init; ETIMEDOUT. */
+FILCH_API FILCH_NODISCARD int filch_once_cell_get_or_init_until(struct filch_once_cell *cell,
+                                                                void *(*make)(void *ctx), void *ctx,
+                                                                void **value, int64_t deadline);
 
 /* --- a value made at its first use --- */
 
@@ -153,6 +170,11 @@ struct filch_lazy {
  * Blocks: yes, as filch_once_call. Panics: with what its function panics with. Callable from:
  * threads and tasks. Ordering: making it happens before every return of 0. */
 FILCH_API FILCH_NODISCARD int filch_lazy_get(struct filch_lazy *lazy, void **value);
+
+/* The same, and gives up a wait for somebody else, who makes it, at a deadline.
+ * Returns as filch_lazy_get; ETIMEDOUT. */
+FILCH_API FILCH_NODISCARD int filch_lazy_get_until(struct filch_lazy *lazy, void **value,
+                                                   int64_t deadline);
 
 FILCH_EXTERN_C_END
 

@@ -19,6 +19,7 @@
 
 #include <filch/attr.h>
 #include <filch/errors.h>
+#include <filch/time.h>
 
 FILCH_EXTERN_C_BEGIN
 
@@ -40,6 +41,12 @@ FILCH_API int filch_eprint(const char *format, ...) __attribute__((format(printf
  * so whoever holds the lock does not wait for tasks that print.
  * Blocks: while others have it; a task suspends. Panics: never. Callable from: threads and tasks. */
 FILCH_API void filch_stdout_lock(void);
+
+/* The same, at most until a deadline.
+ *   deadline  absolute ns on CLOCK_MONOTONIC; FILCH_FOREVER for none
+ * Returns 0; ETIMEDOUT, ECANCELED (a task: what it runs within is cancelled): it is not locked. Everything
+ * else as filch_stdout_lock, which is not cancelled. */
+FILCH_API FILCH_NODISCARD int filch_stdout_lock_until(int64_t deadline);
 
 /* Lets others write again. Aborts with a message where the caller has not locked it.
  * Blocks: never. Panics: never. Callable from: threads and tasks. */

@@ -73,6 +73,10 @@ xt_define(bad_arguments_are_refused)
     assert_int_equal(filch_once_call(&c.once, NULL, NULL), EINVAL);
     assert_int_equal(filch_once_call_until(&c.once, NULL, NULL, 0), EINVAL);
     assert_int_equal(filch_once_call_force(&c.once, NULL, NULL), EINVAL);
+    assert_int_equal(filch_once_call_force_until(NULL, NULL, NULL, 0), EINVAL);
+    assert_int_equal(filch_once_cell_set_until(NULL, NULL, 0), EINVAL);
+    assert_int_equal(filch_once_cell_get_or_init_until(NULL, NULL, NULL, &value, 0), EINVAL);
+    assert_int_equal(filch_lazy_get_until(NULL, &value, 0), EINVAL);
     assert_int_equal(filch_once_wait_until(NULL, 0), EINVAL);
     assert_int_equal(filch_once_wait_force_until(NULL, 0), EINVAL);
     assert_int_equal(filch_once_cell_set(NULL, NULL), EINVAL);
@@ -153,6 +157,92 @@ xt_define(a_call_that_panics_poisons_until_it_is_repaired)
 static void *slow_call(void *argument)
 {
     return call(argument);
+}
+
+/* A call, and the making of a cell and of a lazy value, that last until they are released. */
+struct held {
+    struct filch_once once;
+    struct filch_once_cell cell;
+    struct filch_lazy lazy;
+    uint32_t running; /* atomic, as the next */
+    uint32_t released;
+};
+
+static void hold(void *argument)
+{
+    struct held *h = argument;
+    __atomic_fetch_add(&h->running, 1, __ATOMIC_RELEASE);
+    while (__atomic_load_n(&h->released, __ATOMIC_ACQUIRE) == 0)
+        xt_sleep_ns(20000);
+}
+
+static void *hold_making(void *argument)
+{
+    hold(argument);
+    return argument;
+}
+
+static void *hold_once(void *argument)
+{
+    struct held *h = argument;
+    xt_expect_equal(filch_once_call_until(&h->once, hold, h, 0), 0); /* nobody else calls */
+    return NULL;
+}
+
+static void *hold_cell(void *argument)
+{
+    struct held *h = argument;
+    xt_expect_equal(filch_once_cell_get_or_init_until(&h->cell, hold_making, h, NULL, 0), 0);
+    return NULL;
+}
+
+static void *hold_lazy(void *argument)
+{
+    struct held *h = argument;
+    xt_expect_equal(filch_lazy_get_until(&h->lazy, NULL, 0), 0);
+    return NULL;
+}
+
+static void force_nothing(void *unused, int is_poisoned)
+{
+    (void)unused;
+    (void)is_poisoned;
+}
+
+xt_define(every_wait_for_a_call_has_a_deadline)
+{
+    struct held h = {.lazy = FILCH_LAZY_INIT(hold_making, &h)};
+    void *(*const bodies[3])(void *) = {hold_once, hold_cell, hold_lazy};
+    pthread_t threads[3];
+    void *value = NULL;
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, bodies[i], &h), 0);
+    while (__atomic_load_n(&h.running, __ATOMIC_ACQUIRE) != 3)
+        xt_sleep_ns(20000);
+    for (int i = 0; i < 2; i++) { /* one that has passed, one that has yet to */
+        int64_t deadline = i == 0 ? 0 : xt_now_ns() + 1000000;
+        assert_int_equal(filch_once_call_until(&h.once, nothing, NULL, deadline), ETIMEDOUT);
+        assert_int_equal(filch_once_call_force_until(&h.once, force_nothing, NULL, deadline),
+                         ETIMEDOUT);
+        assert_int_equal(filch_once_wait_until(&h.once, deadline), ETIMEDOUT);
+        assert_int_equal(filch_once_wait_force_until(&h.once, deadline), ETIMEDOUT);
+        assert_int_equal(filch_once_cell_set_until(&h.cell, &h, deadline), ETIMEDOUT);
+        assert_int_equal(
+            filch_once_cell_get_or_init_until(&h.cell, hold_making, &h, &value, deadline),
+            ETIMEDOUT);
+        assert_int_equal(filch_lazy_get_until(&h.lazy, &value, deadline), ETIMEDOUT);
+    }
+    assert_null(value);
+    __atomic_store_n(&h.released, 1, __ATOMIC_RELEASE);
+    assert_int_equal(filch_once_call_force_until(&h.once, force_nothing, NULL, FILCH_FOREVER), 0);
+    assert_int_equal(filch_once_cell_set_until(&h.cell, NULL, FILCH_FOREVER), EBUSY);
+    assert_int_equal(filch_lazy_get_until(&h.lazy, &value, FILCH_FOREVER), 0);
+    assert_ptr_equal(value, &h);
+    assert_ptr_equal(filch_once_cell_get(&h.cell), &h);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+    assert_null(h.once.filch__queue);
+    assert_null(h.cell.filch__once.filch__queue);
 }
 
 xt_define(deadlines_of_those_that_wait)
@@ -263,6 +353,7 @@ int main(void)
         xt_test(a_call_within_itself_is_an_error),
         xt_test(bad_arguments_are_refused),
         xt_test(a_call_that_panics_poisons_until_it_is_repaired),
+        xt_test(every_wait_for_a_call_has_a_deadline),
         xt_test(deadlines_of_those_that_wait),
         xt_test(a_cell),
         xt_test(a_lazy_value),

@@ -5,6 +5,7 @@
 
 #include "os/os.h"
 #include "park/park.h"
+#include "park/spin.h"
 
 #include <errno.h>
 
@@ -184,6 +185,101 @@ xt_define(deadlines_are_computed_without_overflow)
     assert_true(results[6] == FILCH_FOREVER);
 }
 
+/* --- looking before sleeping --- */
+
+static int64_t clock_ns;
+static unsigned yields;
+static unsigned sleeps;
+static struct waiter *woken_by_yield; /* by the third one */
+
+static int64_t slow_clock(void)
+{
+    return clock_ns += 1000;
+}
+
+static void count_yield(void)
+{
+    if (++yields == 3 && woken_by_yield != NULL)
+        filch__unpark(woken_by_yield);
+}
+
+static int count_sleep(uint32_t *word, uint32_t expected, int64_t deadline_ns)
+{
+    sleeps++;
+    return filch__os_linux.futex_wait(word, expected, deadline_ns);
+}
+
+static void count_wake(uint32_t *word, int count)
+{
+    sleeps++;
+    filch__os_linux.futex_wake(word, count);
+}
+
+static void begin_counting(void)
+{
+    static struct os_table table;
+    table = filch__os_linux;
+    table.now_ns = slow_clock;
+    table.yield = count_yield;
+    table.futex_wait = count_sleep;
+    table.futex_wake = count_wake;
+    yields = sleeps = 0;
+    clock_ns = FILCH_S;
+    filch__os_replace(&table);
+}
+
+xt_define(a_wake_up_that_comes_soon_costs_no_call_into_the_kernel)
+{
+    begin_counting();
+    for (int i = 0; i < 40; i++) {
+        struct waiter w;
+        filch__waiter_init(&w);
+        yields = 0;
+        woken_by_yield = &w;
+        assert_int_equal(filch__park(&w, FILCH_FOREVER), 0);
+        assert_int_equal(yields, 3);
+    }
+    woken_by_yield = NULL;
+    filch__os_replace(NULL);
+    assert_int_equal(sleeps, 0);
+}
+
+/* How many looks a wait that is never woken begins with, before it lets others run. */
+static unsigned looks_before_yield(void)
+{
+    struct spin spin = {0};
+    unsigned looks = 0;
+    yields = 0;
+    while (filch__spin(&spin)) {
+        if (yields == 0)
+            looks++;
+    }
+    assert_int_not_equal(yields, 0);
+    assert_true(yields <= 10); /* a microsecond each, by the clock of this test */
+    return looks;
+}
+
+xt_define(who_has_paused_in_vain_lets_others_run_at_once_for_a_while)
+{
+    enum { WHILE_MAX = 64 };
+    unsigned without = 0;
+    begin_counting();
+    for (int i = 0; looks_before_yield() == 0; i++)
+        assert_true(i < WHILE_MAX); /* what other tests have left */
+    while (looks_before_yield() == 0)
+        assert_true(++without < WHILE_MAX);
+    assert_true(without > 4);
+    for (unsigned i = 0; i < without; i++)
+        assert_int_equal(looks_before_yield(), 0);
+    for (int i = 0; i < 3; i++) { /* pauses that are of use stay */
+        struct spin spin = {0};
+        assert_true(filch__spin(&spin) && filch__spin(&spin));
+        assert_true(spin.end_ns == 0);
+    }
+    assert_int_not_equal(looks_before_yield(), 0);
+    filch__os_replace(NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -194,6 +290,8 @@ int main(void)
         xt_test(deadlines_race_with_wake_ups),
         xt_test(errno_is_preserved),
         xt_test(deadlines_are_computed_without_overflow),
+        xt_test(a_wake_up_that_comes_soon_costs_no_call_into_the_kernel),
+        xt_test(who_has_paused_in_vain_lets_others_run_at_once_for_a_while),
     };
     return xt_run(tests);
 }

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <filch/print.h>
 #include <filch/thread.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -280,6 +281,44 @@ static void *hold(void *argument)
     return NULL;
 }
 
+/* One that gives up leaves the queue in order, for those before and behind it. */
+static void *print_behind(void *argument)
+{
+    __atomic_fetch_add((uint32_t *)argument, 1, __ATOMIC_RELEASE);
+    xt_expect_equal(filch_print("behind"), 0);
+    return NULL;
+}
+
+xt_define(a_lock_of_the_output_has_a_deadline)
+{
+    uint32_t state = 0, behind = 0;
+    pthread_t holder, writers[2];
+    begin_keeping();
+    assert_int_equal(filch_stdout_lock_until(0), 0); /* a free one is taken in any case */
+    assert_int_equal(filch_stdout_lock_until(0), 0); /* once more */
+    filch_stdout_unlock();
+    filch_stdout_unlock();
+    assert_int_equal(pthread_create(&holder, NULL, hold, &state), 0);
+    while (__atomic_load_n(&state, __ATOMIC_ACQUIRE) != 1)
+        xt_sleep_ns(20000);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(filch_stdout_lock_until(0), ETIMEDOUT);
+        assert_int_equal(filch_stdout_lock_until(xt_now_ns() + 1000000), ETIMEDOUT);
+        assert_int_equal(pthread_create(&writers[i], NULL, print_behind, &behind), 0);
+        while (__atomic_load_n(&behind, __ATOMIC_ACQUIRE) != (uint32_t)i + 1)
+            xt_sleep_ns(20000);
+        xt_sleep_ns(1000000); /* it waits by now, most times */
+    }
+    assert_int_equal(filch_stdout_lock_until(xt_now_ns() + 1000000), ETIMEDOUT);
+    __atomic_store_n(&state, 2, __ATOMIC_RELEASE);
+    assert_int_equal(filch_stdout_lock_until(FILCH_FOREVER), 0);
+    filch_stdout_unlock();
+    assert_int_equal(pthread_join(holder, NULL), 0);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(pthread_join(writers[i], NULL), 0);
+    expect_kept("behind\nbehind\n");
+}
+
 static void print_in_child(void *unused)
 {
     (void)unused;
@@ -344,6 +383,7 @@ int main(void)
         xt_test(concurrent_lines_are_not_torn),
         xt_test(lines_that_are_written_in_parts_are_not_torn),
         xt_test(a_full_pipe_tears_nothing),
+        xt_test(a_lock_of_the_output_has_a_deadline),
         xt_test(nobody_writes_into_a_block),
         xt_test(a_child_does_not_wait_for_writers_of_its_parent),
         xt_test(an_unlock_by_a_stranger_is_named),

@@ -386,6 +386,56 @@ xt_define(no_reader_starves_beside_writers)
     get_through(keep_writing, (filch_rwlock_read), (filch_rwlock_unlock_read));
 }
 
+struct order {
+    struct filch_rwlock l;
+    uint64_t written;     /* under l */
+    uint32_t has_arrived; /* atomic: the reader is about to ask, then has it */
+};
+
+static void *write_first(void *argument)
+{
+    struct order *o = argument;
+    xt_expect_equal(filch_rwlock_write(&o->l), 0);
+    o->written = 1;
+    filch_rwlock_unlock_write(&o->l);
+    return NULL;
+}
+
+static void *read_second(void *argument)
+{
+    struct order *o = argument;
+    __atomic_store_n(&o->has_arrived, 1, __ATOMIC_RELEASE);
+    xt_expect_equal(filch_rwlock_read(&o->l), 0);
+    __atomic_store_n(&o->has_arrived, 2, __ATOMIC_RELEASE);
+    xt_expect_equal(o->written, 1);
+    filch_rwlock_unlock_read(&o->l);
+    return NULL;
+}
+
+static bool has_waiting_writer(struct filch_rwlock *l)
+{
+    return (__atomic_load_n(&l->filch__word, __ATOMIC_RELAXED) & FILCH__LOCK_WRITER) != 0;
+}
+
+xt_define(readers_wait_behind_a_writer_that_came_first)
+{
+    struct order o = {.written = 0};
+    pthread_t threads[2];
+    assert_int_equal(filch_rwlock_read(&o.l), 0);
+    assert_int_equal(pthread_create(&threads[0], NULL, write_first, &o), 0);
+    while (!has_waiting_writer(&o.l))
+        xt_sleep_ns(20000);
+    assert_int_equal(pthread_create(&threads[1], NULL, read_second, &o), 0);
+    while (__atomic_load_n(&o.has_arrived, __ATOMIC_ACQUIRE) == 0)
+        xt_sleep_ns(20000);
+    for (int i = 0; i < 20 && __atomic_load_n(&o.has_arrived, __ATOMIC_ACQUIRE) == 1; i++)
+        xt_sleep_ns(100000);
+    filch_rwlock_unlock_read(&o.l);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+    assert_true(is_untouched(&o.l));
+}
+
 struct passing {
     struct filch_rwlock *l;
     uint64_t references; /* atomic */
@@ -433,6 +483,7 @@ int main(void)
         xt_test(guards),
         xt_test(readers_see_whole_writes),
         xt_test(deadlines_race_with_wake_ups),
+        xt_test(readers_wait_behind_a_writer_that_came_first),
         xt_test(no_writer_starves_beside_readers),
         xt_test(no_reader_starves_beside_writers),
         xt_test(unlock_leaves_the_lock_alone_once_it_is_anothers),

@@ -158,11 +158,64 @@ xt_define(panics_among_many)
     (void)filch_panic_set_hook(NULL);
 }
 
+/* Parties that panic between the rounds, and one that comes to the last meeting while it panics. */
+struct meeting {
+    struct filch_barrier barrier;
+    struct filch_semaphore semaphore;
+    uint64_t led; /* atomic */
+};
+
+static void come(struct meeting **place)
+{
+    struct meeting *m = *place;
+    int is_leader = 0;
+    xt_expect_equal(filch_barrier_wait(&m->barrier, &is_leader), 0);
+    __atomic_fetch_add(&m->led, (uint64_t)is_leader, __ATOMIC_RELAXED);
+}
+
+static void come_and_panic(void *argument)
+{
+    struct meeting *m = argument;
+    come(&m);
+    filch_panic("after a meeting");
+}
+
+static void come_while_panicking(void *argument)
+{
+    struct meeting *m __attribute__((cleanup(come))) = argument;
+    filch_panic("before a meeting");
+}
+
+enum { MEETINGS = 10 };
+
+static void meet_and_panic(void *argument)
+{
+    struct meeting *m = argument;
+    for (int i = 0; i < MEETINGS; i++)
+        expect_panic(i % 2 == 0 ? come_and_panic : come_while_panicking, m);
+    xt_expect_equal(filch_semaphore_acquire(&m->semaphore), 0);
+    filch_semaphore_release(&m->semaphore, 1);
+}
+
+xt_define(a_party_that_panics_poisons_no_barrier)
+{
+    (void)filch_panic_set_hook(hook);
+    for (size_t workers = 1; workers <= 2; workers++) {
+        struct meeting m = {FILCH_BARRIER_INIT(6), FILCH_SEMAPHORE_INIT(1), 0};
+        locks_mixed(workers, 4, 2, meet_and_panic, &m);
+        assert_int_equal(m.led, MEETINGS);
+        assert_int_equal(m.barrier.filch__word, 0);
+        assert_int_equal(filch_semaphore_permits(&m.semaphore), 1);
+    }
+    (void)filch_panic_set_hook(NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         xt_test(who_panics_poisons),
         xt_test(panics_among_many),
+        xt_test(a_party_that_panics_poisons_no_barrier),
     };
     return xt_run(tests);
 }

@@ -25,10 +25,11 @@ struct writer {
     const void *task; /* NULL: none */
 };
 
+/* Lives in the frame of the wait. */
 struct queued {
     struct waiter waiter;
-    struct writer writer;
-    struct queued *next;
+    struct writer writer; /* const */
+    struct queued *next;  /* under the stream's lock */
 };
 
 struct stream {
@@ -57,24 +58,57 @@ static bool is_writer(const struct stream *s, const struct writer *w)
            (s->writer.task == NULL || s->writer.task == w->task);
 }
 
-static void take(struct stream *s)
+/* Takes the stream, or enters its queue. Returns true: the caller has to wait. */
+static bool take_or_queue(struct stream *s, struct queued *q)
 {
-    struct queued q = {.writer = self()};
+    q->writer = self();
     filch__lock(&s->lock);
-    bool must_wait = s->depth > 0 && !is_writer(s, &q.writer);
+    bool must_wait = s->depth > 0 && !is_writer(s, &q->writer);
     if (must_wait) {
-        filch__waiter_init(&q.waiter);
-        *s->end = &q;
-        s->end = &q.next;
-    } else {
-        if (s->depth++ == 0)
-            s->writer = q.writer;
+        filch__waiter_init(&q->waiter);
+        q->next = NULL;
+        *s->end = q;
+        s->end = &q->next;
+    } else if (s->depth++ == 0) {
+        s->writer = q->writer;
     }
     filch__unlock(&s->lock);
-    if (must_wait) {
-        int error = filch__park_through(&q.waiter, FILCH_FOREVER);
-        FILCH_CHECK(error == 0, "a wait without a deadline ran out of time");
+    return must_wait;
+}
+
+static void take(struct stream *s)
+{
+    struct queued q;
+    if (take_or_queue(s, &q))
+        (void)filch__park_through(&q.waiter, FILCH_FOREVER); /* it is handed over */
+}
+
+/* Takes one that has given up out of the queue. Returns false: the stream was handed to it. */
+static bool take_back(struct stream *s, struct queued *q)
+{
+    filch__lock(&s->lock);
+    struct queued **link = &s->first;
+    while (*link != NULL && *link != q)
+        link = &(*link)->next;
+    bool was_queued = *link != NULL;
+    if (was_queued) {
+        *link = q->next;
+        if (s->end == &q->next)
+            s->end = link;
     }
+    filch__unlock(&s->lock);
+    return was_queued;
+}
+
+static int take_until(struct stream *s, int64_t deadline)
+{
+    struct queued q;
+    if (!take_or_queue(s, &q))
+        return 0;
+    int error = filch__park(&q.waiter, deadline);
+    if (error == 0 || take_back(s, &q))
+        return error;
+    return filch__park_through(&q.waiter, FILCH_FOREVER); /* its wake-up is due */
 }
 
 static void give(struct stream *s)
@@ -228,6 +262,12 @@ void filch_stdout_lock(void)
 {
     watch_forks();
     take(&out);
+}
+
+int filch_stdout_lock_until(int64_t deadline)
+{
+    watch_forks();
+    return take_until(&out, deadline);
 }
 
 void filch_stdout_unlock(void)

@@ -87,19 +87,25 @@ int filch_once_call_until(struct filch_once *once, void (*fn)(void *), void *arg
     return filch__once_call_slow(once, fn, arg, deadline);
 }
 
-int filch_once_call_force(struct filch_once *once, void (*fn)(void *arg, int is_poisoned),
-                          void *arg)
+int filch_once_call_force_until(struct filch_once *once, void (*fn)(void *arg, int is_poisoned),
+                                void *arg, int64_t deadline)
 {
     bool was_poisoned = false;
     if (once == NULL || fn == NULL)
         return EINVAL;
-    int error = begin_call(once, TO_FORCE, &was_poisoned, FILCH_FOREVER);
+    int error = begin_call(once, TO_FORCE, &was_poisoned, deadline);
     if (error != EINPROGRESS)
         return error;
     struct call call __attribute__((cleanup(end_call))) = {once, FILCH__LOCK_POISONED};
     fn(arg, was_poisoned);
     call.end = FILCH__ONCE_DONE;
     return 0;
+}
+
+int filch_once_call_force(struct filch_once *once, void (*fn)(void *arg, int is_poisoned),
+                          void *arg)
+{
+    return filch_once_call_force_until(once, fn, arg, FILCH_FOREVER);
 }
 
 int filch_once_wait_until(struct filch_once *once, int64_t deadline)
@@ -116,12 +122,12 @@ int filch_once_wait_force_until(struct filch_once *once, int64_t deadline)
 
 /* --- cells --- */
 
-int filch_once_cell_set(struct filch_once_cell *cell, void *value)
+int filch_once_cell_set_until(struct filch_once_cell *cell, void *value, int64_t deadline)
 {
     bool unused;
     if (cell == NULL)
         return EINVAL;
-    int error = begin_call(&cell->filch__once, TO_CALL, &unused, FILCH_FOREVER);
+    int error = begin_call(&cell->filch__once, TO_CALL, &unused, deadline);
     if (error != EINPROGRESS)
         return error == 0 ? EBUSY : error;
     cell->filch__value = value;
@@ -129,12 +135,17 @@ int filch_once_cell_set(struct filch_once_cell *cell, void *value)
     return 0;
 }
 
-/* What the cell becomes where `make` panics: empty, or poisoned. */
+int filch_once_cell_set(struct filch_once_cell *cell, void *value)
+{
+    return filch_once_cell_set_until(cell, value, FILCH_FOREVER);
+}
+
+/*   after_panic  what the cell becomes where `make` panics: empty, or poisoned */
 static int get_or_init(struct filch_once_cell *cell, void *(*make)(void *), void *ctx, void **value,
-                       uint64_t after_panic)
+                       uint64_t after_panic, int64_t deadline)
 {
     bool unused;
-    int error = begin_call(&cell->filch__once, TO_CALL, &unused, FILCH_FOREVER);
+    int error = begin_call(&cell->filch__once, TO_CALL, &unused, deadline);
     if (error == EINPROGRESS) {
         struct call call __attribute__((cleanup(end_call))) = {&cell->filch__once, after_panic};
         cell->filch__value = make(ctx);
@@ -146,16 +157,27 @@ static int get_or_init(struct filch_once_cell *cell, void *(*make)(void *), void
     return error;
 }
 
+int filch_once_cell_get_or_init_until(struct filch_once_cell *cell, void *(*make)(void *ctx),
+                                      void *ctx, void **value, int64_t deadline)
+{
+    return cell == NULL || make == NULL ? EINVAL : get_or_init(cell, make, ctx, value, 0, deadline);
+}
+
 int filch_once_cell_get_or_init(struct filch_once_cell *cell, void *(*make)(void *ctx), void *ctx,
                                 void **value)
 {
-    return cell == NULL || make == NULL ? EINVAL : get_or_init(cell, make, ctx, value, 0);
+    return filch_once_cell_get_or_init_until(cell, make, ctx, value, FILCH_FOREVER);
 }
 
-int filch_lazy_get(struct filch_lazy *lazy, void **value)
+int filch_lazy_get_until(struct filch_lazy *lazy, void **value, int64_t deadline)
 {
     if (lazy == NULL || lazy->filch__make == NULL)
         return EINVAL;
     return get_or_init(&lazy->filch__cell, lazy->filch__make, lazy->filch__ctx, value,
-                       FILCH__LOCK_POISONED);
+                       FILCH__LOCK_POISONED, deadline);
+}
+
+int filch_lazy_get(struct filch_lazy *lazy, void **value)
+{
+    return filch_lazy_get_until(lazy, value, FILCH_FOREVER);
 }

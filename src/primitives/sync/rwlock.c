@@ -233,8 +233,14 @@ static int try_lock(struct filch_rwlock *l, bool is_writer)
     return take(l, &seen, &w, 0) ? result_of(seen) : EBUSY;
 }
 
+/* Most readers that come here have met with another reader's swap, not with a writer. */
 int filch__rwlock_read_slow(struct filch_rwlock *l, int64_t deadline)
 {
+    uint64_t seen = l == NULL ? WRITER : FILCH_LOAD_RELAXED(&l->filch__word); /* the swap decides */
+    while ((seen & (FILCH__LOCK_WRITING | FILCH__LOCK_WRITER)) == 0) {
+        if (FILCH_CAS(&l->filch__word, &seen, seen + FILCH__LOCK_READER, RW_take_slow, acquire))
+            return result_of(seen);
+    }
     return lock(l, false, false, deadline);
 }
 
