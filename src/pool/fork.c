@@ -156,8 +156,11 @@ static struct filch_panic *collect(struct forks *f, struct filch__slot *slot)
 {
     /* The sync has lowered the tail, but until it is done the slot is in use: whoever waits here takes it
      * along. */
+    struct worker *w = filch__worker;
     FILCH_STORE(&f->owner.tail, slot + 1, FK_tail, release);
+    w->awaited_halves++;
     filch__slot_wait(slot);
+    w->awaited_halves--;
     FILCH_STORE(&f->owner.tail, slot, FK_tail, release);
     struct filch_panic *panic = NULL;
     uintptr_t run = FILCH_LOAD_RELAXED(&slot->run); /* acquired by the wait */

@@ -14,17 +14,20 @@
 #include <filch/fork.h>
 
 enum {
-    /* A leaf: long against a fork and a look at the clock, short against what a user notices. */
-    LEAF_NS = 10000,
+    /* A leaf: long against a fork, two looks at the clock and what the caches and the pipeline lose where
+     * a body begins anew; short against what a user notices. */
+    LEAF_NS = 20000,
+    /* While a thief has asked for work, a leaf is so many times shorter: the end of a loop is waited for. */
+    HUNGRY_PART = 8,
     /* A loop that is expected to take less is done by those who are awake: waking one more takes
      * longer. */
     WAKE_NS = 40000,
     /* A leaf is at most so many times as long as the one before: costs may rise along the range. */
-    GROWTH_MAX = 8,
+    GROWTH_MAX = 16,
     /* Of loops that are known to be much shorter than a leaf, one in so many is timed: a look at the
      * clock takes as long as many of them. A power of two. */
     TIMED_EVERY = 64,
-    SHORT_PART = 4,
+    SHORT_PART = 8,
     /* The part of a range that is tried first: what is remembered may not hold. */
     TRIED_PART = 8,
 };
@@ -93,11 +96,22 @@ static FILCH_ALWAYS_INLINE bool is_over(struct loop *loop)
            is_cut_short(loop);
 }
 
+/* How many iterations are a leaf now. */
+static FILCH_ALWAYS_INLINE size_t leaf_iterations(const struct loop *loop)
+{
+    size_t grain = FILCH_LOAD_RELAXED(&loop->grain); /* a hint */
+    bool is_hungry =
+        FILCH_LOAD_RELAXED(&filch__forks->asked) != 0; /* a hint: somebody has no work */
+    if (FILCH_UNLIKELY(is_hungry) && loop->is_timed && !filch__worker->keeps_quiet)
+        grain /= HUNGRY_PART;
+    return grain > 0 ? grain : 1;
+}
+
 static void run_range(struct loop *loop, size_t begin, size_t end)
 {
     if (is_over(loop))
         return;
-    size_t grain = FILCH_LOAD_RELAXED(&loop->grain); /* a hint */
+    size_t grain = leaf_iterations(loop);
     /* A grain of the user's is a minimum: no half may be shorter. */
     if (end - begin <= grain || (!loop->is_timed && (end - begin) / 2 < grain)) {
         run_leaf(loop, begin, end);
