@@ -30,6 +30,11 @@ enum {
     SHORT_PART = 8,
     /* The part of a range that is tried first: what is remembered may not hold. */
     TRIED_PART = 8,
+    /* Ranges are cut at multiples of this: arrays mostly begin at a cache line, and a body that begins
+     * within one crosses a line with every second vector to its end. */
+    CUT_UNIT = 64,
+    /* Not where it would move the cut by more than one in so many. */
+    CUT_PART = 8,
 };
 
 /* One loop; in the frame of its caller. */
@@ -107,6 +112,13 @@ static FILCH_ALWAYS_INLINE size_t leaf_iterations(const struct loop *loop)
     return grain > 0 ? grain : 1;
 }
 
+/* Where to cut a range that begins at `begin`: at `wanted`, or a little below it. */
+static FILCH_ALWAYS_INLINE size_t cut_at(size_t begin, size_t wanted)
+{
+    size_t beyond = wanted % CUT_UNIT;
+    return beyond <= (wanted - begin) / CUT_PART ? wanted - beyond : wanted;
+}
+
 static void run_range(struct loop *loop, size_t begin, size_t end)
 {
     if (is_over(loop))
@@ -117,7 +129,7 @@ static void run_range(struct loop *loop, size_t begin, size_t end)
         run_leaf(loop, begin, end);
         return;
     }
-    size_t middle = begin + (end - begin) / 2;
+    size_t middle = cut_at(begin, begin + (end - begin) / 2);
     FILCH__FORK_GUARDED(upper, run_range, loop, middle, end);
     run_range(loop, begin, middle);
     FILCH__SYNC_GUARDED(upper, run_range);
@@ -156,7 +168,8 @@ static bool is_like_last(const struct loop_memory *memory, const struct loop *lo
 /* The part of a range that is tried first. */
 static size_t tried_part(size_t count)
 {
-    return count < TRIED_PART ? 1 : count / TRIED_PART;
+    size_t part = count / TRIED_PART;
+    return part >= CUT_UNIT ? part - part % CUT_UNIT : part > 0 ? part : 1;
 }
 
 /* Runs a loop that is known to be short without timing it; but the body may have become dear since. A
@@ -269,7 +282,7 @@ static void run_shared(struct shared_loop *s)
         do {
             if (begin >= s->end)
                 return;
-            end = s->end - begin > grain ? begin + grain : s->end;
+            end = s->end - begin > grain ? cut_at(begin, begin + grain) : s->end;
         } while (!FILCH_CAS(&s->next, &begin, end, FR_next, relaxed));
         run_leaf(&s->loop, begin, end);
     }
