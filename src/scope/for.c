@@ -221,7 +221,14 @@ static void run_timed(struct worker *w, struct loop *loop, size_t begin, size_t 
     {
         struct quiet quiet __attribute__((cleanup(quiet_end), unused)) = {w, w->keeps_quiet};
         w->keeps_quiet = expected_ns < (double)WAKE_NS;
-        run_range(loop, begin, end);
+        if (w->keeps_quiet) {
+            /* No fork before it is known that it will be worth one: who is awake would take it. */
+            size_t first = FILCH_LOAD_RELAXED(&loop->grain); /* ours alone as yet */
+            run_leaf(loop, begin, begin + first);
+            begin += first;
+        }
+        if (begin < end)
+            run_range(loop, begin, end);
     }
     memory->ctx = loop->ctx;
     memory->count = count;
