@@ -140,6 +140,14 @@ void filch__fork_answer(struct filch__fork_stack *q)
         FILCH_STORE_RELAXED(&q->asked, 1); /* owner; thieves cannot help themselves */
 }
 
+#if !defined(__x86_64__) || defined(__ILP32__)
+/* Elsewhere nobody calls these; but what a library exports is the same everywhere. */
+FILCH_API struct filch__fork_stack *filch__fork_slow_kept(struct filch__fork_stack *q)
+    __attribute__((alias("filch__fork_slow")));
+FILCH_API void filch__fork_answer_kept(struct filch__fork_stack *q)
+    __attribute__((alias("filch__fork_answer")));
+#endif
+
 /* Runs a slot that is ours alone. Returns the panic that the caller has to go on with; NULL: none. */
 static struct filch_panic *run_here(struct filch__slot *slot, bool leaves)
 {
