@@ -113,10 +113,11 @@ static FILCH_ALWAYS_INLINE size_t leaf_iterations(const struct loop *loop)
 }
 
 /* Where to cut a range that begins at `begin`: at `wanted`, or a little below it. */
-static FILCH_ALWAYS_INLINE size_t cut_at(size_t begin, size_t wanted)
+static FILCH_ALWAYS_INLINE size_t cut_at(const struct loop *loop, size_t begin, size_t wanted)
 {
     size_t beyond = wanted % CUT_UNIT;
-    return beyond <= (wanted - begin) / CUT_PART ? wanted - beyond : wanted;
+    /* The user's grain is a minimum. */
+    return loop->is_timed && beyond <= (wanted - begin) / CUT_PART ? wanted - beyond : wanted;
 }
 
 static void run_range(struct loop *loop, size_t begin, size_t end)
@@ -129,7 +130,7 @@ static void run_range(struct loop *loop, size_t begin, size_t end)
         run_leaf(loop, begin, end);
         return;
     }
-    size_t middle = cut_at(begin, begin + (end - begin) / 2);
+    size_t middle = cut_at(loop, begin, begin + (end - begin) / 2);
     FILCH__FORK_GUARDED(upper, run_range, loop, middle, end);
     run_range(loop, begin, middle);
     FILCH__SYNC_GUARDED(upper, run_range);
@@ -289,7 +290,7 @@ static void run_shared(struct shared_loop *s)
         do {
             if (begin >= s->end)
                 return;
-            end = s->end - begin > grain ? cut_at(begin, begin + grain) : s->end;
+            end = s->end - begin > grain ? cut_at(&s->loop, begin, begin + grain) : s->end;
         } while (!FILCH_CAS(&s->next, &begin, end, FR_next, relaxed));
         run_leaf(&s->loop, begin, end);
     }
