@@ -142,9 +142,9 @@ void filch__fork_answer(struct filch__fork_stack *q)
 
 #if !defined(__x86_64__) || defined(__ILP32__)
 /* Elsewhere nobody calls these; but what a library exports is the same everywhere. */
-FILCH_API struct filch__fork_stack *filch__fork_slow_kept(struct filch__fork_stack *q)
+FILCH_API FILCH_COLD struct filch__fork_stack *filch__fork_slow_kept(struct filch__fork_stack *q)
     __attribute__((alias("filch__fork_slow")));
-FILCH_API void filch__fork_answer_kept(struct filch__fork_stack *q)
+FILCH_API FILCH_COLD void filch__fork_answer_kept(struct filch__fork_stack *q)
     __attribute__((alias("filch__fork_answer")));
 #endif
 
