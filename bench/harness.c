@@ -13,7 +13,10 @@
 
 #define CLEAR_LINE "\r\033[K"
 
-enum { ROUNDS_MAX = 15, LONG_ROUNDS_MAX = 3, SLOW_SECONDS = 2 };
+enum { ROUNDS_MAX = 15, LONG_ROUNDS_MAX = 3, SLOW_SECONDS = 2, TRIAL_ROUNDS = 3 };
+
+/* Of settings that take less than this for a turn, one round does not tell which is the best. */
+#define SHORT_TURN_SECONDS 0.2
 
 /* One case while it runs: child i works for result->items[i]. */
 struct running {
@@ -152,19 +155,22 @@ static size_t family_length(const struct measurement *item)
     return is_own ? 0 : strcspn(name, ":");
 }
 
-/* Whether another variant of the same peer was faster in the first round: of a peer's settings only the
+/* Whether another variant of the same peer was faster in the first rounds: of a peer's settings only the
  * best one goes on, or the time would go into those that are of no interest. */
 static bool is_outdone(const struct running *running, size_t index)
 {
     const struct measurement *items = running->result->items;
-    const size_t length = family_length(&items[index]);
-    if (items[index].values.count == 0 || length == 0 || running->options->repeat)
+    const struct measurement *item = &items[index];
+    const size_t length = family_length(item);
+    const unsigned trial = running->seconds[index] < SHORT_TURN_SECONDS ? TRIAL_ROUNDS : 1;
+    if (item->cpu.count < trial || length == 0 || running->options->repeat)
         return false;
     for (size_t i = 0; i < running->result->count; i++) {
-        if (items[i].workers == items[index].workers && items[i].values.count > 0 &&
-            family_length(&items[i]) == length &&
-            strncmp(items[i].impl->name, items[index].impl->name, length) == 0 &&
-            items[i].values.values[0] < items[index].values.values[0])
+        const struct measurement *other = &items[i];
+        if (other->workers == item->workers && other->cpu.count >= item->cpu.count &&
+            family_length(other) == length &&
+            strncmp(other->impl->name, item->impl->name, length) == 0 &&
+            series_median(&other->values) < series_median(&item->values))
             return true;
     }
     return false;

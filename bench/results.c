@@ -67,6 +67,15 @@ static bool is_peer(const struct measurement *item)
     return strncmp(name, "filch", 5) != 0 && strncmp(name, "serial", 6) != 0;
 }
 
+/* Whether `a` ranks before `b`: it took part in more rounds, since of many settings with a single sample
+ * each one is sure to have been lucky, or else in as many and was faster. */
+static bool ranks_before(const struct measurement *a, const struct measurement *b)
+{
+    if (a->cpu.count != b->cpu.count)
+        return a->cpu.count > b->cpu.count;
+    return series_median(&a->values) < series_median(&b->values);
+}
+
 const struct measurement *measurement_best_peer(const struct case_result *result, unsigned workers)
 {
     const struct measurement *best = NULL;
@@ -74,7 +83,7 @@ const struct measurement *measurement_best_peer(const struct case_result *result
         const struct measurement *item = &result->items[i];
         if (!is_peer(item) || item->workers != workers || item->values.count == 0 || item->failed)
             continue;
-        if (!best || series_median(&item->values) < series_median(&best->values))
+        if (!best || ranks_before(item, best))
             best = item;
     }
     return best;

@@ -24,6 +24,10 @@
 /* A run that lasts longer than this does not notice how it began. */
 #define WARM_UP_BELOW_SECONDS 0.05
 
+/* Runs that are shorter than this are made three times for a sample, which is the median: any of them may
+ * have been disturbed. */
+#define THREE_BELOW_SECONDS 0.01
+
 static _Atomic int64_t first_task_ns;
 
 void bench_first_task_ran(void)
@@ -105,12 +109,42 @@ static const char *run_checked(const struct bench_workload *workload, const stru
     return workload->check(data);
 }
 
+/* The one of three that is neither the fastest nor the slowest. */
+static struct measured middle_of(const struct measured three[3])
+{
+    const struct measured *a = &three[0];
+    const struct measured *b = &three[1];
+    if (a->seconds > b->seconds) {
+        a = &three[1];
+        b = &three[0];
+    }
+    const struct measured *c = &three[2];
+    return c->seconds < a->seconds ? *a : c->seconds > b->seconds ? *b : *c;
+}
+
+/* One sample, after a run to warm up where that makes a difference. Returns NULL or what is wrong. */
+static const char *sample(const struct bench_workload *workload, const struct bench_impl *impl,
+                          void *data, struct measured *measured)
+{
+    const char *wrong = run_checked(workload, impl, data, measured);
+    if (wrong || !workload->warm_up || measured->seconds >= WARM_UP_BELOW_SECONDS)
+        return wrong;
+    if (measured->seconds >= THREE_BELOW_SECONDS)
+        return run_checked(workload, impl, data, measured);
+    struct measured three[3];
+    for (size_t i = 0; i < 3; i++) {
+        wrong = run_checked(workload, impl, data, &three[i]);
+        if (wrong)
+            return wrong;
+    }
+    *measured = middle_of(three);
+    return NULL;
+}
+
 static void answer(const struct bench_workload *workload, const struct bench_impl *impl, void *data)
 {
     struct measured measured = {0, 0};
-    const char *wrong = run_checked(workload, impl, data, &measured);
-    if (!wrong && workload->warm_up && measured.seconds < WARM_UP_BELOW_SECONDS)
-        wrong = run_checked(workload, impl, data, &measured);
+    const char *wrong = sample(workload, impl, data, &measured);
     if (wrong) {
         printf("wrong %s\n", wrong);
         fflush(stdout);

@@ -6,9 +6,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 
-enum { REPORTED_MAX = 4096, ALSO_MAX = 8 };
+enum {
+    REPORTED_MAX = 4096,
+    ALSO_MAX = 8,
+    HUGE_PAGE_BYTES = 2 << 20,
+    LARGE_BYTES = 2 * HUGE_PAGE_BYTES,
+};
 
 static double reported[REPORTED_MAX];
 static size_t reported_count;
@@ -107,13 +113,18 @@ double bench_memory_bytes(void)
 
 void *bench_alloc(size_t size_bytes)
 {
-    /* Aligned to 64 so that every implementation sees the same alignment. */
-    const size_t rounded = (size_bytes + 63) & ~(size_t)63;
-    void *memory = aligned_alloc(64, rounded ? rounded : 64);
+    /* Aligned to 64 so that every implementation sees the same alignment. Large arrays lie on huge
+     * pages: which small ones a process happens to get decides what the caches can hold of them. */
+    const bool is_large = size_bytes >= LARGE_BYTES;
+    const size_t unit = is_large ? HUGE_PAGE_BYTES : 64;
+    const size_t rounded = size_bytes ? (size_bytes + unit - 1) & ~(unit - 1) : unit;
+    void *memory = aligned_alloc(unit, rounded);
     if (!memory) {
         fprintf(stderr, "%s: no memory for %zu bytes\n", bench_peer.name, size_bytes);
         exit(1);
     }
+    if (is_large)
+        (void)madvise(memory, rounded, MADV_HUGEPAGE); /* where there are none, small ones do */
     memset(memory, 0, rounded);
     return memory;
 }

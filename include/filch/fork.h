@@ -145,24 +145,35 @@
 #define FILCH__SYNC_CHECK
 #endif
 
-/* What a sync knows of its fork: kept in registers by gcc, which makes a loop of a call in the tail of
- * its function if the arguments are there; found where the fork left it under clang, which does not and
- * would have every call save those registers. */
-#ifdef __clang__
+/* What a sync knows of its fork. Gcc keeps all of it in registers, and makes a loop of a call in the tail
+ * of its function where the arguments are at hand. Clang makes none, and keeps the slot: to find it through
+ * the stack's tail is to wait for all stores to that word, one after the other. The rest it finds again; and
+ * the slot too where its slow paths would have every call save a register that is kept (see
+ * filch__fork_make_room). */
+#if FILCH__FORK_KEEPS
+#define FILCH__SYNC_BEGIN(fn)                                                                      \
+    struct filch__fork_stack *filch__q = filch__forks_here();                                      \
+    struct filch__slot *filch__s = filch__f->slot;                                                 \
+    FILCH__SYNC_CHECK                                                                              \
+    filch__f->slot = 0; /* for a second sync to be found out; costs nothing where there is none */
+#elif defined(__clang__)
 #define FILCH__SYNC_BEGIN(fn)                                                                      \
     struct filch__fork_stack *filch__q = filch__forks_here();                                      \
     struct filch__slot *filch__s = filch__fork_newest(filch__q);                                   \
     (void)filch__f;                                                                                \
     FILCH__SYNC_CHECK
-#define FILCH__SYNC_ARGS(fn)                                                                       \
-    struct fn##__filch_args filch__a;                                                              \
-    __builtin_memcpy(&filch__a, filch__s->args, sizeof filch__a);
 #else
 #define FILCH__SYNC_BEGIN(fn)                                                                      \
     struct filch__fork_stack *filch__q = filch__f->q;                                              \
     struct filch__slot *filch__s = filch__f->slot;                                                 \
     FILCH__SYNC_CHECK                                                                              \
-    filch__f->slot = 0; /* for a second sync to be found out; costs nothing where there is none */
+    filch__f->slot = 0; /* see above */
+#endif
+#ifdef __clang__
+#define FILCH__SYNC_ARGS(fn)                                                                       \
+    struct fn##__filch_args filch__a;                                                              \
+    __builtin_memcpy(&filch__a, filch__s->args, sizeof filch__a);
+#else
 #define FILCH__SYNC_ARGS(fn) struct fn##__filch_args filch__a = filch__f->args;
 #endif
 

@@ -139,6 +139,14 @@ void filch__fork_answer(struct filch__fork_stack *q)
         FILCH_STORE_RELAXED(&q->asked, 1); /* owner; thieves cannot help themselves */
 }
 
+#if !defined(__x86_64__) || defined(__ILP32__)
+/* Elsewhere nobody calls these; but what a library exports is the same everywhere. */
+FILCH_API FILCH_COLD struct filch__fork_stack *filch__fork_slow_kept(struct filch__fork_stack *q)
+    __attribute__((alias("filch__fork_slow")));
+FILCH_API FILCH_COLD void filch__fork_answer_kept(struct filch__fork_stack *q)
+    __attribute__((alias("filch__fork_answer")));
+#endif
+
 /* Runs a slot that is ours alone. Returns the panic that the caller has to go on with; NULL: none. */
 static struct filch_panic *run_here(struct filch__slot *slot, bool leaves)
 {
@@ -155,8 +163,11 @@ static struct filch_panic *collect(struct forks *f, struct filch__slot *slot)
 {
     /* The sync has lowered the tail, but until it is done the slot is in use: whoever waits here takes it
      * along. */
+    struct worker *w = filch__worker;
     FILCH_STORE(&f->owner.tail, slot + 1, FK_tail, release);
+    w->awaited_halves++;
     filch__slot_wait(slot);
+    w->awaited_halves--;
     FILCH_STORE(&f->owner.tail, slot, FK_tail, release);
     struct filch_panic *panic = NULL;
     uintptr_t run = FILCH_LOAD_RELAXED(&slot->run); /* acquired by the wait */

@@ -6,6 +6,9 @@
 enum {
     /* A worker without work looks on for this long before it sleeps: about what a wake-up costs. */
     SEARCH_NS = 20000,
+    /* Where a sync waits for a half that somebody runs, its end is likely to be near: going on then, from
+     * sleep, takes longer on a virtual machine than what was left to do. */
+    SEARCH_AWAITING_NS = 60000,
     /* An owner that has been asked this long ago, and has not come by, is in a long computation. */
     EXPOSE_NS = 5000,
     /* Rounds between two looks at the clock. */
@@ -179,6 +182,7 @@ static void loot_begin(struct worker *w, int64_t now_ns)
 
 bool filch__search(struct worker *w, struct found *found)
 {
+    int64_t most_ns = w->awaited_halves > 0 ? SEARCH_AWAITING_NS : SEARCH_NS;
     int64_t begin_ns = filch__os->now_ns();
     int64_t ask_ns = begin_ns;
     judge_loot(w, begin_ns);
@@ -203,7 +207,7 @@ bool filch__search(struct worker *w, struct found *found)
             else if (now_ns - ask_ns > EXPOSE_NS)
                 expose(w, hidden);
             asked = hidden;
-            if ((w->is_brief || now_ns - begin_ns > SEARCH_NS) && !may_be_exposed(hidden))
+            if ((w->is_brief || now_ns - begin_ns > most_ns) && !may_be_exposed(hidden))
                 return false;
             if (filch__pool_state(w->pool) == POOL_STOPPED)
                 return false;

@@ -157,6 +157,7 @@ struct worker {
     size_t victim_count;    /* const */
     size_t index;           /* const: place in the pool */
     size_t suspended;       /* strands that wait */
+    size_t awaited_halves;  /* that others run while a sync here waits for them */
     struct wait *waits;     /* those that can be cancelled */
     struct level outermost; /* around all strands */
     unsigned timer_looks;   /* times at which the timers could have been looked at */

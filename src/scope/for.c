@@ -14,19 +14,27 @@
 #include <filch/fork.h>
 
 enum {
-    /* A leaf: long against a fork and a look at the clock, short against what a user notices. */
-    LEAF_NS = 10000,
+    /* A leaf: long against a fork, two looks at the clock and what the caches and the pipeline lose where
+     * a body begins anew; short against what a user notices. */
+    LEAF_NS = 20000,
+    /* While a thief has asked for work, a leaf is so many times shorter: the end of a loop is waited for. */
+    HUNGRY_PART = 8,
     /* A loop that is expected to take less is done by those who are awake: waking one more takes
      * longer. */
     WAKE_NS = 40000,
     /* A leaf is at most so many times as long as the one before: costs may rise along the range. */
-    GROWTH_MAX = 8,
+    GROWTH_MAX = 16,
     /* Of loops that are known to be much shorter than a leaf, one in so many is timed: a look at the
      * clock takes as long as many of them. A power of two. */
     TIMED_EVERY = 64,
-    SHORT_PART = 4,
+    SHORT_PART = 8,
     /* The part of a range that is tried first: what is remembered may not hold. */
     TRIED_PART = 8,
+    /* Ranges are cut at multiples of this: arrays mostly begin at a cache line, and a body that begins
+     * within one crosses a line with every second vector to its end. */
+    CUT_UNIT = 64,
+    /* Not where it would move the cut by more than one in so many. */
+    CUT_PART = 8,
 };
 
 /* One loop; in the frame of its caller. */
@@ -93,17 +101,36 @@ static FILCH_ALWAYS_INLINE bool is_over(struct loop *loop)
            is_cut_short(loop);
 }
 
+/* How many iterations are a leaf now. */
+static FILCH_ALWAYS_INLINE size_t leaf_iterations(const struct loop *loop)
+{
+    size_t grain = FILCH_LOAD_RELAXED(&loop->grain); /* a hint */
+    bool is_hungry =
+        FILCH_LOAD_RELAXED(&filch__forks->asked) != 0; /* a hint: somebody has no work */
+    if (FILCH_UNLIKELY(is_hungry) && loop->is_timed && !filch__worker->keeps_quiet)
+        grain /= HUNGRY_PART;
+    return grain > 0 ? grain : 1;
+}
+
+/* Where to cut a range that begins at `begin`: at `wanted`, or a little below it. */
+static FILCH_ALWAYS_INLINE size_t cut_at(const struct loop *loop, size_t begin, size_t wanted)
+{
+    size_t beyond = wanted % CUT_UNIT;
+    /* The user's grain is a minimum. */
+    return loop->is_timed && beyond <= (wanted - begin) / CUT_PART ? wanted - beyond : wanted;
+}
+
 static void run_range(struct loop *loop, size_t begin, size_t end)
 {
     if (is_over(loop))
         return;
-    size_t grain = FILCH_LOAD_RELAXED(&loop->grain); /* a hint */
+    size_t grain = leaf_iterations(loop);
     /* A grain of the user's is a minimum: no half may be shorter. */
     if (end - begin <= grain || (!loop->is_timed && (end - begin) / 2 < grain)) {
         run_leaf(loop, begin, end);
         return;
     }
-    size_t middle = begin + (end - begin) / 2;
+    size_t middle = cut_at(loop, begin, begin + (end - begin) / 2);
     FILCH__FORK_GUARDED(upper, run_range, loop, middle, end);
     run_range(loop, begin, middle);
     FILCH__SYNC_GUARDED(upper, run_range);
@@ -142,7 +169,8 @@ static bool is_like_last(const struct loop_memory *memory, const struct loop *lo
 /* The part of a range that is tried first. */
 static size_t tried_part(size_t count)
 {
-    return count < TRIED_PART ? 1 : count / TRIED_PART;
+    size_t part = count / TRIED_PART;
+    return part >= CUT_UNIT ? part - part % CUT_UNIT : part > 0 ? part : 1;
 }
 
 /* Runs a loop that is known to be short without timing it; but the body may have become dear since. A
@@ -194,7 +222,14 @@ static void run_timed(struct worker *w, struct loop *loop, size_t begin, size_t 
     {
         struct quiet quiet __attribute__((cleanup(quiet_end), unused)) = {w, w->keeps_quiet};
         w->keeps_quiet = expected_ns < (double)WAKE_NS;
-        run_range(loop, begin, end);
+        if (w->keeps_quiet) {
+            /* No fork before it is known that it will be worth one: who is awake would take it. */
+            size_t first = FILCH_LOAD_RELAXED(&loop->grain); /* ours alone as yet */
+            run_leaf(loop, begin, begin + first);
+            begin += first;
+        }
+        if (begin < end)
+            run_range(loop, begin, end);
     }
     memory->ctx = loop->ctx;
     memory->count = count;
@@ -255,7 +290,7 @@ static void run_shared(struct shared_loop *s)
         do {
             if (begin >= s->end)
                 return;
-            end = s->end - begin > grain ? begin + grain : s->end;
+            end = s->end - begin > grain ? cut_at(&s->loop, begin, begin + grain) : s->end;
         } while (!FILCH_CAS(&s->next, &begin, end, FR_next, relaxed));
         run_leaf(&s->loop, begin, end);
     }

@@ -126,6 +126,24 @@ xt_define(bad_options_are_refused)
     assert_int_equal(filch_pool_destroy(pool), 0);
 }
 
+/* Fails where a long range begins within a cache line of an array of bytes. */
+static void look_at_begin(size_t begin, size_t end, void *context)
+{
+    size_t *long_ranges = context;
+    if (end - begin < 1024)
+        return;
+    xt_expect_equal(begin % 64, 0);
+    __atomic_fetch_add(long_ranges, 1, __ATOMIC_RELAXED);
+}
+
+xt_define(long_ranges_begin_where_lines_do)
+{
+    size_t long_ranges = 0;
+    for (size_t count = 1000; count < 100000000; count = count * 2 + 77)
+        assert_int_equal(filch_for(0, count, look_at_begin, &long_ranges), 0);
+    assert_true(long_ranges > 0);
+}
+
 static void try_grains(void *unused)
 {
     static const size_t grains[] = {1, 2, 3, 100, 999, 1000, 1001, SIZE_MAX};
@@ -470,6 +488,7 @@ int main(void)
         xt_test(empty_loops_do_nothing),
         xt_test(the_largest_range),
         xt_test(bad_options_are_refused),
+        xt_test(long_ranges_begin_where_lines_do),
         xt_test(ranges_are_at_least_as_long_as_the_grain),
         xt_test(no_more_take_part_than_allowed),
         xt_test(a_loop_runs_on_the_pool_that_is_asked_for),

@@ -89,6 +89,44 @@ FILCH_API FILCH_COLD struct filch__fork_stack *filch__fork_slow(struct filch__fo
 /* The slow path after a push: answers a call for work. */
 FILCH_API FILCH_COLD void filch__fork_answer(struct filch__fork_stack *q);
 
+/* Under clang a fork calls the same two by names that preserve nearly all registers (kept_x86_64.S), or
+ * every call of a function that forks would save, and restore, what its fork needs behind them, although it
+ * never goes there: clang moves that out of the path of a function that returns at once only if nothing
+ * else needs those registers. */
+#if defined(__clang__) && defined(__x86_64__) && !defined(__ILP32__) && !defined(FILCH_MODEL)
+#define FILCH__FORK_KEEPS 1
+FILCH_API FILCH_COLD __attribute__((preserve_most)) struct filch__fork_stack *
+filch__fork_slow_kept(struct filch__fork_stack *q);
+FILCH_API FILCH_COLD __attribute__((preserve_most)) void
+filch__fork_answer_kept(struct filch__fork_stack *q);
+
+static FILCH_ALWAYS_INLINE struct filch__fork_stack *
+filch__fork_make_room(struct filch__fork_stack *q)
+{
+    q = filch__fork_slow_kept(q);
+    __asm__ volatile("" ::: "r10"); /* lost where the dynamic linker binds the name at this call */
+    return q;
+}
+
+static FILCH_ALWAYS_INLINE void filch__fork_give(struct filch__fork_stack *q)
+{
+    filch__fork_answer_kept(q);
+    __asm__ volatile("" ::: "r10"); /* see above */
+}
+#else
+#define FILCH__FORK_KEEPS 0
+static FILCH_ALWAYS_INLINE struct filch__fork_stack *
+filch__fork_make_room(struct filch__fork_stack *q)
+{
+    return filch__fork_slow(q);
+}
+
+static FILCH_ALWAYS_INLINE void filch__fork_give(struct filch__fork_stack *q)
+{
+    filch__fork_answer(q);
+}
+#endif
+
 /* The slow path of a sync: runs the half in `slot`, or waits until somebody has. Returns the slot that
  * holds its result, until the next push of this thread. */
 FILCH_API FILCH_COLD struct filch__slot *filch__sync_slow(struct filch__fork_stack *q,
@@ -110,7 +148,7 @@ static FILCH_ALWAYS_INLINE struct filch__slot *filch__fork_slot(struct filch__fo
 {
     struct filch__slot *slot = FILCH_LOAD_RELAXED(&(*q)->tail); /* owner only */
     if (FILCH_UNLIKELY(slot >= (*q)->end)) {
-        *q = filch__fork_slow(*q);
+        *q = filch__fork_make_room(*q);
         slot = FILCH_LOAD_RELAXED(&(*q)->tail); /* owner only */
     }
     return slot;
@@ -134,7 +172,7 @@ static FILCH_ALWAYS_INLINE void filch__fork_push(struct filch__fork_stack *q,
      * has asked. */
     FILCH_FENCE_LIGHT();
     if (FILCH_UNLIKELY(FILCH_LOAD_RELAXED(&q->asked) /* see above */ != 0))
-        filch__fork_answer(q);
+        filch__fork_give(q);
 }
 
 /* Takes the newest slot back. Returns 1 where it was private: the caller runs the half itself; 0:
