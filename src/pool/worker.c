@@ -96,7 +96,7 @@ static void task_ended(struct worker *w, struct tally *tally)
     /* Its loop would run the parent's tasks a second time, then sleep for ever. */
     FILCH_CHECK(w->pool->process == filch__process_generation(),
                 "a task returned in a forked child; it has to exec or _exit");
-    FILCH_DCHECK(filch__worker == w); /* a started task stays on its worker */
+    FILCH_DCHECK(filch__worker == w);           /* a started task stays on its worker */
     FILCH_DCHECK(filch__panic_current == NULL); /* its panics have been contained */
     if (tally != NULL)
         filch__tally_ended(&w->credits, tally);
