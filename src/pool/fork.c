@@ -73,10 +73,17 @@ static void leave_extension(struct extension *e)
         filch__os->free(e);
 }
 
+static void end_stay(const int *change)
+{
+    filch__stay(*change);
+}
+
 /* Runs the half in the first slot. Not there: it forks, and then that slot is in use again, or gone. */
 static struct filch__slot *sync_extension(struct extension *e)
 {
     struct filch__slot half = e->slots[0];
+    int back __attribute__((cleanup(end_stay), unused)) = -1;
+    filch__stay(1); /* for left_slot */
     leave_extension(e);
     function_of (&half)(&half);
     left_slot = half;
@@ -140,10 +147,13 @@ void filch__fork_answer(struct filch__fork_stack *q)
         FILCH_STORE_RELAXED(&q->asked, 1); /* owner; thieves cannot help themselves */
 }
 
-/* Runs a slot that is ours alone. Returns the panic that the caller has to go on with; NULL: none. */
+/* Runs a slot that is ours alone, and whose results lie there. Returns the panic that the caller has to go on
+ * with; NULL: none. */
 static struct filch_panic *run_here(struct filch__slot *slot, bool leaves)
 {
     struct filch_panic *panic = NULL;
+    int back __attribute__((cleanup(end_stay), unused)) = -1;
+    filch__stay(1);
     if (!leaves)
         function_of(slot)(slot); /* a panic leaves this frame, too */
     else if (filch__try((void (*)(void *))function_of(slot), slot, &panic, slot) == 0)
