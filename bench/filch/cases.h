@@ -55,6 +55,12 @@ void filch_case_task_run(void *data);
 void filch_case_task_wait(void *data);
 void filch_case_switch(void *data);
 
+/* roaming.c */
+void filch_case_pingpong(void *data);
+void filch_case_pingpong_roaming(void *data);
+void filch_case_woken(void *data);
+void filch_case_woken_roaming(void *data);
+
 /* waiting.c */
 void filch_case_blocked(void *data);
 void filch_case_timers(void *data);

@@ -18,6 +18,7 @@ static const struct bench_family *const families[] = {
     &channels_family,
     &locks_family,
     &switching_family,
+    &woken_family,
 };
 
 const struct bench_workload *bench_workload_at(size_t index)

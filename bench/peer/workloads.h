@@ -27,7 +27,8 @@ struct bench_family {
     size_t count;
 };
 
-extern const struct bench_family blocked_family, channels_family, locks_family, switching_family;
+extern const struct bench_family blocked_family, channels_family, locks_family, switching_family,
+    woken_family;
 
 /* Returns the workload number `index`, or NULL beyond the last. */
 const struct bench_workload *bench_workload_at(size_t index);

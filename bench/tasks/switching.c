@@ -42,12 +42,13 @@ static const char *check_two(const void *data)
 }
 
 static const struct switching_parameters yield = {200000, 2}, run = {100000, 1}, wait = {50000, 1},
-                                         raw = {1000000, 2};
+                                         pingpong = {100000, 2}, raw = {1000000, 2};
 
 static const struct bench_workload workloads[] = {
     {"task-yield", prepare, reset, check_two, true, &yield},
     {"task-run", prepare, reset, check_one, true, &run},
     {"task-wait", prepare, reset, check_one, true, &wait},
+    {"task-pingpong", prepare, reset, check_two, true, &pingpong},
     {"switch", prepare, reset, check_two, true, &raw},
 };
 

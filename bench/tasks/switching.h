@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Going from one stack to another. `switch`: two stacks switch to and fro, with no scheduler; `task-yield`:
- * two tasks let each other run; `task-run`: a task creates another one and waits for its end, and
- * `task-wait`: the other one tells that it runs, and waits once for an answer. */
+/* Going from one stack to another. `switch`: two stacks switch to and fro, with no scheduler; `task-yield`: two
+ * tasks let each other run; `task-pingpong`: two tasks wake each other in turn; `task-run`: a task creates
+ * another one and waits for its end, and `task-wait`: the other one tells that it runs, and waits once for an
+ * answer. */
 #ifndef FILCH_BENCH_TASKS_SWITCHING_H
 #define FILCH_BENCH_TASKS_SWITCHING_H
 

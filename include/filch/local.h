@@ -22,9 +22,10 @@
  * - Without a drop function a value is never gone.
  * - The main thread drops nothing when it returns from main or calls exit().
  *
- * A task sees the values of the worker that it runs on, before and after every wait, and so do all
- * other tasks of that worker: init does not wait, and what must not be mixed is not kept here across a
- * wait. Each value is used by its own thread only; pointers to it are good until the thread ends.
+ * A task sees the values of the worker that it runs on, before and after every wait (unless it may
+ * migrate, see task.h), and so do all other tasks of that worker: init does not wait, and what must not
+ * be mixed is not kept here across a wait. Each value is used by its own thread only; pointers to it are
+ * good until the thread ends.
  */
 #ifndef FILCH_LOCAL_H
 #define FILCH_LOCAL_H

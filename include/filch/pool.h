@@ -46,6 +46,7 @@ struct filch_pool_config {
     void *hwloc_topology;    /* a loaded hwloc_topology_t to place workers by; NULL: load our own.
                                 Borrowed until the call returns */
     size_t blocking_threads_max; /* spare threads for filch_blocking at most; 0: 64; at most 4096 */
+    int tasks_may_migrate; /* not 0: of every task, however it is spawned: see may_migrate in task.h */
 };
 
 /* How a pool ends. */
@@ -173,7 +174,7 @@ FILCH_API struct filch_pool *filch_pool_current(void);
 
 /* Which of the pool's places the caller computes on: distinct among all that run at the same time,
  * and below filch_pool_places(). Workers have 0 to width - 1; threads that take part from outside
- * have the places after those. It does not change while a task runs.
+ * have the places after those. It does not change while a task runs, but for one that may migrate.
  * Returns the index; FILCH_NOT_A_WORKER outside, and in the body of a filch_for or the halves of a
  * filch_join whose thread found no free place (more threads from outside than there are places for
  * them, at the same time) or no pool. Blocks: never. Panics: never. Callable from: anywhere. */

@@ -25,6 +25,7 @@ struct filch_pool_stats {
     uint64_t steals;    /* tasks and halves taken from another worker */
     uint64_t exposures; /* times that a thief had to make a busy worker's half public itself */
     uint64_t suspensions; /* tasks that were set aside because they had to wait */
+    uint64_t migrations;  /* of these, those that went on with another worker */
     uint64_t sleeps;      /* times that a worker went to sleep */
     uint64_t wakes;       /* times that one of a pool's threads woke a worker */
     uint64_t stacks_max;  /* the largest number of stacks that each worker had at a time beside its

@@ -31,6 +31,25 @@ struct filch_task_attr {
      * worker, before a join of the task returns; where the task is cancelled; where it cannot be
      * spawned, before the call returns its error. Must not panic: that aborts. NULL: nothing is called. */
     void (*arg_drop)(void *);
+    /* Not 0: where it has to wait, the task may go on with another worker of its pool, the one that wakes it
+     * or one that has nothing to do. By default a task that has begun stays on its worker.
+     *
+     * Any call that says "Blocks: yes" may move it, and none else: a lock, a channel, a join, the end of a
+     * scope, a sleep, filch_blocking. These do not: a wait between a fork and its sync, or in the first half
+     * of filch_join; of filch_thread_park; in the init function of a FILCH_LOCAL; of a task of a scope that
+     * runs on top of the one that ends it; where the task began on a worker's own stack or no other stack is
+     * to be had; and filch_yield. That it is cancelled or out of time is noticed by the worker that it left. Today all this is so on x86-64; elsewhere a task always stays.
+     *
+     * It keeps what is its own: locks that it holds, its levels of scopes, the panic or C++ exception that
+     * it handles, the floating-point modes and the value of errno. What belongs to the thread changes, so
+     * such a task must not keep across a wait
+     *   - a pointer to, or a value that stands for, a thread-local: __thread, _Thread_local, FILCH_LOCAL. The
+     *     compiler may keep the address itself, within one function: so use them in functions that wait for
+     *     nothing, which are not inlined. errno is one of them, since C libraries call its address a constant;
+     *   - filch_worker_index(), the identity of the thread (pthread_self, gettid, filch_thread_current), and
+     *     what is tied to it: a lock of pthreads or of another library, a robust or recursive one above all;
+     *   - a processor: affinity, sched_getcpu(). */
+    int may_migrate;
 };
 
 /* Waits until the task has ended.

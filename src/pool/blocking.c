@@ -329,7 +329,7 @@ static int run_elsewhere(struct filch_pool *pool, struct blocking_call *call, in
     }
     if (call->is_refused)
         return EAGAIN;
-    filch__ambient_restore(&call->ambient, &errno);
+    filch__ambient_restore(&call->ambient, filch__worker->error_number); /* wherever we are now */
     return 0;
 }
 

@@ -134,4 +134,5 @@ void filch__cancel_answer(struct worker *w)
     (void)FILCH_EXCHANGE(&w->is_asked, 0, CN_ask, acq_rel);
     for (struct wait *wait = w->waits; wait != NULL; wait = wait->next)
         look_again(w, wait);
+    filch__roam_answer(w);
 }

@@ -73,10 +73,17 @@ static void leave_extension(struct extension *e)
         filch__os->free(e);
 }
 
+static void end_stay(const int *change)
+{
+    filch__stay(*change);
+}
+
 /* Runs the half in the first slot. Not there: it forks, and then that slot is in use again, or gone. */
 static struct filch__slot *sync_extension(struct extension *e)
 {
     struct filch__slot half = e->slots[0];
+    int back __attribute__((cleanup(end_stay), unused)) = -1;
+    filch__stay(1); /* for left_slot */
     leave_extension(e);
     function_of (&half)(&half);
     left_slot = half;
@@ -147,10 +154,13 @@ FILCH_API FILCH_COLD void filch__fork_answer_kept(struct filch__fork_stack *q)
     __attribute__((alias("filch__fork_answer")));
 #endif
 
-/* Runs a slot that is ours alone. Returns the panic that the caller has to go on with; NULL: none. */
+/* Runs a slot that is ours alone, and whose results lie there. Returns the panic that the caller has to
+ * go on with; NULL: none. */
 static struct filch_panic *run_here(struct filch__slot *slot, bool leaves)
 {
     struct filch_panic *panic = NULL;
+    int back __attribute__((cleanup(end_stay), unused)) = -1;
+    filch__stay(1);
     if (!leaves)
         function_of(slot)(slot); /* a panic leaves this frame, too */
     else if (filch__try((void (*)(void *))function_of(slot), slot, &panic, slot) == 0)

@@ -158,6 +158,8 @@ static void switch_to_ready(struct worker *w)
             next = w->leaving;
             w->leaving = NULL;
         }
+        if (next == NULL && w->has_roamers)
+            next = filch__roam_take(w);
         if (next == self)
             return;
         if (next != NULL) {
@@ -192,21 +194,9 @@ static void leave(struct worker *w)
     filch__strand_switch(w, next);
 }
 
-/* From now on, filch__cancel_answer looks at the wait; no more. */
-static FILCH_ALWAYS_INLINE void list_wait(struct worker *w, struct wait *wait)
+void filch__strand_leave(struct worker *w)
 {
-    wait->next = w->waits;
-    wait->link = &w->waits;
-    if (wait->next != NULL)
-        wait->next->link = &wait->next;
-    w->waits = wait;
-}
-
-static FILCH_ALWAYS_INLINE void unlist_wait(struct wait *wait)
-{
-    *wait->link = wait->next;
-    if (wait->next != NULL)
-        wait->next->link = wait->link;
+    leave(w);
 }
 
 static int task_suspend(struct waiter *waiter, int64_t deadline_ns)
@@ -214,6 +204,8 @@ static int task_suspend(struct waiter *waiter, int64_t deadline_ns)
     struct strand *s = waiter->sleeper;
     struct worker *w = s->worker;
     FILCH_DCHECK(w->strand == s);
+    if (FILCH_UNLIKELY(s->may_migrate))
+        return filch__roam_suspend(waiter, deadline_ns);
     collect_woken(w);
     if (FILCH_LOAD_RELAXED(&waiter->state) == WAITER_WOKEN) /* owner */
         return 0;
@@ -230,13 +222,13 @@ static int task_suspend(struct waiter *waiter, int64_t deadline_ns)
     if (wait.timer.deadline_ns != FILCH_FOREVER)
         filch__timer_add(&w->timers, &wait.timer);
     if (wait.cancel != NULL)
-        list_wait(w, &wait);
+        filch__wait_enlist(&w->waits, &wait);
     filch__count(&w->stats.suspensions);
     w->suspended++;
     leave(w);
     w->suspended--;
     if (wait.cancel != NULL)
-        unlist_wait(&wait);
+        filch__wait_delist(&wait);
     filch__timer_remove(&wait.timer);
     if (FILCH_LOAD_RELAXED(&waiter->state) == WAITER_WOKEN) /* owner */
         return 0;
@@ -254,6 +246,14 @@ static void wake_on(struct worker *w, struct waiter *waiter)
     filch__idle_wake(w);
 }
 
+void filch__strand_push_woken(struct worker *w, struct waiter *waiter)
+{
+    if (filch__worker == w)
+        is_woken(w, waiter);
+    else
+        wake_on(w, waiter);
+}
+
 void filch__worker_ask_waiting(struct worker *w)
 {
     if (FILCH_EXCHANGE(&w->is_asked, 1, CN_ask, acq_rel) == 0)
@@ -265,6 +265,10 @@ void filch__worker_ask_waiting(struct worker *w)
 static void task_wake(struct waiter *waiter)
 {
     struct strand *s = waiter->sleeper;
+    if (FILCH_UNLIKELY(s->may_migrate)) {
+        filch__roam_wake(waiter);
+        return;
+    }
     struct worker *w = s->worker;
     struct worker *here = filch__worker;
     if (here == w) {
@@ -322,6 +326,11 @@ static void task_yield(void)
     w->suspended--;
 }
 
+static void task_stay(int change)
+{
+    filch__worker->strand->stays += (unsigned)change;
+}
+
 static const char *task_name(void)
 {
     const struct filch_task *task = filch__worker->strand->task;
@@ -339,6 +348,7 @@ const struct waiter_ops filch__waiter_task_ops = {
     .suspend = task_suspend,
     .wake = task_wake,
     .yield = task_yield,
+    .stay = task_stay,
     .task_name = task_name,
     .is_guard = is_guard,
 };

@@ -30,6 +30,8 @@ static void *worker_main(void *argument)
     filch__ambient_save(&w->ambient, &errno);
     filch__worker_enter(w);
     FILCH_STORE(&w->has_started, true, WK_started, release);
+    if (pool->tasks_may_migrate)
+        filch__roam_leave_base(w);
     filch__work(w);
     filch__tally_flush(&w->credits);
     filch__worker_exit(w);
@@ -245,6 +247,7 @@ int filch__pool_create(struct filch_pool **out, const struct filch_pool_config *
     pool->process = filch__process_generation();
     pool->is_default = is_default;
     pool->stack_size_bytes = settings.stack_size_bytes;
+    pool->tasks_may_migrate = config != NULL && config->tasks_may_migrate != 0;
     pool->fences = filch__os->barrier_ready() != 0;
     pool->state = POOL_OPEN;
     pool->all_done.ops = &all_done_ops;

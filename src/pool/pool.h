@@ -39,6 +39,7 @@ struct filch_pool {
     size_t stack_size_bytes; /* const: of workers and strands */
     uint64_t process;        /* const: filch__process_generation() of its creator */
     bool is_default;         /* const */
+    bool tasks_may_migrate;  /* const */
     bool fences;             /* const: no barrier to be had, owners publish at every push */
     struct waiter all_done;  /* of the tally: stops the workers when it is woken */
     FILCH_SHARED(bool) own_count_released;

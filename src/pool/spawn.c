@@ -68,7 +68,8 @@ static FILCH_ALWAYS_INLINE int spawn(struct filch_pool *pool, struct filch_task 
     int error = filch__pool_resolve(&pool);
     if (error != 0)
         return error;
-    if (task == NULL && attr->name == NULL && attr->arg_drop == NULL) {
+    if (((uintptr_t)task | (uintptr_t)attr->name | (uintptr_t)attr->arg_drop |
+         (unsigned)attr->may_migrate) == 0) {
         void (*drop)(void *) = attr->drop != NULL ? attr->drop : drop_nothing;
         return spawn_item(
             pool, &(struct task_item){.fn = fn, .arg = arg, .tally = &pool->tally, .drop = drop});
@@ -145,13 +146,14 @@ static void install_run(void *argument)
 {
     struct install *install = argument;
     struct worker *w = filch__worker;
+    const struct strand *s = w->strand;
     const struct filch__slot *forked = filch__forks_level();
     struct level level;
     filch__level_init(&level, NULL, &install->visit.cancel);
     filch__level_enter(w, &level);
     int result = filch__try_task(install->fn, install->arg, &install->panic, filch__forks->tail);
-    filch__forks_check(forked); /* before the caller goes on */
-    filch__level_leave(w);
+    filch__forks_check(forked);    /* before the caller goes on */
+    filch__level_leave(s->worker); /* it may have migrated */
     install_end(install, result);
 }
 

@@ -23,6 +23,7 @@ int filch_pool_stats(struct filch_pool *pool, struct filch_pool_stats *stats)
         sum.sleeps += FILCH_LOAD_RELAXED(&s->sleeps);               /* statistic */
         sum.wakes += FILCH_LOAD_RELAXED(&s->wakes);                 /* statistic */
         sum.stacks_max += FILCH_LOAD_RELAXED(&s->strands);          /* statistic */
+        sum.migrations += FILCH_LOAD_RELAXED(&s->migrations);       /* statistic */
         sum.stackless += FILCH_LOAD_RELAXED(&s->stackless);         /* statistic */
         sum.bind_failures += FILCH_LOAD_RELAXED(&s->bind_failures); /* statistic */
     }

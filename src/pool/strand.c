@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Strands: making them, and leaving one for another. */
-#include "worker.h"
+#include "pool.h"
 
 #include "base/check.h"
 #include "panic/panic.h"
@@ -22,6 +22,7 @@ static struct fiber *strand_main(void *argument)
     struct worker *w = filch__worker;
     (void)argument;
     filch__ambient_restore(&w->ambient, w->error_number);
+    filch__roam_settle(w);
     filch__work(w);
     FILCH_CHECK(false, "a strand ended outside its loop");
     return NULL;
@@ -165,21 +166,30 @@ static struct strand *strand_new(struct worker *w)
     s->self = 0;
     s->task = NULL;
     s->level = &w->outermost;
+    s->may_migrate = !w->is_guest && w->pool->tasks_may_migrate;
+    s->stays = 0;
+    s->roamer = NULL;
     if (++w->strand_count > w->stats.strands)
         filch__count(&w->stats.strands);
     return s;
 }
 
-void filch__strand_switch(struct worker *w, struct strand *next)
+/* What a strand keeps while others run. */
+struct kept {
+    struct ambient ambient;
+    struct panic_state panic;
+    bool keeps_quiet; /* of the loop that runs here, not of what runs meanwhile */
+};
+
+static FILCH_ALWAYS_INLINE void prepare(struct worker *w, struct strand *next, struct kept *kept)
 {
     struct strand *from = w->strand;
     FILCH_DCHECK(next != from && next->worker == w);
-    struct ambient ambient;
-    filch__ambient_save(&ambient, w->error_number);
-    struct panic_state panic = filch__panic_leave_stack();
+    filch__ambient_save(&kept->ambient, w->error_number);
+    kept->panic = filch__panic_leave_stack();
     if (w->is_guest && from == w->base)
-        w->ambient = ambient;          /* its helpers compute as its caller does */
-    bool keeps_quiet = w->keeps_quiet; /* of the loop that runs here, not of what runs meanwhile */
+        w->ambient = kept->ambient; /* its helpers compute as its caller does */
+    kept->keeps_quiet = w->keeps_quiet;
     w->keeps_quiet = false;
     w->strand = next;
     from->self = filch__self;
@@ -192,17 +202,53 @@ void filch__strand_switch(struct worker *w, struct strand *next)
         FILCH_STORE_RELAXED(&room_here(w)->level, next->level); /* handed over with each fork */
     if (FILCH_UNLIKELY(next->region != from->region))
         filch__worker_set_region(w, next->region);
+}
+
+static FILCH_ALWAYS_INLINE void go_on(struct worker *w, const struct kept *kept)
+{
+    w->keeps_quiet = kept->keeps_quiet;
+    filch__panic_enter_stack(&kept->panic);
+    filch__ambient_restore(&kept->ambient, w->error_number);
+}
+
+void filch__strand_switch(struct worker *w, struct strand *next)
+{
+    struct strand *from = w->strand;
+    struct kept kept;
+    prepare(w, next, &kept);
     filch__fiber_switch(&from->fiber, &next->fiber);
-    w->keeps_quiet = keeps_quiet;
-    filch__panic_enter_stack(&panic);
-    filch__ambient_restore(&ambient, w->error_number);
+    go_on(w, &kept);
+}
+
+/* Functions of their own: on both sides of a move, each access finds its thread anew. */
+static __attribute__((noinline)) void depart(struct worker *w, struct strand *next,
+                                             struct kept *kept)
+{
+    prepare(w, next, kept);
+}
+
+static __attribute__((noinline)) void arrive(struct strand *s, const struct kept *kept)
+{
+    struct worker *w = s->worker;
+    if (++w->strand_count > w->stats.strands)
+        filch__count(&w->stats.strands);
+    go_on(w, kept);
+}
+
+void filch__strand_depart(struct worker *w, struct strand *next)
+{
+    struct strand *from = w->strand;
+    struct kept kept;
+    depart(w, next, &kept);
+    filch__fiber_switch(&from->fiber, &next->fiber);
+    arrive(from, &kept);
 }
 
 /* A task costs a stack only when it waits: every stack has frames that cannot go on now, or those that
  * are about to be left. */
 __attribute__((unused)) static bool is_stack_needed(const struct worker *w)
 {
-    size_t stacks = 1 + w->strand_count;
+    size_t stacks = (w->is_base_spare ? 0 : 1) + w->strand_count;
     size_t left = w->suspended + (w->leaving != NULL);
     for (const struct strand *s = w->yielded; s != NULL; s = s->next)
         left++;
@@ -214,9 +260,11 @@ struct strand *filch__strand_other(struct worker *w)
     struct strand **list = FILCH_LIKELY(w->spare != NULL) ? &w->spare : &w->surplus;
     struct strand *s = *list;
     if (FILCH_UNLIKELY(s == NULL)) {
-        if (!w->is_base_spare) {
+        if (!w->is_base_spare || w->has_roamers) {
             FILCH_DCHECK(is_stack_needed(w));
-            return strand_new(w);
+            s = strand_new(w);
+            if (s != NULL || !w->is_base_spare)
+                return s;
         }
         w->is_base_spare = false;
         return w->base;
@@ -232,6 +280,8 @@ struct strand *filch__strand_other(struct worker *w)
 
 enum {
     SPARE_KEPT = 16,
+    /* Where strands come from other workers, more than this are passed on by way of the store. */
+    SPARE_MAX = 64,
     /* Between two looks. What was spare all the time between them is too much. */
     TRIM_EVERY_NS = 100 * 1000 * 1000,
     /* Strands that are given up at once: 50 us or so. */
@@ -256,6 +306,12 @@ void filch__strand_give_up_spares(struct worker *w)
 {
     give_up(w, &w->spare, SIZE_MAX);
     give_up(w, &w->surplus, SIZE_MAX);
+}
+
+void filch__strand_bound_spares(struct worker *w)
+{
+    if (FILCH_UNLIKELY(w->spare_count > SPARE_MAX))
+        give_up(w, &w->spare, SPARE_KEPT);
 }
 
 /* All spare strands but the `keep` newest become surplus. */

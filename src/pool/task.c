@@ -35,9 +35,8 @@ static void cancel(void *argument)
     end(task, ECANCELED);
 }
 
-static void run(void *argument)
+static void run_task(struct filch_task *task)
 {
-    struct filch_task *task = argument;
     if (filch__cancel_look(&task->cancel) != 0) {
         cancel(task);
         return;
@@ -53,8 +52,18 @@ static void run(void *argument)
     int result = filch__try_task(task->fn, task->arg, &task->panic, filch__forks->tail);
     filch__forks_check(forked); /* before anybody knows that the task has ended */
     s->task = outer;
-    filch__level_leave(w);
+    filch__level_leave(s->worker); /* it may have migrated */
     end(task, result);
+}
+
+static void run(void *argument)
+{
+    run_task(argument);
+}
+
+static void run_roaming(void *argument)
+{
+    filch__roam_run(argument, run_task);
 }
 
 const char *filch__task_name(const struct filch_task *task)
@@ -73,6 +82,7 @@ struct filch_task *filch__task_new(const struct filch_task_attr *attr, void (*fn
     task->drop = attr->drop;
     task->arg_drop = attr->arg_drop;
     task->name = attr->name;
+    task->may_migrate = attr->may_migrate != 0;
     task->process = filch__process_generation();
     task->panic = NULL;
     filch__cancel_init(&task->cancel, around, around->pool);
@@ -89,7 +99,8 @@ void filch__task_free_unspawned(struct filch_task *task)
 
 struct task_item filch__task_item(struct filch_task *task, struct tally *tally)
 {
-    return (struct task_item){.fn = run, .arg = task, .tally = tally, .drop = cancel};
+    void (*fn)(void *) = FILCH_UNLIKELY(task->may_migrate) ? run_roaming : run;
+    return (struct task_item){.fn = fn, .arg = task, .tally = tally, .drop = cancel};
 }
 
 /* Whether the task lies newest in the deque of the calling worker. It is run then, on top of the one that
@@ -99,8 +110,8 @@ static bool run_own(struct worker *w, struct filch_task *task)
     struct task_item item;
     if (filch_canceled() != 0)
         return false;
-    if (!filch__deque_peek(&w->deque, &item) || item.arg != task || item.fn != run ||
-        !filch__deque_pop(&w->deque, &item))
+    if (!filch__deque_peek(&w->deque, &item) || item.arg != task ||
+        (item.fn != run && item.fn != run_roaming) || !filch__deque_pop(&w->deque, &item))
         return false;
     struct filch_panic *panic = filch__panic_set_aside();
     int error_number = *w->error_number;

@@ -18,6 +18,7 @@ struct filch_task {
     void (*drop)(void *);
     void (*arg_drop)(void *);
     const char *name;
+    bool may_migrate; /* const */
     uint64_t process; /* const: that spawned it */
     struct cancel cancel;
     struct event ended;

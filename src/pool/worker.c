@@ -52,6 +52,7 @@ void filch__worker_destroy(struct worker *w)
     /* No task is lost, and nothing is due to anybody. */
     FILCH_DCHECK(w->suspended == 0 && w->yielded == NULL && w->leaving == NULL);
     FILCH_DCHECK(w->ready == NULL && w->waits == NULL);
+    filch__roam_end_worker(w);
     FILCH_DCHECK(!has_task(w, FILCH_LOAD_RELAXED(&w->woken))); /* it has ended */
     FILCH_DCHECK(filch__deque_size(&w->deque) == 0 && w->credits.held == 0);
     FILCH_DCHECK(w->timers.first == NULL && !filch__forks_have_any(&w->room->forks));
@@ -96,7 +97,8 @@ static void task_ended(struct worker *w, struct tally *tally)
     /* Its loop would run the parent's tasks a second time, then sleep for ever. */
     FILCH_CHECK(w->pool->process == filch__process_generation(),
                 "a task returned in a forked child; it has to exec or _exit");
-    FILCH_DCHECK(filch__worker == w);           /* a started task stays on its worker */
+    /* A started task stays on its worker, or takes its strand along. */
+    FILCH_DCHECK(filch__worker == w);
     FILCH_DCHECK(filch__panic_current == NULL); /* its panics have been contained */
     if (tally != NULL)
         filch__tally_ended(&w->credits, tally);
@@ -128,7 +130,7 @@ void filch__worker_run(struct worker *w, const struct task_item *item)
     else
         item->fn(item->arg);
     filch__forks_check(level);
-    task_ended(w, tally);
+    task_ended(filch__worker, tally); /* it may have migrated */
 }
 
 /* A task has panicked. Whoever waits for it is told; where nobody does, the report has been all. */
@@ -146,10 +148,13 @@ void filch__worker_run_loop(void (*loop)(void *run), struct task_run *run)
     struct level level;
     struct filch_panic *panic;
     filch__level_init(&level, &run->item, NULL);
+    const struct strand *s = run->w->strand;
     filch__level_enter(run->w, &level);
-    while (filch__try_task(loop, run, &panic, filch__forks->tail) != 0)
+    while (filch__try_task(loop, run, &panic, filch__forks->tail) != 0) {
+        run->w = s->worker; /* it may have migrated */
         task_panicked(run, panic);
-    filch__level_leave(run->w);
+    }
+    filch__level_leave(s->worker);
 }
 
 void filch__worker_drop(void (*drop)(void *), void *arg)
@@ -176,11 +181,21 @@ bool filch__worker_pop_slot(struct worker *w, const struct filch__slot *slot)
 
 void filch__worker_end_wait(struct worker *w, struct waiter *waiter)
 {
-    if (FILCH_LOAD_RELAXED(&waiter->state) /* owner */ != WAITER_PARKED)
-        return;                                        /* it is ready already */
-    FILCH_STORE_RELAXED(&waiter->state, WAITER_EMPTY); /* owner */
+    struct strand *s = waiter->sleeper;
+    if (waiter == &w->roam.due_waiter) {
+        filch__roam_fire(w);
+        return;
+    }
+    if (s->may_migrate) {
+        if (!filch__roam_end(waiter))
+            return; /* whoever has woken it sees to it that it goes on */
+    } else {
+        if (FILCH_LOAD_RELAXED(&waiter->state) /* owner */ != WAITER_PARKED)
+            return;                                        /* it is ready already */
+        FILCH_STORE_RELAXED(&waiter->state, WAITER_EMPTY); /* owner */
+    }
     /* To the front: it is late already. Nobody else adds it, its state says so. */
-    filch__strand_ready_first(w, waiter->sleeper);
+    filch__strand_ready_first(w, s);
 }
 
 void filch__worker_fire_timers(struct worker *w)
@@ -233,6 +248,7 @@ static bool resume(struct worker *w)
     filch__tally_flush(&w->credits); /* it may run for long: see filch__worker_run */
     filch__strand_put_spare(w, w->strand);
     filch__strand_switch(w, s);
+    filch__roam_settle(w);
     return true;
 }
 
@@ -244,11 +260,18 @@ __attribute__((unused)) static bool is_at_base(struct worker *w)
            filch__strand_has_no_forks(w);
 }
 
+/* A task that has its turn now and then: one from outside; else, where tasks that have been woken lie in
+ * the deque, and the newest may wake each other for ever, the oldest one there. */
+static FILCH_COLD bool take_other(struct worker *w, struct task_item *item)
+{
+    return (w->tick > w->outside_until && filch__search_injector(w, 1, item)) ||
+           (w->has_roamers && filch__deque_steal(&w->deque, item) == DEQUE_STOLEN);
+}
+
 static bool run_own(struct worker *w, struct task_item *item)
 {
-    bool from_outside = FILCH_UNLIKELY(w->tick % OTHERS_EVERY == 0) && w->tick > w->outside_until &&
-                        filch__search_injector(w, 1, item);
-    if (!from_outside && !filch__deque_pop(&w->deque, item))
+    bool is_other = FILCH_UNLIKELY(w->tick % OTHERS_EVERY == 0) && take_other(w, item);
+    if (!is_other && !filch__deque_pop(&w->deque, item))
         return false;
     if (FILCH_UNLIKELY(w->is_searching))
         filch__idle_search_end(w); /* woken, it has counted as searching until now */
@@ -303,8 +326,9 @@ static void look_for_work(struct worker *w, struct task_item *item)
 static void work(void *argument)
 {
     struct task_run *run = argument;
-    struct worker *w = run->w;
+    const struct strand *s = run->w->strand;
     for (;;) {
+        struct worker *w = s->worker; /* another one, where a task has migrated */
         if (resume(w) || run_own(w, &run->item))
             continue;
         if (w->yielded != NULL)
@@ -324,13 +348,14 @@ void filch__worker_join_thread(struct filch_thread *thread)
         filch__level_enter(w, &level);
     int error = filch_thread_join(thread, NULL, NULL);
     if (w != NULL)
-        filch__level_leave(w);
+        filch__level_leave(filch__worker); /* it may have migrated */
     FILCH_CHECK(error == 0, "a thread of a pool could not be joined");
 }
 
 void filch__work(struct worker *w)
 {
     struct task_run run = {.w = w};
+    const struct strand *s = w->strand;
     filch__worker_run_loop(work, &run);
-    go_to_base(w);
+    go_to_base(s->worker);
 }

@@ -20,9 +20,11 @@
 #include "idle.h"
 #include "level.h"
 #include "park/park.h"
+#include "roam.h"
 #include "tally.h"
 #include "task_place.h"
 #include "timer.h"
+#include "wait.h"
 
 #include <filch/parallel.h>
 #include <filch/stats.h>
@@ -32,16 +34,6 @@ struct filch_panic;
 struct filch_pool;
 struct filch_thread;
 struct worker;
-
-/* A wait that can be cancelled; in the frame of the wait. Owner only. */
-struct wait {
-    struct waiter *waiter;
-    struct cancel *cancel; /* const: what it is within */
-    int64_t deadline_ns;   /* const: its own */
-    struct timer timer;    /* for the earliest one around */
-    struct wait *next;     /* in the worker's list */
-    struct wait **link;
-};
 
 /* A fork stack and its slots, a mapping. It stays with its worker: a strand that is left without open
  * forks leaves its room to the next one, and only one that has some takes it along. Thieves may look at
@@ -61,7 +53,7 @@ struct fork_room {
  * thread's own stack, a worker's base, does not. Owner only. */
 struct strand {
     struct fiber fiber;     /* first; with its last member begins what a switch needs, one line */
-    struct worker *worker;  /* const */
+    struct worker *worker;  /* const; of one that may migrate: written by whoever goes on with it */
     struct strand *next;    /* in one of the worker's lists */
     struct fork_room *room; /* of a strand that was left with open forks: they; else NULL */
     struct worker *region;  /* of a strand that was left: see struct fork_room */
@@ -69,6 +61,10 @@ struct strand {
     struct filch__fork_stack *forks; /* with `room`: its filch__forks */
     struct filch_task *task;         /* the one with a handle that runs here; NULL: none */
     struct level *level;             /* the innermost */
+    bool may_migrate;                /* what runs here may go on with another worker: see roam.h */
+    unsigned stays;                  /* of that: calls that need their thread */
+    struct filch_task *roamer;       /* the task that may, where not all may */
+    struct roam_wait *wait;          /* of one that may: while its waiter is PARKED */
 };
 
 /* Counters, one set per worker, so that counting costs no sharing. Owner writes, others read. */
@@ -82,6 +78,7 @@ struct worker_stats {
     FILCH_SHARED(uint64_t) strands; /* the most at a time */
     FILCH_SHARED(uint64_t) stackless;
     FILCH_SHARED(uint64_t) bind_failures;
+    FILCH_SHARED(uint64_t) migrations;
 };
 
 /* What loops know about their bodies from earlier runs; see src/scope/for.c. Owner only. */
@@ -89,11 +86,11 @@ enum { LOOP_MEMORY_ENTRIES = 32 };
 struct loop_memory {
     filch_for_body *body;
     double ns_per_iteration;
-    size_t grain;     /* iterations of a leaf */
-    const void *ctx;  /* of the last loop that was timed */
-    size_t count;     /* its iterations */
-    uint32_t untimed; /* short loops since the last that was timed */
-    int64_t tick_ns;  /* on the coarse clock, at the latest look in an untimed one */
+    size_t grain;                  /* iterations of a leaf */
+    const void *ctx;               /* of the last loop that was timed */
+    size_t count;                  /* its iterations */
+    uint32_t untimed;              /* short loops since the last that was timed */
+    FILCH_SHARED(int64_t) tick_ns; /* on the coarse clock, at the latest look in an untimed one */
 };
 
 /* What a worker has taken from others lately, and what that says; see steal.c. Owner only. */
@@ -140,6 +137,7 @@ struct worker {
     size_t strand_count;          /* but for the base */
     int64_t trim_ns;              /* when to look again; FILCH_FOREVER: nothing is too much */
     bool is_base_spare;           /* the base stands in the loop: no list has it */
+    bool has_roamers;             /* tasks that may migrate have run here: not on the base, then */
     bool trims_store;             /* stacks have been given back whose memory is still there */
     struct fork_room *spare_room; /* rooms without forks */
     struct fork_room *made_room;  /* all rooms but no_room */
@@ -160,6 +158,7 @@ struct worker {
     size_t awaited_halves;  /* that others run while a sync here waits for them */
     struct wait *waits;     /* those that can be cancelled */
     struct level outermost; /* around all strands */
+    struct roam roam;       /* waits that may end with another worker */
     unsigned timer_looks;   /* times at which the timers could have been looked at */
     uint64_t tick;          /* tasks started, for what is looked at now and then */
     bool is_guest;          /* const */
@@ -272,6 +271,9 @@ static inline bool filch__worker_is_due(struct worker *w)
 /* Ends the wait of a task of this worker without a wake-up, unless there has been one. */
 void filch__worker_end_wait(struct worker *w, struct waiter *waiter);
 
+/* The waiter of a task of this worker has been woken, perhaps by another thread. */
+void filch__strand_push_woken(struct worker *w, struct waiter *waiter);
+
 /* Has the worker look again at those that wait on it: see filch__cancel_answer. Any thread. */
 void filch__worker_ask_waiting(struct worker *w);
 
@@ -296,6 +298,22 @@ bool filch__strand_find_room(struct worker *w);
 
 /* Leaves the running strand and goes on with `next`; returns when somebody switches back. */
 void filch__strand_switch(struct worker *w, struct strand *next);
+
+/* The same for a strand that may go on with another worker: w may be another one's afterwards. */
+void filch__strand_depart(struct worker *w, struct strand *next);
+
+/* Leaves the running strand, which waits, for whatever is next. Returns when it goes on; on this worker. */
+void filch__strand_leave(struct worker *w);
+
+/* The strand that was left last has departed: called on the stack of one in the loop. */
+static FILCH_ALWAYS_INLINE void filch__roam_settle(struct worker *w)
+{
+    if (FILCH_UNLIKELY(w->roam.departing != NULL))
+        filch__roam_settle_slow(w);
+}
+
+/* Gives some up where there are many. */
+void filch__strand_bound_spares(struct worker *w);
 
 /* Gives all spare strands up. */
 void filch__strand_give_up_spares(struct worker *w);

@@ -182,8 +182,9 @@ static size_t run_untimed(struct loop_memory *memory, const struct loop *loop, s
     size_t middle = begin + tried_part(end - begin);
     loop->body(begin, middle, loop->ctx);
     int64_t tick_ns = filch__os->coarse_now_ns();
-    if (FILCH_UNLIKELY(tick_ns != memory->tick_ns)) {
-        memory->tick_ns = tick_ns;
+    /* The body may have migrated; then this is another worker's now. */
+    if (FILCH_UNLIKELY(tick_ns != FILCH_LOAD_RELAXED(&memory->tick_ns))) { /* a hint */
+        FILCH_STORE_RELAXED(&memory->tick_ns, tick_ns);                    /* the same */
         return middle;
     }
     if (middle < end)
@@ -193,34 +194,30 @@ static size_t run_untimed(struct loop_memory *memory, const struct loop *loop, s
 
 /* What a loop that is too short for a wake-up changes, however it is left. */
 struct quiet {
-    struct worker *w;
     bool before;
 };
 
 static inline void quiet_end(struct quiet *quiet)
 {
-    quiet->w->keeps_quiet = quiet->before;
+    filch__worker->keeps_quiet = quiet->before;
 }
 
-static void run_timed(struct worker *w, struct loop *loop, size_t begin, size_t end)
+/* Runs a loop, or the rest of one, and finds its grain by time. The body may migrate, so that the worker
+ * before is not the one after. */
+static __attribute__((noinline)) void run_measured(struct loop *loop, size_t begin, size_t end)
 {
+    struct worker *w = filch__worker;
     struct loop_memory *memory = memory_of(w, loop->body);
     size_t count = end - begin;
     double expected_ns = (double)WAKE_NS;
     if (memory->body == loop->body) {
-        if (is_like_last(memory, loop, count) && count <= memory->grain / SHORT_PART &&
-            ++memory->untimed % TIMED_EVERY != 0) {
-            begin = run_untimed(memory, loop, begin, end);
-            if (FILCH_LIKELY(begin == end))
-                return;
-        }
         /* What was true of the last loop may not be of this one: the first leaf is a part of it only. */
-        size_t tried = tried_part(end - begin);
+        size_t tried = tried_part(count);
         loop->grain = memory->grain < tried ? memory->grain : tried;
-        expected_ns = (double)LEAF_NS / (double)memory->grain * (double)(end - begin);
+        expected_ns = (double)LEAF_NS / (double)memory->grain * (double)count;
     }
     {
-        struct quiet quiet __attribute__((cleanup(quiet_end), unused)) = {w, w->keeps_quiet};
+        struct quiet quiet __attribute__((cleanup(quiet_end), unused)) = {w->keeps_quiet};
         w->keeps_quiet = expected_ns < (double)WAKE_NS;
         if (w->keeps_quiet) {
             /* No fork before it is known that it will be worth one: who is awake would take it. */
@@ -231,6 +228,21 @@ static void run_timed(struct worker *w, struct loop *loop, size_t begin, size_t 
         if (begin < end)
             run_range(loop, begin, end);
     }
+}
+
+static void run_timed(struct worker *w, struct loop *loop, size_t begin, size_t end)
+{
+    struct loop_memory *memory = memory_of(w, loop->body);
+    size_t count = end - begin;
+    if (memory->body == loop->body && is_like_last(memory, loop, count) &&
+        count <= memory->grain / SHORT_PART && ++memory->untimed % TIMED_EVERY != 0) {
+        begin = run_untimed(memory, loop, begin, end);
+        if (FILCH_LIKELY(begin == end))
+            return;
+    }
+    run_measured(loop, begin, end);
+    w = filch__worker;
+    memory = memory_of(w, loop->body);
     memory->ctx = loop->ctx;
     memory->count = count;
     remember(w, loop);

@@ -66,6 +66,7 @@ static void run_own_tasks(void *argument)
     struct worker *w = own->run.w;
     while (filch__worker_pop_of(w, own->tally, &own->run.item)) {
         filch__worker_run(w, &own->run.item);
+        w = filch__worker; /* it may have migrated */
         if (FILCH_UNLIKELY(w->tick % OTHERS_EVERY == 0) && filch__worker_is_due(w))
             return; /* they may breed for ever; and what waits here could go on */
     }
@@ -105,7 +106,7 @@ void filch__scope_close(struct filch_scope *s)
                 "a fork was synced inside a scope that was opened after it, or never");
     if (w != NULL) {
         run_own(s, w);
-        filch__tally_flush(&w->credits);
+        filch__tally_flush(&filch__worker->credits); /* another one where they have migrated */
     }
     int error = filch__tally_wait(&s->tally, FILCH_FOREVER);
     FILCH_CHECK(error == 0, "a scope without a deadline ran out of time");

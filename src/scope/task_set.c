@@ -136,11 +136,12 @@ static void run(void *argument)
         return;
     }
     struct worker *w = filch__worker;
+    const struct strand *s = w->strand;
     struct level level;
     filch__level_init(&level, NULL, &m->set->cancel);
     filch__level_enter(w, &level);
     m->end.error = filch__try_task(call, m, &m->end.panic, filch__forks->tail);
-    filch__level_leave(w);
+    filch__level_leave(s->worker); /* it may have migrated */
     end(m);
 }
 

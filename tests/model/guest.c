@@ -257,6 +257,7 @@ static void make_pool(void)
     pool->name = NULL;
     pool->process = 0;
     pool->is_default = false;
+    pool->tasks_may_migrate = false;
     pool->own_count_released = false;
     pool->running = 1;
     pool->ended.has_happened = false;

@@ -74,6 +74,17 @@ void filch__visits_ask(struct cancel *c)
     (void)c; /* there are none */
 }
 
+struct strand *filch__roam_take(struct worker *w)
+{
+    (void)w;
+    return NULL;
+}
+
+void filch__roam_answer(struct worker *w)
+{
+    (void)w; /* none migrates: that is the model roam */
+}
+
 __thread uint64_t filch__self __attribute__((tls_model("initial-exec")));
 
 uint64_t filch__self_get(void)

@@ -120,6 +120,23 @@ xt_define(each_task_has_its_own_exceptions)
     assert_int_equal(filch_pool_destroy(pool), 0);
 }
 
+/* They take them along to other workers. */
+xt_define(a_task_that_migrates_keeps_its_exceptions)
+{
+    struct filch_pool *pool = NULL;
+    struct filch_pool_config config = {.workers = 3, .tasks_may_migrate = 1};
+    struct filch_pool_stats stats = {0};
+    unsigned rounds = 0;
+    destructors_run = 0;
+    assert_int_equal(filch_pool_create(&pool, &config), 0);
+    for (; rounds < 100 || (rounds < 1000 && stats.migrations < 10); rounds++) {
+        assert_int_equal(filch_pool_install(pool, cxx_wait_in_handlers, NULL), 0);
+        assert_int_equal(filch_pool_stats(pool, &stats), 0);
+    }
+    assert_int_equal(destructors_run, 6 * rounds);
+    assert_int_equal(filch_pool_destroy(pool), 0);
+}
+
 static void swallow(void *unused)
 {
     (void)unused;
@@ -158,6 +175,7 @@ int main(void)
         xt_test(an_exception_that_reaches_a_boundary_is_a_panic),
         xt_test(an_exception_ends_a_task_like_a_panic),
         xt_test(each_task_has_its_own_exceptions),
+        xt_test(a_task_that_migrates_keeps_its_exceptions),
     };
     return xt_run(tests);
 }

@@ -48,3 +48,10 @@ void filch__unpark(struct waiter *w)
     FILCH_DCHECK(w->ops != NULL); /* it waits, or will: once for each waiter */
     w->ops->wake(w);
 }
+
+void filch__stay(int change)
+{
+    const struct waiter_ops *ops = filch__waiter_kind.ops;
+    if (ops->stay != NULL)
+        ops->stay(change);
+}

@@ -39,4 +39,8 @@ int filch__park_through(struct waiter *w, int64_t deadline_ns);
  * Ordering: releases to the park that returns (PK_wake). */
 void filch__unpark(struct waiter *w);
 
+/* What follows needs its thread, where `change` is 1: see struct waiter_ops. No more, where it is -1.
+ * Blocks: never. Panics: never. Callable from: threads and tasks. */
+void filch__stay(int change);
+
 #endif

@@ -37,6 +37,9 @@ struct waiter_ops {
     void (*wake)(struct waiter *w);
     /* Lets others run, now or soon. May be NULL: only the operating system knows any. */
     void (*yield)(void);
+    /* What follows needs its thread, where `change` is 1: no wait of the caller ends on another one; until
+     * that has been taken back, by -1. May be NULL: none ever does. */
+    void (*stay)(int change);
     /* The name of the running task, for reports. Returns NULL for none; may be NULL itself. */
     const char *(*task_name)(void);
     /* Whether an address that could not be accessed lies below the stack of the running task. Called in

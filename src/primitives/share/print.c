@@ -54,8 +54,8 @@ static struct writer self(void)
  * helps with there: all of them are the call's own. */
 static bool is_writer(const struct stream *s, const struct writer *w)
 {
-    return s->depth > 0 && s->writer.thread == w->thread &&
-           (s->writer.task == NULL || s->writer.task == w->task);
+    return s->depth > 0 &&
+           (s->writer.task == NULL ? s->writer.thread == w->thread : s->writer.task == w->task);
 }
 
 /* Takes the stream, or enters its queue. Returns true: the caller has to wait. */
@@ -147,7 +147,8 @@ static void unlock_both(void)
 /* Others that wrote or waited are not in this process. */
 static void forget_others(struct stream *s)
 {
-    if (s->depth > 0 && s->writer.thread != self().thread)
+    struct writer here = self();
+    if (s->depth > 0 && s->writer.thread != here.thread && !is_writer(s, &here))
         s->depth = 0;
     s->first = NULL;
     s->end = &s->first;
@@ -211,6 +212,13 @@ static int write_line(struct stream *s, char *line, size_t length)
     return error;
 }
 
+/* A function of its own: what waits meanwhile may go on with another thread, and compilers take the address of
+ * errno for a constant. */
+__attribute__((noinline)) static void restore_errno(int saved)
+{
+    errno = saved;
+}
+
 static int print_to(struct stream *s, const char *format, va_list arguments)
 {
     char text[SHORT_BYTES];
@@ -232,7 +240,7 @@ static int print_to(struct stream *s, const char *format, va_list arguments)
         error = write_line(s, line, (size_t)length);
     if (line != text)
         filch__os->free(line);
-    errno = saved_errno;
+    restore_errno(saved_errno);
     return error;
 }
 

@@ -3,6 +3,7 @@
  * their list, newest first, of those that are to be dropped when the thread ends. */
 #include <filch/local.h>
 
+#include "park/park.h"
 #include "thread/thread.h"
 
 static __thread struct filch__local *alive __attribute__((tls_model("initial-exec")));
@@ -12,6 +13,7 @@ static void is_left(struct filch__local *const *starting)
 {
     if (*starting != NULL)
         (*starting)->state = FILCH__LOCAL_NOT_STARTED;
+    filch__stay(-1);
 }
 
 int filch__local_try(struct filch__local *local, void *value)
@@ -32,6 +34,7 @@ int filch__local_try(struct filch__local *local, void *value)
     if (local->init != NULL) {
         struct filch__local *starting __attribute__((cleanup(is_left))) = local;
         local->state = FILCH__LOCAL_STARTING;
+        filch__stay(1); /* the value is this thread's */
         local->init(value);
         starting = NULL;
     }

@@ -77,12 +77,14 @@ static int park_slow(struct filch_thread *self, int64_t deadline)
     filch__waiter_init(&p.waiter);
     if (!enlist(self, &p))
         return 0;
+    filch__stay(1); /* the token is this thread's, who alone takes it */
     int error = filch__park(&p.waiter, deadline);
     if (error != 0 && !take_back(self, &p))
         error =
             filch__park_through(&p.waiter, FILCH_FOREVER); /* the unpark has it: its touch is due */
     if (error == 0)
         (void)take(self); /* false: another task of this worker has it */
+    filch__stay(-1);
     return error;
 }
 
