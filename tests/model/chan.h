@@ -109,7 +109,7 @@ static const struct os_table chan_os = {
 enum { BLOCK_SLOTS = 2, EXTENT_BLOCKS_FIRST = 2, EXTENT_BYTES_MAX = 1 << 12, IDLE_EXTENTS_MAX = 1 };
 #define shape_blocks(l)                                                                            \
     ((l)->block_slots = BLOCK_SLOTS,                                                               \
-     (l)->block_bytes = BLOCK_HEADER_BYTES + BLOCK_SLOTS * (l)->layout.stride_bytes)
+     (l)->block_bytes = BLOCK_HEADER_BYTES + BLOCK_SLOTS * 2 * sizeof(uint64_t))
 
 /* Whoever loses against others tries again, which is followed only so far. */
 #ifndef ROUNDS

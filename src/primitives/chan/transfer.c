@@ -16,6 +16,7 @@ void filch__channel_drain(struct channel *c)
         }
     } else if (c->flavour == UNBOUNDED) {
         filch__alone_end_other(&c->list.tail.alone);
+        filch__alone_end_other(&c->list.head.alone); /* we are neither */
         while (filch__list_drop(&c->list, c->drop) == 0 || filch__list_has_message(&c->list)) {
         }
     }
