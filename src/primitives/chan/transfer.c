@@ -88,6 +88,8 @@ static size_t take(struct channel *c, void *values, size_t max)
 static bool may_use_end(struct channel *c, enum side side)
 {
     struct alone *end;
+    if (filch__waiter_kind.ops == &filch__waiter_thread_ops)
+        return false;
     if (c->flavour == BOUNDED)
         end = side == SENDERS ? &c->ring.tail.alone : &c->ring.head.alone;
     else
