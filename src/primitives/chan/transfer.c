@@ -69,14 +69,14 @@ static size_t list_recv(struct list *l, void *values, size_t max)
 
 /* Puts up to `max` messages into the channel, which has room for some. Returns how many; 0: it is full, or
  * there is no memory. */
-static size_t put(struct channel *c, const void *values, size_t max)
+static size_t put_in(struct channel *c, const void *values, size_t max)
 {
     return c->flavour == BOUNDED ? ring_send(&c->ring, values, max)
                                  : list_send(&c->list, values, max);
 }
 
 /* Takes up to `max` messages out of it. Returns how many. */
-static size_t take(struct channel *c, void *values, size_t max)
+static size_t take_from(struct channel *c, void *values, size_t max)
 {
     return c->flavour == BOUNDED ? ring_recv(&c->ring, values, max)
                                  : list_recv(&c->list, values, max);
@@ -108,7 +108,7 @@ static void wake_first(struct channel *c, enum side side)
         filch__waits_wake(&c->waits, side);
         return;
     }
-    bool is_done = (side == SENDERS ? put(c, met->value, 1) : take(c, met->value, 1)) != 0;
+    bool is_done = (side == SENDERS ? put_in(c, met->value, 1) : take_from(c, met->value, 1)) != 0;
     if (!is_done)
         filch__waits_let_try(met);
     filch__unpark(&met->party->waiter);
@@ -151,7 +151,7 @@ static FILCH_ALWAYS_INLINE int try_send(struct channel *c, const void *values, s
         *count = 1;
         return filch__handoff_try(c, SENDERS, (void *)(uintptr_t)values); /* only reads it */
     }
-    *count = put(c, values, max);
+    *count = put_in(c, values, max);
     if (*count == 0)
         return c->flavour == BOUNDED ? EAGAIN : ENOMEM;
     return tell_receivers(c);
@@ -210,7 +210,7 @@ static FILCH_ALWAYS_INLINE int recv_messages(struct channel *c, void *values, si
         return filch__handoff_try(c, RECEIVERS, values);
     if (c->flavour == TIMED)
         return filch__timed_recv(&c->timed, values);
-    *count = take(c, values, max);
+    *count = take_from(c, values, max);
     if (*count == 0)
         return EAGAIN;
     return tell_senders(c);
@@ -276,60 +276,6 @@ int filch__op_try(const struct op *op)
 {
     return op->side == SENDERS ? try_send_one(op->channel, op->value)
                                : try_recv_one(op->channel, op->value);
-}
-
-static enum side other_side(const struct op *op)
-{
-    return (enum side)(1 - op->side);
-}
-
-static bool other_has_gone(const struct op *op)
-{
-    return (filch__waits_word(&op->channel->waits, other_side(op)) & WAITS_GONE) != 0;
-}
-
-bool filch__op_is_ready(const struct op *op)
-{
-    struct channel *c = op->channel;
-    bool is_ready;
-    if (c->flavour == BOUNDED)
-        is_ready = op->side == SENDERS ? filch__ring_has_room(&c->ring)
-                                       : filch__ring_has_message(&c->ring);
-    else if (c->flavour == UNBOUNDED)
-        is_ready = op->side == SENDERS || filch__list_has_message(&c->list);
-    else if (c->flavour == HANDOFF)
-        is_ready = filch__waits_word(&c->waits, other_side(op)) >= WAITS_ONE &&
-                   filch__waits_can_meet(&c->waits, other_side(op));
-    else
-        return filch__timed_has_come(&c->timed);
-    return is_ready || other_has_gone(op);
-}
-
-bool filch__op_show(const struct op *op, struct entry *entry)
-{
-    struct channel *c = op->channel;
-    if (c->flavour == TIMED)
-        return filch__op_is_ready(op);
-    bool meets = c->flavour == HANDOFF;
-    bool can_meet = filch__waits_show(&c->waits, op->side, entry, meets);
-    if (meets)
-        return can_meet || other_has_gone(op);
-    /* One that is alone at the other end looks for nobody but its own thread's. */
-    if (c->flavour == BOUNDED)
-        filch__alone_end_other(op->side == SENDERS ? &c->ring.head.alone : &c->ring.tail.alone);
-    else if (op->side == RECEIVERS)
-        filch__alone_end_other(&c->list.tail.alone);
-    return filch__op_is_ready(op);
-}
-
-void filch__op_pass_on(const struct op *op)
-{
-    struct channel *c = op->channel;
-    bool may_have_left =
-        c->flavour == BOUNDED || (c->flavour == UNBOUNDED && op->side == RECEIVERS);
-    if (may_have_left && filch__waits_word(&c->waits, op->side) >= WAITS_ONE &&
-        filch__op_is_ready(op))
-        filch__waits_wake(&c->waits, op->side);
 }
 
 /* --- sending and receiving --- */
