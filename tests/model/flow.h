@@ -167,6 +167,22 @@ static inline void *receives_any(void *unused)
     return unused;
 }
 
+static inline void *receives_any_two(void *unused)
+{
+    (void)receive();
+    (void)receive();
+    return unused;
+}
+
+static inline void *tries_to_send_2(void *unused)
+{
+    uint64_t i = 2;
+    data[2] = SENT;
+    if (filch_try_send(tx, &i) != 0)
+        take(2); /* it is still the caller's */
+    return unused;
+}
+
 #ifdef HALF_SENT
 /* A sender of message 0 was interrupted when it had claimed a slot; message 1 came after it. */
 static uint64_t claimed;

@@ -45,6 +45,10 @@
 #elif SCENARIO == 14 /* a time-out beside the message */
 #define HELPS
 #define BODIES sends_0, passes, receives_in_time
+#elif SCENARIO == 15 /* it cannot be done: another one was quicker */
+#define HELPS
+#define PRELOADED 1
+#define BODIES sends_1, tries_to_send_2, receives_any_two
 #endif
 
 #ifndef CAPACITY

@@ -294,10 +294,10 @@ xt_define(nobody_sleeps_beside_what_it_waits_for)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        xt_test(short_lives_end),
         xt_test(ends_go_between_threads),
         xt_test(ends_go_between_tasks_of_1),
         xt_test(ends_go_between_tasks_of_2),
-        xt_test(short_lives_end),
         xt_test(selects_race),
         xt_test(nobody_sleeps_beside_what_it_waits_for),
     };
