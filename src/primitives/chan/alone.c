@@ -18,10 +18,6 @@ void filch__alone_end(struct alone *a)
             int step = 0;
             while (FILCH_LOAD(&a->busy, CA_busy, acquire) != 0)
                 filch__spin_on(step++);
-            /* Where another one has ended it meanwhile, it has said where. */
-            uint64_t nowhere = 0;
-            uint64_t until = FILCH_LOAD(&a->position, CA_position, acquire);
-            (void)FILCH_CAS(&a->until, &nowhere, until, CA_until, relaxed);
             FILCH_STORE(&a->owner, ALONE_SHARED, CA_shared, release);
             return;
         }

@@ -33,8 +33,6 @@ struct alone {
     FILCH_SHARED(uint64_t) position; /* of the end */
     FILCH_SHARED(uintptr_t) owner;   /* filch__alone_self of a thread; or one of the above */
     FILCH_SHARED(uint32_t) busy;     /* written by the owner only: it is inside */
-    /* Where it was when it became everybody's; 0: nobody was alone. */
-    FILCH_SHARED(uint64_t) until;
     /* Where it was when somebody waited last, and with how many pauses such a wait begins: see choice.c. */
     FILCH_SHARED(uint64_t) waited_at;
     FILCH_SHARED(uint32_t) patience;

@@ -192,14 +192,13 @@ int filch__list_grow(struct list *l, uint64_t position)
 }
 
 /* Whether all messages of a block that is used up have been copied. One that was alone has not stamped
- * what it has received. */
+ * what it has received; so the block in which that ended stays as it is until the list is destroyed. */
 static bool is_all_received(struct list *l, struct block *block)
 {
     uintptr_t owner = FILCH_LOAD(&l->head.alone.owner, CA_owner, acquire);
     if (owner != ALONE_SHARED)
-        return owner == filch__alone_self();                   /* else it may be inside */
-    uint64_t until = FILCH_LOAD_RELAXED(&l->head.alone.until); /* written before that */
-    for (size_t i = until > block->first ? until - block->first : 0; i < l->block_slots; i++) {
+        return owner == filch__alone_self(); /* else it may be inside */
+    for (size_t i = 0; i < l->block_slots; i++) {
         uint64_t stamp = FILCH_LOAD(filch__stamp_at(filch__list_slots(block), &l->layout, i),
                                     CU_all_received, acquire);
         if (stamp != 2 * (block->first + i) + 2)
