@@ -16,10 +16,10 @@ void filch__spin_on(int step)
 #undef while
 
 static struct alone end;
-static int data[4];       /* plain: each position is somebody's alone */
-static int unordered;     /* plain: for those who are alone only */
-static uint32_t word;     /* of the waits */
-static uint64_t message;  /* a stamp */
+static int data[4];      /* plain: each position is somebody's alone */
+static int unordered;    /* plain: for those who are alone only */
+static uint32_t word;    /* of the waits */
+static uint64_t message; /* a stamp */
 
 static void move(void)
 {
