@@ -16,22 +16,21 @@ void filch__spin_on(int step)
 #undef while
 
 static struct alone end;
-static uint64_t position; /* as that of an end: plain for one alone, swapped among many */
-static int data[4];       /* plain: each position is somebody's alone */
-static int unordered;     /* plain: for those who are alone only */
-static uint32_t word;     /* of the waits */
-static uint64_t message;  /* a stamp */
+static int data[4];      /* plain: each position is somebody's alone */
+static int unordered;    /* plain: for those who are alone only */
+static uint32_t word;    /* of the waits */
+static uint64_t message; /* a stamp */
 
 static void move(void)
 {
     bool is_alone = filch__alone_enter(&end);
-    uint64_t mine = __atomic_load_n(&position, __ATOMIC_RELAXED);
+    uint64_t mine = __atomic_load_n(&end.position, __ATOMIC_RELAXED);
     if (is_alone) {
         unordered++;
-        __atomic_store_n(&position, mine + 1, __ATOMIC_RELAXED);
+        __atomic_store_n(&end.position, mine + 1, __ATOMIC_RELAXED);
         filch__alone_leave(&end);
     } else {
-        __VERIFIER_assume(__atomic_compare_exchange_n(&position, &mine, mine + 1, 0,
+        __VERIFIER_assume(__atomic_compare_exchange_n(&end.position, &mine, mine + 1, 0,
                                                       __ATOMIC_RELAXED, __ATOMIC_RELAXED));
     }
     data[mine]++;
@@ -54,7 +53,7 @@ static void *moves_twice(void *unused)
 static void *ends_and_moves(void *unused)
 {
     filch__alone_end(&end);
-    uint64_t mine = __atomic_fetch_add(&position, 1, __ATOMIC_RELAXED);
+    uint64_t mine = __atomic_fetch_add(&end.position, 1, __ATOMIC_RELAXED);
     data[mine]++;
     return unused;
 }
@@ -100,7 +99,7 @@ int main(void)
 #if SCENARIO == 3
     assert(!was_alone || sender_saw || sleeper_saw);
 #else
-    assert(position == 3);
+    assert(end.position == 3);
     for (int i = 0; i < 3; i++)
         assert(data[i] == 1);
 #endif

@@ -47,6 +47,9 @@ static void chan_wake(struct waiter *w)
 
 const struct waiter_ops filch__waiter_thread_ops = {.suspend = chan_suspend, .wake = chan_wake};
 
+/* The same, of parties that do for each other what they are woken for, as tasks do. */
+static const struct waiter_ops chan_task_ops = {.suspend = chan_suspend, .wake = chan_wake};
+
 #include "park/park.c"
 
 /* Nothing is done between two looks of one that waits for another's few instructions. */
@@ -109,7 +112,7 @@ static const struct os_table chan_os = {
 enum { BLOCK_SLOTS = 2, EXTENT_BLOCKS_FIRST = 2, EXTENT_BYTES_MAX = 1 << 12, IDLE_EXTENTS_MAX = 1 };
 #define shape_blocks(l)                                                                            \
     ((l)->block_slots = BLOCK_SLOTS,                                                               \
-     (l)->block_bytes = BLOCK_HEADER_BYTES + BLOCK_SLOTS * (l)->layout.stride_bytes)
+     (l)->block_bytes = BLOCK_HEADER_BYTES + BLOCK_SLOTS * 2 * sizeof(uint64_t))
 
 /* Whoever loses against others tries again, which is followed only so far. */
 #ifndef ROUNDS
@@ -150,6 +153,7 @@ static void *chan_alloc_zeroed(size_t size_bytes)
 #include "chan/channel.c"
 #include "chan/choice.c"
 #include "chan/handoff.c"
+#include "chan/op.c"
 #include "chan/timed.c"
 #include "chan/transfer.c"
 #include "chan/unbounded.c"
@@ -172,6 +176,9 @@ static void make(size_t capacity, void (*drop)(void *))
     struct filch_channel_config config = {
         .element_size = sizeof(uint64_t), .capacity = capacity, .drop = drop};
     filch__os = &chan_os;
+#ifdef HELPS
+    filch__waiter_kind.ops = &chan_task_ops;
+#endif
     int error = filch_channel_create_with(&tx, &rx, &config);
     assert(error == 0);
 #ifndef ALONE /* which has a model of its own (alone) */

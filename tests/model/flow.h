@@ -160,6 +160,72 @@ static inline void *passes(void *unused)
     return unused;
 }
 
+/* One more party of the kind, for any message. */
+static inline void *receives_any(void *unused)
+{
+    (void)receive();
+    return unused;
+}
+
+static inline void *receives_any_two(void *unused)
+{
+    (void)receive();
+    (void)receive();
+    return unused;
+}
+
+static inline void *tries_to_send_2(void *unused)
+{
+    uint64_t i = 2;
+    data[2] = SENT;
+    if (filch_try_send(tx, &i) != 0)
+        take(2); /* it is still the caller's */
+    return unused;
+}
+
+#ifdef HALF_SENT
+/* A sender of message 0 was interrupted when it had claimed a slot; message 1 came after it. */
+static uint64_t claimed;
+
+static inline void send_half(void)
+{
+    struct ring *r = &filch__sender_channel(tx)->ring;
+    size_t count = filch__ring_claim(r, &filch__layout_word, &r->tail, 0, false, 1, &claimed);
+    assert(count == 1);
+    send(1);
+}
+
+static inline void *sends_the_other_half(void *unused)
+{
+    struct channel *c = filch__sender_channel(tx);
+    data[0] = SENT;
+    *(uint64_t *)filch__ring_value_at(&c->ring, &filch__layout_word, claimed) = 0;
+    filch__ring_stamp(&c->ring, false, filch__ring_stamp_at(&c->ring, &filch__layout_word, claimed),
+                      claimed + 1);
+    if (filch__waits_word(&c->waits, RECEIVERS) >= WAITS_ONE)
+        filch__waits_wake(&c->waits, RECEIVERS);
+    return unused;
+}
+
+static inline void *selects_any(void *unused)
+{
+    uint64_t values[2] = {99, 99};
+    struct op ops[2];
+    struct entry entries[2];
+    size_t index = 0;
+    for (int k = 0; k < 2; k++)
+        ops[k] = (struct op){filch__receiver_channel(rx), RECEIVERS, &values[k]};
+    ops[0].channel = NULL;
+    struct choice choice = {.ops = ops, .count = 2, .in_order = true};
+    int error = filch__choice_try(&choice, &index);
+    if (error == EAGAIN)
+        error = filch__choice_wait(&choice, entries, FILCH_FOREVER, &index);
+    assert(error == 0 && index == 1);
+    take(values[1]);
+    return unused;
+}
+#endif
+
 static inline void drop_one(void *element)
 {
     take(*(uint64_t *)element);
@@ -174,6 +240,9 @@ int main(void)
 #endif
     for (uint64_t i = 0; i < PRELOADED; i++)
         send(i);
+#ifdef HALF_SENT
+    send_half();
+#endif
     MODEL_RUN(BODIES);
 #ifndef DROPS
     uint64_t i;

@@ -27,6 +27,28 @@
 #define BODIES sends_0, receives_one
 #elif SCENARIO == 5 /* a time-out beside the message */
 #define BODIES sends_0, passes, receives_in_time
+#elif SCENARIO == 10 /* two sleep beside a message that came before the one in front of it */
+#define CAPACITY 2
+#define HALF_SENT
+#define BODIES sends_the_other_half, receives_any, receives_any
+#elif SCENARIO == 11 /* the same of selects */
+#define CAPACITY 2
+#define HALF_SENT
+#define BODIES sends_the_other_half, selects_any, selects_any
+#elif SCENARIO == 12 /* parties that do it for each other: a message */
+#define HELPS
+#define BODIES sends_0, receives_one
+#elif SCENARIO == 13 /* room */
+#define HELPS
+#define PRELOADED 1
+#define BODIES sends_1, receives_two
+#elif SCENARIO == 14 /* a time-out beside the message */
+#define HELPS
+#define BODIES sends_0, passes, receives_in_time
+#elif SCENARIO == 15 /* it cannot be done: another one was quicker */
+#define HELPS
+#define PRELOADED 1
+#define BODIES sends_1, tries_to_send_2, receives_any_two
 #endif
 
 #ifndef CAPACITY

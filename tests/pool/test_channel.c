@@ -598,6 +598,109 @@ xt_define(a_receive_waits_while_the_channel_is_empty)
     in_all_worlds(empty_channels);
 }
 
+/* What comes at once, or in another order than it was begun, wakes one only: that one passes it on. */
+static const int64_t in_time_ns = 20 * FILCH_S;
+
+/* One of the jobs may be a task of the caller's worker, which a join of a thread would hold up. */
+static void join_when_over(struct world *world, struct job *job, struct one *one)
+{
+    while (!__atomic_load_n(&one->has_returned, __ATOMIC_ACQUIRE))
+        nap(world);
+    job_join(job);
+    xt_expect_equal(one->error, 0);
+}
+
+static void pass_on_batches(struct world *world)
+{
+    static const uint64_t two[] = {10, 11};
+    for (size_t k = 2; k < CAPACITIES; k++) {
+        struct job jobs[2];
+        struct one ones[2];
+        struct ends e = make(8, capacities[k]);
+        uint64_t received[2];
+        size_t count;
+        for (int i = 0; i < 2; i++) {
+            ones[i] = (struct one){.ends = e, .deadline = filch_deadline_in(in_time_ns)};
+            job_start(world, &jobs[i], receive_one, &ones[i]);
+        }
+        until_receivers_wait(world, e.tx, 2);
+        xt_expect_equal(filch_send_many(e.tx, two, 2, FILCH_FOREVER, &count), 0);
+        for (int i = 0; i < 2; i++) {
+            join_when_over(world, &jobs[i], &ones[i]);
+        }
+        xt_expect_equal(ones[0].value + ones[1].value, 21);
+        if (capacities[k] != FILCH_UNBOUNDED) {
+            for (uint64_t i = 0; i < capacities[k]; i++)
+                xt_expect_equal(filch_send(e.tx, &i), 0);
+            for (int i = 0; i < 2; i++) {
+                ones[i] = (struct one){.ends = e, .deadline = filch_deadline_in(in_time_ns)};
+                job_start(world, &jobs[i], send_one, &ones[i]);
+            }
+            until_senders_wait(world, e.rx, 2);
+            xt_expect_equal(filch_recv_many(e.rx, received, 2, FILCH_FOREVER, &count), 0);
+            xt_expect_equal(count, 2);
+            for (int i = 0; i < 2; i++) {
+                join_when_over(world, &jobs[i], &ones[i]);
+            }
+            xt_expect_equal(filch_receiver_len(e.rx), capacities[k]);
+        }
+        filch_sender_drop(e.tx);
+        filch_receiver_drop(e.rx);
+    }
+}
+
+xt_define(a_batch_wakes_as_many_as_have_something_to_do)
+{
+    in_all_worlds(pass_on_batches);
+}
+
+static void select_one(void *argument)
+{
+    struct one *one = argument;
+    struct filch_select_case cases[] = {{.rx = NULL}, {.rx = one->ends.rx, .value = &one->value}};
+    size_t index = 0;
+    one->error = filch_select(cases, 2, one->deadline, &index);
+    xt_expect(one->error != 0 || (index == 1 && cases[1].error == 0));
+    __atomic_store_n(&one->has_returned, true, __ATOMIC_RELEASE);
+}
+
+/* A sender has claimed a slot, and is interrupted; the next one has sent; two find nothing, and wait. */
+static void pass_on_what_lay_behind(struct world *world)
+{
+    static void (*const ways[])(void *) = {receive_one, select_one};
+    for (int way = 0; way < 2; way++) {
+        struct job jobs[2];
+        struct one ones[2];
+        struct ends e = make(8, 2);
+        struct channel *c = filch__sender_channel(e.tx);
+        uint64_t position;
+        filch__alone_end(&c->ring.tail.alone);
+        xt_expect_equal(
+            filch__ring_claim(&c->ring, &c->ring.layout, &c->ring.tail, 0, false, 1, &position), 1);
+        xt_expect_equal(filch_send(e.tx, &(uint64_t){11}), 0);
+        for (int i = 0; i < 2; i++) {
+            ones[i] = (struct one){.ends = e, .deadline = filch_deadline_in(in_time_ns)};
+            job_start(world, &jobs[i], ways[way], &ones[i]);
+        }
+        until_receivers_wait(world, e.tx, 2);
+        *(uint64_t *)filch__ring_value_at(&c->ring, &c->ring.layout, position) = 10;
+        filch__ring_stamp(&c->ring, false,
+                          filch__ring_stamp_at(&c->ring, &c->ring.layout, position), position + 1);
+        filch__waits_wake(&c->waits, RECEIVERS);
+        for (int i = 0; i < 2; i++) {
+            join_when_over(world, &jobs[i], &ones[i]);
+        }
+        xt_expect_equal(ones[0].value + ones[1].value, 21);
+        filch_sender_drop(e.tx);
+        filch_receiver_drop(e.rx);
+    }
+}
+
+xt_define(who_is_woken_for_one_message_passes_the_next_one_on)
+{
+    in_all_worlds(pass_on_what_lay_behind);
+}
+
 static void ends_go(struct world *world)
 {
     for (size_t k = 0; k < CAPACITIES; k++) {
@@ -915,6 +1018,8 @@ int main(void)
         xt_test(each_message_arrives_once_and_in_its_senders_order),
         xt_test(a_send_waits_while_the_channel_is_full),
         xt_test(a_receive_waits_while_the_channel_is_empty),
+        xt_test(a_batch_wakes_as_many_as_have_something_to_do),
+        xt_test(who_is_woken_for_one_message_passes_the_next_one_on),
         xt_test(those_that_wait_are_woken_when_the_other_side_goes),
         xt_test(a_wait_ends_at_its_deadline),
         xt_test(deadlines_race_with_messages),

@@ -9,6 +9,7 @@
 #include "schedule.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 enum { ROUND_SECONDS_MAX = 30 };
 
@@ -28,6 +29,8 @@ static inline void perturbed_run(const char *name, void (*round)(uint64_t *rando
             xt_watch(what, ROUND_SECONDS_MAX);
             round(&random);
         } while (xt_now_ns() < end_ns);
+        if (getenv("FILCH_STRESS_SECONDS") != NULL)
+            print_message("%s\n", what); /* so many rounds, and one */
     }
     schedule_perturb(SCHEDULE_OFF, xt_seed());
 }

@@ -100,6 +100,69 @@ static void end_once(uint64_t *random)
     xt_expect_equal(e.sent, e.received + e.dropped);
 }
 
+/* Many short lives at once: of each channel, one task sends little and goes, another one receives little and
+ * goes. */
+enum { LIVES = 64, FEW = 4 };
+
+struct life {
+    struct filch_sender *tx;
+    struct filch_receiver *rx;
+    uint64_t seed;
+    uint64_t sent, received, dropped;
+};
+
+static void count_life(void *element)
+{
+    struct life *life = *(struct life **)element;
+    __atomic_fetch_add(&life->dropped, 1, __ATOMIC_RELAXED);
+}
+
+static void send_few(void *argument)
+{
+    struct life *life = argument;
+    uint64_t random = life->seed;
+    int error = 0;
+    for (uint64_t left = xt_random(&random) % FEW; left > 0 && error == 0; left--) {
+        error = filch_send(life->tx, &life);
+        xt_expect(error == 0 || error == EPIPE);
+        life->sent += error == 0;
+    }
+    filch_sender_drop(life->tx);
+}
+
+static void receive_few(void *argument)
+{
+    struct life *life = argument;
+    uint64_t random = life->seed + 1;
+    int error = 0;
+    for (uint64_t left = xt_random(&random) % FEW; left > 0 && error == 0; left--) {
+        struct life *message = NULL;
+        error = filch_recv(life->rx, &message);
+        xt_expect(error == 0 ? message == life : error == EPIPE);
+        life->received += error == 0;
+    }
+    filch_receiver_drop(life->rx);
+}
+
+static void end_many(uint64_t *random)
+{
+    static struct life lives[LIVES];
+    static struct filch_task *tasks[2 * LIVES];
+    struct filch_channel_config config = {
+        .element_size = sizeof(struct life *), .capacity = capacity, .drop = count_life};
+    for (int i = 0; i < LIVES; i++) {
+        struct life *life = &lives[i];
+        *life = (struct life){.seed = xt_random(random)};
+        xt_expect_equal(filch_channel_create_with(&life->tx, &life->rx, &config), 0);
+        xt_expect_equal(filch_pool_spawn(pool, &tasks[2 * i], NULL, send_few, life), 0);
+        xt_expect_equal(filch_pool_spawn(pool, &tasks[2 * i + 1], NULL, receive_few, life), 0);
+    }
+    for (int i = 0; i < 2 * LIVES; i++)
+        xt_expect_equal(filch_task_join(tasks[i]), 0);
+    for (int i = 0; i < LIVES; i++)
+        xt_expect_equal(lives[i].sent, lives[i].received + lives[i].dropped);
+}
+
 /* Selects that race with each other, with plain operations, and with the ends. */
 static void *select_some(void *argument)
 {
@@ -213,6 +276,11 @@ xt_define(ends_go_between_tasks_of_2)
     run_all(end_once, "ends go, 2 workers", 2);
 }
 
+xt_define(short_lives_end)
+{
+    run_all(end_many, "64 short lives, 2 workers", 2);
+}
+
 xt_define(selects_race)
 {
     run_all(select_once, "selects", 0);
@@ -226,6 +294,7 @@ xt_define(nobody_sleeps_beside_what_it_waits_for)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        xt_test(short_lives_end),
         xt_test(ends_go_between_threads),
         xt_test(ends_go_between_tasks_of_1),
         xt_test(ends_go_between_tasks_of_2),

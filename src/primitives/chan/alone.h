@@ -28,10 +28,14 @@
 /* Values of `owner` that are no thread's. */
 enum { ALONE_NOBODY = 0, ALONE_ENDING = 1, ALONE_SHARED = 2 };
 
-/* All zero at the beginning. */
+/* All zero at the beginning, or at another position. */
 struct alone {
-    FILCH_SHARED(uintptr_t) owner; /* filch__alone_self of a thread; or one of the above */
-    FILCH_SHARED(uint32_t) busy;   /* written by the owner only: it is inside */
+    FILCH_SHARED(uint64_t) position; /* of the end */
+    FILCH_SHARED(uintptr_t) owner;   /* filch__alone_self of a thread; or one of the above */
+    FILCH_SHARED(uint32_t) busy;     /* written by the owner only: it is inside */
+    /* Where it was when somebody waited last, and with how many pauses such a wait begins: see choice.c. */
+    FILCH_SHARED(uint64_t) waited_at;
+    FILCH_SHARED(uint32_t) patience;
 };
 
 /* The calling thread: the address of something of its own. A thread that has the address of one that has

@@ -5,10 +5,12 @@
 
 int filch__ring_init(struct ring *r, size_t size_bytes, size_t capacity)
 {
-    struct layout layout = filch__layout_for(size_bytes);
-    if (capacity > (SIZE_MAX / 4) / layout.stride_bytes)
+    size_t slot_bytes = filch__slot_bytes(size_bytes);
+    if (capacity > (SIZE_MAX / 4) / slot_bytes)
         return ENOMEM;
-    char *slots = filch__os->alloc(capacity * layout.stride_bytes, layout.align_bytes);
+    struct layout layout = filch__layout_for(size_bytes, capacity, 0);
+    char *slots =
+        filch__os->alloc(layout.stamp_offset + capacity * layout.stamp_stride, layout.align_bytes);
     if (slots == NULL)
         return ENOMEM;
     uint64_t lap = 2;
@@ -22,7 +24,7 @@ int filch__ring_init(struct ring *r, size_t size_bytes, size_t capacity)
     if (!r->has_barrier)
         r->tail.alone.owner = r->head.alone.owner = ALONE_SHARED; /* nobody else knows it yet */
     for (uint64_t i = 0; i < capacity; i++)
-        filch__ring_slot(r, &r->layout, i)->stamp = i; /* nobody else knows it yet */
+        *filch__ring_stamp_at(r, &r->layout, i) = i; /* nobody else knows it yet */
     return 0;
 }
 
@@ -39,8 +41,8 @@ static bool is_good(struct ring *r, uint64_t *place, uint64_t good, uint64_t *ot
 {
     while (true) {
         uint64_t position = FILCH_LOAD(place, CB_look, seq_cst);
-        struct slot *slot = filch__ring_slot(r, &r->layout, position);
-        if (FILCH_LOAD(&slot->stamp, CB_look_stamp, seq_cst) == position + good)
+        uint64_t *stamp = filch__ring_stamp_at(r, &r->layout, position);
+        if (FILCH_LOAD(stamp, CB_look_stamp, seq_cst) == position + good)
             return true;
         if (FILCH_LOAD(other, CB_look_other, seq_cst) + distance == position)
             return false;
@@ -48,7 +50,7 @@ static bool is_good(struct ring *r, uint64_t *place, uint64_t good, uint64_t *ot
             continue; /* it has moved on, and what we saw was not of one moment */
         if (r->has_barrier)
             filch__os_barrier();
-        if (FILCH_LOAD(&slot->stamp, CB_look_stamp, seq_cst) == position + good)
+        if (FILCH_LOAD(stamp, CB_look_stamp, seq_cst) == position + good)
             return true;
         if (FILCH_LOAD(place, CB_look, seq_cst) == position)
             return false; /* whoever has claimed it sees us when it has stamped it */
@@ -57,20 +59,20 @@ static bool is_good(struct ring *r, uint64_t *place, uint64_t good, uint64_t *ot
 
 bool filch__ring_has_message(struct ring *r)
 {
-    return is_good(r, &r->head.position, 1, &r->tail.position, 0);
+    return is_good(r, &r->head.alone.position, 1, &r->tail.alone.position, 0);
 }
 
 bool filch__ring_has_room(struct ring *r)
 {
-    return is_good(r, &r->tail.position, 0, &r->head.position, r->lap);
+    return is_good(r, &r->tail.alone.position, 0, &r->head.alone.position, r->lap);
 }
 
 size_t filch__ring_length(struct ring *r)
 {
     while (true) {
-        uint64_t tail = FILCH_LOAD(&r->tail.position, CB_look, seq_cst);
-        uint64_t head = FILCH_LOAD(&r->head.position, CB_look, seq_cst);
-        if (FILCH_LOAD(&r->tail.position, CB_look, seq_cst) != tail)
+        uint64_t tail = FILCH_LOAD(&r->tail.alone.position, CB_look, seq_cst);
+        uint64_t head = FILCH_LOAD(&r->head.alone.position, CB_look, seq_cst);
+        if (FILCH_LOAD(&r->tail.alone.position, CB_look, seq_cst) != tail)
             continue;
         size_t length = (size_t)((tail & (r->lap - 1)) - (head & (r->lap - 1)));
         return (tail & ~(r->lap - 1)) == (head & ~(r->lap - 1)) ? length : length + r->capacity;
@@ -82,8 +84,7 @@ int filch__ring_drop(struct ring *r, void (*drop)(void *))
     uint64_t position;
     if (filch__ring_claim(r, &r->layout, &r->head, 1, false, 1, &position) == 0)
         return EAGAIN;
-    struct slot *slot = filch__ring_slot(r, &r->layout, position);
-    drop(filch__slot_value(slot, &r->layout));
-    filch__ring_stamp(r, false, slot, position + r->lap);
+    drop(filch__ring_value_at(r, &r->layout, position));
+    filch__ring_stamp(r, false, filch__ring_stamp_at(r, &r->layout, position), position + r->lap);
     return 0;
 }

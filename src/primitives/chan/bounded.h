@@ -33,7 +33,6 @@
 
 /* Where the next message is put, or taken. */
 struct ring_end {
-    FILCH_SHARED(uint64_t) position;
     struct alone alone;
 } __attribute__((aligned(FILCH_CACHE_LINE)));
 
@@ -61,16 +60,28 @@ bool filch__ring_has_room(struct ring *r);
 /* How many messages there are, claimed ones included; at some moment during the call. */
 size_t filch__ring_length(struct ring *r);
 
-static FILCH_ALWAYS_INLINE struct slot *
-filch__ring_slot(const struct ring *r, const struct layout *layout, uint64_t position)
+static FILCH_ALWAYS_INLINE uint64_t *
+filch__ring_stamp_at(const struct ring *r, const struct layout *layout, uint64_t position)
 {
-    return (struct slot *)(void *)(r->slots + (position & (r->lap - 1)) * layout->stride_bytes);
+    return filch__stamp_at(r->slots, layout, position & (r->lap - 1));
+}
+
+static FILCH_ALWAYS_INLINE void *
+filch__ring_value_at(const struct ring *r, const struct layout *layout, uint64_t position)
+{
+    return filch__value_at(r->slots, layout, position & (r->lap - 1));
 }
 
 static FILCH_ALWAYS_INLINE uint64_t filch__ring_after(const struct ring *r, uint64_t position)
 {
     uint64_t index = position & (r->lap - 1);
     return index + 1 < r->capacity ? position + 1 : position - index + r->lap;
+}
+
+/* How many slots were claimed before a position. */
+static inline uint64_t filch__ring_before(const struct ring *r, uint64_t position)
+{
+    return position / r->lap * r->capacity + (position & (r->lap - 1));
 }
 
 /* Claims up to `max` slots whose stamps are their positions plus `good`, at an end that moves on.
@@ -81,14 +92,14 @@ static FILCH_ALWAYS_INLINE size_t filch__ring_claim(struct ring *r, const struct
                                                     bool is_alone, size_t max, uint64_t *position)
 {
     uint64_t first =
-        FILCH_LOAD_RELAXED(&end->position); /* the swap decides, or nobody else moves it */
+        FILCH_LOAD_RELAXED(&end->alone.position); /* the swap decides, or nobody else moves it */
     while (true) {
         uint64_t next = first;
         size_t count = 0;
         int64_t ahead = 0;
         for (; count < max; count++) {
-            struct slot *slot = filch__ring_slot(r, layout, next);
-            ahead = (int64_t)(FILCH_LOAD(&slot->stamp, CB_stamped, acquire) - next - good);
+            uint64_t *stamp = filch__ring_stamp_at(r, layout, next);
+            ahead = (int64_t)(FILCH_LOAD(stamp, CB_stamped, acquire) - next - good);
             if (FILCH_UNLIKELY(ahead != 0))
                 break;
             next = filch__ring_after(r, next);
@@ -97,11 +108,11 @@ static FILCH_ALWAYS_INLINE size_t filch__ring_claim(struct ring *r, const struct
         if (FILCH_UNLIKELY(count == 0)) {
             if (is_alone || ahead < 0)
                 return 0;
-            first = FILCH_LOAD_RELAXED(&end->position); /* it has moved on */
+            first = FILCH_LOAD_RELAXED(&end->alone.position); /* it has moved on */
         } else if (is_alone) {
-            FILCH_STORE_RELAXED(&end->position, next); /* published by leaving */
+            FILCH_STORE_RELAXED(&end->alone.position, next); /* published by leaving */
             return count;
-        } else if (FILCH_LIKELY(FILCH_CAS(&end->position, &first, next, CB_claim, seq_cst))) {
+        } else if (FILCH_LIKELY(FILCH_CAS(&end->alone.position, &first, next, CB_claim, seq_cst))) {
             return count;
         } else {
             filch__cpu_relax();
@@ -113,20 +124,20 @@ static FILCH_ALWAYS_INLINE size_t filch__ring_claim(struct ring *r, const struct
 static FILCH_ALWAYS_INLINE bool filch__ring_may_be_good(struct ring *r, struct ring_end *end,
                                                         uint64_t good)
 {
-    uint64_t position = FILCH_LOAD_RELAXED(&end->position); /* an old one looks too good */
-    struct slot *slot = filch__ring_slot(r, &r->layout, position);
-    return (int64_t)(FILCH_LOAD(&slot->stamp, CB_stamped, acquire) - position - good) >= 0;
+    uint64_t position = FILCH_LOAD_RELAXED(&end->alone.position); /* an old one looks too good */
+    uint64_t *stamp = filch__ring_stamp_at(r, &r->layout, position);
+    return (int64_t)(FILCH_LOAD(stamp, CB_stamped, acquire) - position - good) >= 0;
 }
 
 /* What a slot was claimed for is done. The caller reads the word of the waits next. */
-static FILCH_ALWAYS_INLINE void filch__ring_stamp(struct ring *r, bool is_alone, struct slot *slot,
+static FILCH_ALWAYS_INLINE void filch__ring_stamp(struct ring *r, bool is_alone, uint64_t *place,
                                                   uint64_t stamp)
 {
     if (!is_alone && FILCH_UNLIKELY(!r->has_barrier)) {
-        (void)FILCH_EXCHANGE(&slot->stamp, stamp, CB_stamp_dear, seq_cst);
+        (void)FILCH_EXCHANGE(place, stamp, CB_stamp_dear, seq_cst);
         return;
     }
-    FILCH_STORE(&slot->stamp, stamp, CB_stamp, release);
+    FILCH_STORE(place, stamp, CB_stamp, release);
     FILCH_FENCE_LIGHT();
 }
 
@@ -137,10 +148,9 @@ static FILCH_ALWAYS_INLINE size_t filch__ring_send(struct ring *r, const struct 
     uint64_t position;
     size_t count = filch__ring_claim(r, layout, &r->tail, 0, is_alone, max, &position);
     for (size_t i = 0; i < count; i++) {
-        struct slot *slot = filch__ring_slot(r, layout, position);
-        filch__copy(filch__slot_value(slot, layout), (const char *)values + i * layout->size_bytes,
-                    layout->size_bytes);
-        filch__ring_stamp(r, is_alone, slot, position + 1);
+        filch__copy(filch__ring_value_at(r, layout, position),
+                    (const char *)values + i * layout->size_bytes, layout->size_bytes);
+        filch__ring_stamp(r, is_alone, filch__ring_stamp_at(r, layout, position), position + 1);
         position = filch__ring_after(r, position);
     }
     return count;
@@ -153,10 +163,10 @@ static FILCH_ALWAYS_INLINE size_t filch__ring_recv(struct ring *r, const struct 
     uint64_t position;
     size_t count = filch__ring_claim(r, layout, &r->head, 1, is_alone, max, &position);
     for (size_t i = 0; i < count; i++) {
-        struct slot *slot = filch__ring_slot(r, layout, position);
-        filch__copy((char *)values + i * layout->size_bytes, filch__slot_value(slot, layout),
-                    layout->size_bytes);
-        filch__ring_stamp(r, is_alone, slot, position + r->lap);
+        filch__copy((char *)values + i * layout->size_bytes,
+                    filch__ring_value_at(r, layout, position), layout->size_bytes);
+        filch__ring_stamp(r, is_alone, filch__ring_stamp_at(r, layout, position),
+                          position + r->lap);
         position = filch__ring_after(r, position);
     }
     return count;

@@ -5,6 +5,11 @@
 #include "os/os.h"
 #include "park/spin.h"
 
+enum {
+    PAUSES_MAX = 64,   /* about a microsecond */
+    MOVES_ENOUGH = 64, /* the lines that are taken do not count any more */
+};
+
 /* A party's number for chance: cheap, and no two threads alike. */
 static uint32_t chance(void)
 {
@@ -64,6 +69,35 @@ int filch__choice_try(const struct choice *choice, size_t *index)
 
 /* --- waiting --- */
 
+/* Where messages stream, one that looks again as soon as there is one takes the cache lines from the other
+ * side for each of them. So a wait begins with pauses: more of them where the last one was followed by a few
+ * operations that did not have to wait, until there are many of these; fewer where there was none. */
+static void be_patient(struct alone *end, uint64_t moves)
+{
+    /* Relaxed, all of it: guesses. */
+    uint64_t newly = moves - FILCH_LOAD_RELAXED(&end->waited_at);
+    uint32_t pauses = FILCH_LOAD_RELAXED(&end->patience);
+    if (newly < 2)
+        pauses /= 2;
+    else if (newly < MOVES_ENOUGH)
+        pauses = pauses < PAUSES_MAX / 2 ? 2 * pauses + 2 : PAUSES_MAX;
+    FILCH_STORE_RELAXED(&end->waited_at, moves);
+    FILCH_STORE_RELAXED(&end->patience, pauses);
+    for (uint32_t i = 0; i < pauses; i++)
+        filch__cpu_relax();
+}
+
+static void be_patient_for(const struct op *op)
+{
+    struct channel *c = op->channel;
+    if (c->flavour == BOUNDED) {
+        struct alone *end = op->side == SENDERS ? &c->ring.tail.alone : &c->ring.head.alone;
+        be_patient(end, filch__ring_before(&c->ring, FILCH_LOAD_RELAXED(&end->position)));
+    } else if (c->flavour == UNBOUNDED) {
+        be_patient(&c->list.head.alone, FILCH_LOAD_RELAXED(&c->list.head.alone.position));
+    }
+}
+
 /* A thread tries for some microseconds before it shows itself: what it waits for is often under way on
  * another processor. A task has better to do: its worker goes on with another one. */
 static FILCH_ALWAYS_INLINE int try_for_a_moment(const struct choice *choice, size_t *index)
@@ -72,6 +106,8 @@ static FILCH_ALWAYS_INLINE int try_for_a_moment(const struct choice *choice, siz
     if (filch__waiter_kind.ops != &filch__waiter_thread_ops)
         return error;
     struct spin spin = {0};
+    if (choice->count == 1)
+        be_patient_for(choice->ops);
     while (error == EAGAIN && filch__spin(&spin))
         error = try_all(choice, index);
     return error;

@@ -16,7 +16,7 @@ int filch__messages_init(struct messages *of, size_t size_bytes,
 {
     if (size_bytes > ELEMENT_SIZE_MAX || (drop != NULL && clone == NULL))
         return EINVAL;
-    size_t align = filch__layout_for(size_bytes).align_bytes;
+    size_t align = filch__align_for(size_bytes);
     *of = (struct messages){.size_bytes = size_bytes,
                             .value_offset = larger(sizeof(struct message), align),
                             .align_bytes = larger(_Alignof(struct message), align),

@@ -2,8 +2,6 @@
 /* Sending and receiving, in whatever flavour. */
 #include "chan/channel.h"
 
-/* --- sending --- */
-
 /* A message that is being sent is its sender's to drop: it sees that the receivers have gone when it has
  * stamped the slot, unless it was alone then, which we end. */
 void filch__channel_drain(struct channel *c)
@@ -16,28 +14,13 @@ void filch__channel_drain(struct channel *c)
         }
     } else if (c->flavour == UNBOUNDED) {
         filch__alone_end_other(&c->list.tail.alone);
+        filch__alone_end_other(&c->list.head.alone); /* we are neither */
         while (filch__list_drop(&c->list, c->drop) == 0 || filch__list_has_message(&c->list)) {
         }
     }
 }
 
-/* Somebody waits to receive, or nobody will receive any more. */
-static FILCH_COLD int sent_slow(struct channel *c, uint32_t word)
-{
-    if ((word & WAITS_GONE) != 0)
-        filch__channel_drain(c);
-    else
-        filch__waits_wake(&c->waits, RECEIVERS);
-    return 0;
-}
-
-/* Looks for those that wait for what has been sent. Returns 0, as what it calls does: a last call costs
- * the frequent way nothing. */
-static FILCH_ALWAYS_INLINE int tell_receivers(struct channel *c)
-{
-    uint32_t word = filch__waits_word(&c->waits, RECEIVERS);
-    return FILCH_LIKELY(word == 0) ? 0 : sent_slow(c, word);
-}
+/* --- messages, whoever waits --- */
 
 static size_t ring_send(struct ring *r, const void *values, size_t max)
 {
@@ -62,6 +45,101 @@ static size_t list_send(struct list *l, const void *values, size_t max)
     }
 }
 
+static size_t ring_recv(struct ring *r, void *values, size_t max)
+{
+    bool is_alone = filch__alone_enter(&r->head.alone);
+    size_t count = filch__ring_recv(r, &r->layout, is_alone, values, max);
+    if (is_alone)
+        filch__alone_leave(&r->head.alone);
+    return count;
+}
+
+static size_t list_recv(struct list *l, void *values, size_t max)
+{
+    while (true) {
+        uint64_t position;
+        bool is_alone = filch__alone_enter(&l->head.alone);
+        size_t count = filch__list_recv(l, &l->layout, is_alone, values, max, &position);
+        if (is_alone)
+            filch__alone_leave(&l->head.alone);
+        if (count != 0 || !filch__list_is_used_up(l, position) || !filch__list_advance(l, position))
+            return count;
+    }
+}
+
+/* Puts up to `max` messages into the channel, which has room for some. Returns how many; 0: it is full, or
+ * there is no memory. */
+static size_t put_in(struct channel *c, const void *values, size_t max)
+{
+    return c->flavour == BOUNDED ? ring_send(&c->ring, values, max)
+                                 : list_send(&c->list, values, max);
+}
+
+/* Takes up to `max` messages out of it. Returns how many. */
+static size_t take_from(struct channel *c, void *values, size_t max)
+{
+    return c->flavour == BOUNDED ? ring_recv(&c->ring, values, max)
+                                 : list_recv(&c->list, values, max);
+}
+
+/* --- those that wait --- */
+
+/* Whether the calling thread may do what that side does, without ending that another one is alone there. */
+static bool may_use_end(struct channel *c, enum side side)
+{
+    struct alone *end;
+    if (filch__waiter_kind.ops == &filch__waiter_thread_ops)
+        return false;
+    if (c->flavour == BOUNDED)
+        end = side == SENDERS ? &c->ring.tail.alone : &c->ring.head.alone;
+    else
+        end = side == SENDERS ? &c->list.tail.alone : &c->list.head.alone;
+    uintptr_t owner = FILCH_LOAD(&end->owner, CA_owner, acquire);
+    return owner == ALONE_SHARED || owner == filch__alone_self();
+}
+
+/* Wakes the first one that waits on a side, for which there is something to do now. It finds that done where
+ * this does not take an end from a thread that is alone there: a task that need not come back for a message,
+ * or for room, is a switch less. */
+static void wake_first(struct channel *c, enum side side)
+{
+    struct entry *met = may_use_end(c, side) ? filch__waits_meet(&c->waits, side) : NULL;
+    if (met == NULL) {
+        filch__waits_wake(&c->waits, side);
+        return;
+    }
+    bool is_done = (side == SENDERS ? put_in(c, met->value, 1) : take_from(c, met->value, 1)) != 0;
+    if (!is_done)
+        filch__waits_let_try(met);
+    filch__unpark(&met->party->waiter);
+    if (!is_done)
+        return;
+    const enum side other = (enum side)(1 - side);
+    if (filch__waits_word(&c->waits, other) >= WAITS_ONE)
+        filch__waits_wake(&c->waits, other);
+    filch__op_pass_on(&(struct op){.channel = c, .side = side});
+}
+
+/* --- sending --- */
+
+/* Somebody waits to receive, or nobody will receive any more. */
+static FILCH_COLD int sent_slow(struct channel *c, uint32_t word)
+{
+    if ((word & WAITS_GONE) != 0)
+        filch__channel_drain(c);
+    else
+        wake_first(c, RECEIVERS);
+    return 0;
+}
+
+/* Looks for those that wait for what has been sent. Returns 0, as what it calls does: a last call costs
+ * the frequent way nothing. */
+static FILCH_ALWAYS_INLINE int tell_receivers(struct channel *c)
+{
+    uint32_t word = filch__waits_word(&c->waits, RECEIVERS);
+    return FILCH_LIKELY(word == 0) ? 0 : sent_slow(c, word);
+}
+
 /* Sends up to `max` messages. Returns how many were sent in *count, and 0; or none: EAGAIN; EPIPE;
  * ENOMEM. */
 static FILCH_ALWAYS_INLINE int try_send(struct channel *c, const void *values, size_t max,
@@ -73,8 +151,7 @@ static FILCH_ALWAYS_INLINE int try_send(struct channel *c, const void *values, s
         *count = 1;
         return filch__handoff_try(c, SENDERS, (void *)(uintptr_t)values); /* only reads it */
     }
-    *count =
-        c->flavour == BOUNDED ? ring_send(&c->ring, values, max) : list_send(&c->list, values, max);
+    *count = put_in(c, values, max);
     if (*count == 0)
         return c->flavour == BOUNDED ? EAGAIN : ENOMEM;
     return tell_receivers(c);
@@ -114,7 +191,7 @@ static FILCH_ALWAYS_INLINE size_t send_word(struct channel *c, const void *value
 
 static FILCH_COLD int received_slow(struct channel *c)
 {
-    filch__waits_wake(&c->waits, SENDERS);
+    wake_first(c, SENDERS);
     return 0;
 }
 
@@ -122,28 +199,6 @@ static FILCH_COLD int received_slow(struct channel *c)
 static FILCH_ALWAYS_INLINE int tell_senders(struct channel *c)
 {
     return FILCH_LIKELY(filch__waits_word(&c->waits, SENDERS) < WAITS_ONE) ? 0 : received_slow(c);
-}
-
-static size_t ring_recv(struct ring *r, void *values, size_t max)
-{
-    bool is_alone = filch__alone_enter(&r->head.alone);
-    size_t count = filch__ring_recv(r, &r->layout, is_alone, values, max);
-    if (is_alone)
-        filch__alone_leave(&r->head.alone);
-    return count;
-}
-
-static size_t list_recv(struct list *l, void *values, size_t max)
-{
-    while (true) {
-        uint64_t position;
-        bool is_alone = filch__alone_enter(&l->head.alone);
-        size_t count = filch__list_recv(l, &l->layout, is_alone, values, max, &position);
-        if (is_alone)
-            filch__alone_leave(&l->head.alone);
-        if (count != 0 || !filch__list_is_used_up(l, position) || !filch__list_advance(l, position))
-            return count;
-    }
 }
 
 /* Receives up to `max` messages. Returns how many in *count, and 0; or none: EAGAIN. */
@@ -155,8 +210,7 @@ static FILCH_ALWAYS_INLINE int recv_messages(struct channel *c, void *values, si
         return filch__handoff_try(c, RECEIVERS, values);
     if (c->flavour == TIMED)
         return filch__timed_recv(&c->timed, values);
-    *count =
-        c->flavour == BOUNDED ? ring_recv(&c->ring, values, max) : list_recv(&c->list, values, max);
+    *count = take_from(c, values, max);
     if (*count == 0)
         return EAGAIN;
     return tell_senders(c);
@@ -222,60 +276,6 @@ int filch__op_try(const struct op *op)
 {
     return op->side == SENDERS ? try_send_one(op->channel, op->value)
                                : try_recv_one(op->channel, op->value);
-}
-
-static enum side other_side(const struct op *op)
-{
-    return (enum side)(1 - op->side);
-}
-
-static bool other_has_gone(const struct op *op)
-{
-    return (filch__waits_word(&op->channel->waits, other_side(op)) & WAITS_GONE) != 0;
-}
-
-bool filch__op_is_ready(const struct op *op)
-{
-    struct channel *c = op->channel;
-    bool is_ready;
-    if (c->flavour == BOUNDED)
-        is_ready = op->side == SENDERS ? filch__ring_has_room(&c->ring)
-                                       : filch__ring_has_message(&c->ring);
-    else if (c->flavour == UNBOUNDED)
-        is_ready = op->side == SENDERS || filch__list_has_message(&c->list);
-    else if (c->flavour == HANDOFF)
-        is_ready = filch__waits_word(&c->waits, other_side(op)) >= WAITS_ONE &&
-                   filch__waits_can_meet(&c->waits, other_side(op));
-    else
-        return filch__timed_has_come(&c->timed);
-    return is_ready || other_has_gone(op);
-}
-
-bool filch__op_show(const struct op *op, struct entry *entry)
-{
-    struct channel *c = op->channel;
-    if (c->flavour == TIMED)
-        return filch__op_is_ready(op);
-    bool meets = c->flavour == HANDOFF;
-    bool can_meet = filch__waits_show(&c->waits, op->side, entry, meets);
-    if (meets)
-        return can_meet || other_has_gone(op);
-    /* One that is alone at the other end looks for nobody but its own thread's. */
-    if (c->flavour == BOUNDED)
-        filch__alone_end_other(op->side == SENDERS ? &c->ring.head.alone : &c->ring.tail.alone);
-    else if (op->side == RECEIVERS)
-        filch__alone_end_other(&c->list.tail.alone);
-    return filch__op_is_ready(op);
-}
-
-void filch__op_pass_on(const struct op *op)
-{
-    struct channel *c = op->channel;
-    bool may_have_left =
-        c->flavour == BOUNDED || (c->flavour == UNBOUNDED && op->side == RECEIVERS);
-    if (may_have_left && filch__waits_word(&c->waits, op->side) >= WAITS_ONE &&
-        filch__op_is_ready(op))
-        filch__waits_wake(&c->waits, op->side);
 }
 
 /* --- sending and receiving --- */

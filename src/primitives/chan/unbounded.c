@@ -127,19 +127,20 @@ static void extent_add(struct list *l, struct extent *extent)
 static void shape_blocks(struct list *l)
 {
     size_t page = filch__page_size_bytes();
-    l->block_bytes = BLOCK_HEADER_BYTES + BLOCK_SLOTS_MIN * l->layout.stride_bytes;
-    l->block_bytes = (l->block_bytes + page - 1) / page * page;
-    l->block_slots = (l->block_bytes - BLOCK_HEADER_BYTES) / l->layout.stride_bytes;
+    size_t slot_bytes = filch__slot_bytes(l->layout.size_bytes);
+    l->block_bytes = filch__round_up(BLOCK_HEADER_BYTES + BLOCK_SLOTS_MIN * slot_bytes, page);
+    l->block_slots = (l->block_bytes - BLOCK_HEADER_BYTES) / slot_bytes;
 }
 #endif
 
 int filch__list_init(struct list *l, size_t size_bytes)
 {
-    l->layout = filch__layout_for(size_bytes);
+    l->layout.size_bytes = size_bytes;
     l->has_barrier = filch__os->barrier_ready() == 0;
     if (!l->has_barrier)
         l->tail.alone.owner = l->head.alone.owner = ALONE_SHARED; /* nobody else knows it yet */
     shape_blocks(l);
+    l->layout = filch__layout_for(size_bytes, l->block_slots, 0);
     l->step = 2;
     while (l->step <= l->block_slots)
         l->step *= 2;
@@ -149,7 +150,7 @@ int filch__list_init(struct list *l, size_t size_bytes)
     extent_add(l, extent);
     /* Not 0: no stamp is 0, so that memory that was never used looks like no message. */
     struct block *block = take_block(l, l->step);
-    l->tail.position = l->head.position = l->step; /* nobody else knows it yet */
+    l->tail.alone.position = l->head.alone.position = l->step; /* nobody else knows it yet */
     l->tail.block = l->head.block = block;
     return 0;
 }
@@ -169,13 +170,13 @@ int filch__list_grow(struct list *l, uint64_t position)
     struct block *block = NULL;
     filch__lock(&l->lock);
     /* Under the lock, since a block that is used up is left under the lock only. */
-    while (FILCH_LOAD_RELAXED(&l->tail.position) == position) {
+    while (FILCH_LOAD_RELAXED(&l->tail.alone.position) == position) {
         uint64_t first = (position & ~(l->step - 1)) + l->step;
         block = take_block(l, first);
         if (block != NULL) {
             FILCH_LOAD_RELAXED(&l->tail.block)->next = block;
             FILCH_STORE_RELAXED(&l->tail.block, block); /* published by the position */
-            FILCH_STORE(&l->tail.position, first, CU_grow, release);
+            FILCH_STORE(&l->tail.alone.position, first, CU_grow, release);
             break;
         }
         size_t count = next_count(l);
@@ -190,12 +191,16 @@ int filch__list_grow(struct list *l, uint64_t position)
     return 0;
 }
 
-/* Whether all messages of a block that is used up have been copied. */
-static bool is_all_received(const struct list *l, struct block *block)
+/* Whether all messages of a block that is used up have been copied. One that was alone has not stamped
+ * what it has received; so the block in which that ended stays as it is until the list is destroyed. */
+static bool is_all_received(struct list *l, struct block *block)
 {
+    uintptr_t owner = FILCH_LOAD(&l->head.alone.owner, CA_owner, acquire);
+    if (owner != ALONE_SHARED)
+        return owner == filch__alone_self(); /* else it may be inside */
     for (size_t i = 0; i < l->block_slots; i++) {
-        uint64_t stamp =
-            FILCH_LOAD(&filch__list_slot(&l->layout, block, i)->stamp, CU_all_received, acquire);
+        uint64_t stamp = FILCH_LOAD(filch__stamp_at(filch__list_slots(block), &l->layout, i),
+                                    CU_all_received, acquire);
         if (stamp != 2 * (block->first + i) + 2)
             return false;
     }
@@ -205,7 +210,7 @@ static bool is_all_received(const struct list *l, struct block *block)
 bool filch__list_advance(struct list *l, uint64_t position)
 {
     filch__lock(&l->lock);
-    if (FILCH_LOAD_RELAXED(&l->head.position) != position) { /* under the lock, as in grow */
+    if (FILCH_LOAD_RELAXED(&l->head.alone.position) != position) { /* under the lock, as in grow */
         filch__unlock(&l->lock);
         return true;
     }
@@ -213,7 +218,7 @@ bool filch__list_advance(struct list *l, uint64_t position)
     struct block *next = block->next;
     if (next != NULL) {
         FILCH_STORE_RELAXED(&l->head.block, next); /* published by the position */
-        FILCH_STORE(&l->head.position, next->first, CU_advance, release);
+        FILCH_STORE(&l->head.alone.position, next->first, CU_advance, release);
         block->waiting = l->waiting;
         l->waiting = block;
         for (struct block **link = &l->waiting; *link != NULL;) {
@@ -233,36 +238,35 @@ bool filch__list_advance(struct list *l, uint64_t position)
 /* Where the next message is, seen from a position: the end of a block is the beginning of the next. */
 static uint64_t onward(const struct list *l, uint64_t position)
 {
-    uint64_t index = position & (l->step - 1);
-    return index == l->block_slots ? position - index + l->step : position;
+    return filch__list_is_used_up(l, position) ? (position | (l->step - 1)) + 1 : position;
 }
 
 bool filch__list_has_message(struct list *l)
 {
     while (true) {
-        uint64_t head = FILCH_LOAD(&l->head.position, CU_sleep_head, seq_cst);
-        uint64_t index = head & (l->step - 1);
+        uint64_t head = FILCH_LOAD(&l->head.alone.position, CU_sleep_head, seq_cst);
         uint64_t good = 2 * head + 1;
-        struct slot *slot = NULL;
-        if (index != l->block_slots) {
-            slot = filch__list_slot(&l->layout, FILCH_LOAD_RELAXED(&l->head.block), index);
-            if (FILCH_LOAD(&slot->stamp, CU_sleep_stamp, seq_cst) == good)
+        uint64_t *stamp = NULL;
+        if (!filch__list_is_used_up(l, head)) {
+            stamp = filch__stamp_at(filch__list_slots(FILCH_LOAD_RELAXED(&l->head.block)),
+                                    &l->layout, filch__list_index(l, head));
+            if (FILCH_LOAD(stamp, CU_sleep_stamp, seq_cst) == good)
                 return true;
         }
-        uint64_t tail = FILCH_LOAD(&l->tail.position, CU_sleep_tail, seq_cst);
+        uint64_t tail = FILCH_LOAD(&l->tail.alone.position, CU_sleep_tail, seq_cst);
         if (onward(l, tail) == onward(l, head))
             return false;
-        if (FILCH_LOAD(&l->head.position, CU_sleep_head, seq_cst) != head)
+        if (FILCH_LOAD(&l->head.alone.position, CU_sleep_head, seq_cst) != head)
             continue; /* it has moved on, and what we saw was not of one moment */
-        if (slot == NULL) {
+        if (stamp == NULL) {
             (void)filch__list_advance(l, head);
             continue;
         }
         if (l->has_barrier)
             filch__os_barrier();
-        if (FILCH_LOAD(&slot->stamp, CU_sleep_stamp, seq_cst) == good)
+        if (FILCH_LOAD(stamp, CU_sleep_stamp, seq_cst) == good)
             return true;
-        if (FILCH_LOAD(&l->head.position, CU_sleep_head, seq_cst) == head)
+        if (FILCH_LOAD(&l->head.alone.position, CU_sleep_head, seq_cst) == head)
             return false; /* whoever has claimed it sees us when it has stamped it */
     }
 }
@@ -270,15 +274,15 @@ bool filch__list_has_message(struct list *l)
 /* How many slots lie before a position. */
 static uint64_t count_before(const struct list *l, uint64_t position)
 {
-    return position / l->step * l->block_slots + (position & (l->step - 1));
+    return position / l->step * l->block_slots + filch__list_index(l, position);
 }
 
 size_t filch__list_length(struct list *l)
 {
     while (true) {
-        uint64_t tail = FILCH_LOAD(&l->tail.position, CU_sleep_tail, seq_cst);
-        uint64_t head = FILCH_LOAD(&l->head.position, CU_sleep_head, seq_cst);
-        if (FILCH_LOAD(&l->tail.position, CU_sleep_tail, seq_cst) == tail)
+        uint64_t tail = FILCH_LOAD(&l->tail.alone.position, CU_sleep_tail, seq_cst);
+        uint64_t head = FILCH_LOAD(&l->head.alone.position, CU_sleep_head, seq_cst);
+        if (FILCH_LOAD(&l->tail.alone.position, CU_sleep_tail, seq_cst) == tail)
             return (size_t)(count_before(l, tail) - count_before(l, head));
     }
 }
@@ -286,12 +290,12 @@ size_t filch__list_length(struct list *l)
 int filch__list_drop(struct list *l, void (*drop)(void *))
 {
     uint64_t position;
-    struct slot *slot;
-    while (filch__list_claim(l, &l->layout, false, 1, &position, &slot) == 0) {
+    void *slots;
+    while (filch__list_claim(l, &l->layout, false, 1, &position, &slots) == 0) {
         if (!filch__list_is_used_up(l, position) || !filch__list_advance(l, position))
             return EAGAIN;
     }
-    drop(filch__slot_value(slot, &l->layout));
-    filch__list_received(slot, position);
+    drop(filch__value_at(slots, &l->layout, filch__list_index(l, position)));
+    filch__list_received(l, &l->layout, slots, position);
     return 0;
 }

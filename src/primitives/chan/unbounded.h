@@ -6,7 +6,7 @@
  * slot of the head's position and claims it by moving that. Stamps are
  *
  *     2 * position + 1     full: good for receiving at that position
- *     2 * position + 2     received
+ *     2 * position + 2     received; by one that was not alone
  *
  * Whoever finds a block used up goes on to the next one, under the lock: a sender puts a new block at the
  * tail, a receiver moves the head on, and gives the old block back once all its messages are copied.
@@ -53,9 +53,8 @@ enum { BLOCK_HEADER_BYTES = 64 };
 
 /* One end of the list. The block belongs to the position as long as that does not change. */
 struct list_end {
-    FILCH_SHARED(uint64_t) position;
-    FILCH_SHARED(struct block *) block;
     struct alone alone;
+    FILCH_SHARED(struct block *) block;
 } __attribute__((aligned(FILCH_CACHE_LINE)));
 
 struct list {
@@ -90,29 +89,27 @@ FILCH_NODISCARD int filch__list_grow(struct list *l, uint64_t position);
  * block behind it. */
 bool filch__list_advance(struct list *l, uint64_t position);
 
-static FILCH_ALWAYS_INLINE struct slot *filch__list_slot(const struct layout *layout,
-                                                         struct block *block, uint64_t index)
+/* The slots of a block. */
+static FILCH_ALWAYS_INLINE void *filch__list_slots(struct block *block)
 {
-    return (struct slot *)(void *)((char *)block + BLOCK_HEADER_BYTES +
-                                   index * layout->stride_bytes);
+    return (char *)block + BLOCK_HEADER_BYTES;
 }
 
-static FILCH_ALWAYS_INLINE struct slot *filch__list_next(const struct layout *layout,
-                                                         struct slot *slot)
+static FILCH_ALWAYS_INLINE uint64_t filch__list_index(const struct list *l, uint64_t position)
 {
-    return (struct slot *)(void *)((char *)slot + layout->stride_bytes);
+    return position & (l->step - 1);
 }
 
 static FILCH_ALWAYS_INLINE bool filch__list_is_used_up(const struct list *l, uint64_t position)
 {
-    return (position & (l->step - 1)) == l->block_slots;
+    return filch__list_index(l, position) == l->block_slots;
 }
 
 /* How many of `max` slots lie in the block of a position from there on. */
 static FILCH_ALWAYS_INLINE size_t filch__list_most(const struct list *l, uint64_t position,
                                                    size_t max)
 {
-    uint64_t left = l->block_slots - (position & (l->step - 1));
+    uint64_t left = l->block_slots - filch__list_index(l, position);
     return max < left ? max : (size_t)left;
 }
 
@@ -121,10 +118,11 @@ static FILCH_ALWAYS_INLINE bool filch__list_move(struct list_end *end, bool is_a
                                                  uint64_t position, uint64_t count)
 {
     if (is_alone) {
-        FILCH_STORE_RELAXED(&end->position, position + count); /* published by leaving */
+        FILCH_STORE_RELAXED(&end->alone.position, position + count); /* published by leaving */
         return true;
     }
-    if (FILCH_LIKELY(FILCH_CAS(&end->position, &position, position + count, CU_claim, seq_cst)))
+    if (FILCH_LIKELY(
+            FILCH_CAS(&end->alone.position, &position, position + count, CU_claim, seq_cst)))
         return true;
     filch__cpu_relax();
     return false;
@@ -137,28 +135,28 @@ static FILCH_ALWAYS_INLINE size_t filch__list_send(struct list *l, const struct 
                                                    bool is_alone, const void *values, size_t max,
                                                    uint64_t *position)
 {
-    struct slot *slot;
+    void *slots;
     size_t count;
     while (true) {
-        *position = FILCH_LOAD(&l->tail.position, CU_tail_look, acquire);
+        *position = FILCH_LOAD(&l->tail.alone.position, CU_tail_look, acquire);
         count = filch__list_most(l, *position, max);
         if (FILCH_UNLIKELY(count == 0))
             return 0;
         /* Not older than the position; a newer one makes the swap fail. */
-        slot =
-            filch__list_slot(layout, FILCH_LOAD_RELAXED(&l->tail.block), *position & (l->step - 1));
+        slots = filch__list_slots(FILCH_LOAD_RELAXED(&l->tail.block));
         if (filch__list_move(&l->tail, is_alone, *position, count))
             break;
     }
-    for (size_t i = 0; i < count; i++) {
-        uint64_t stamp = 2 * (*position + i) + 1;
-        filch__copy(filch__slot_value(slot, layout), (const char *)values + i * layout->size_bytes,
-                    layout->size_bytes);
+    uint64_t index = filch__list_index(l, *position);
+    for (size_t i = 0; i < count; i++, index++) {
+        uint64_t full = 2 * (*position + i) + 1;
+        uint64_t *stamp = filch__stamp_at(slots, layout, index);
+        filch__copy(filch__value_at(slots, layout, index),
+                    (const char *)values + i * layout->size_bytes, layout->size_bytes);
         if (!is_alone && FILCH_UNLIKELY(!l->has_barrier))
-            (void)FILCH_EXCHANGE(&slot->stamp, stamp, CU_stamp_dear, seq_cst);
+            (void)FILCH_EXCHANGE(stamp, full, CU_stamp_dear, seq_cst);
         else
-            FILCH_STORE(&slot->stamp, stamp, CU_stamp, release);
-        slot = filch__list_next(layout, slot);
+            FILCH_STORE(stamp, full, CU_stamp, release);
     }
     FILCH_FENCE_LIGHT(); /* the caller reads the word of the waits next */
     return count;
@@ -166,30 +164,29 @@ static FILCH_ALWAYS_INLINE size_t filch__list_send(struct list *l, const struct 
 
 /* Claims up to `max` messages of one block.
  *   position  receives where the first one is                                              [out]
- *   first     receives its slot                                                            [out]
+ *   slots     receives the slots of its block                                              [out]
  * Returns how many; 0: there is none, or the block is used up at *position. */
 static FILCH_ALWAYS_INLINE size_t filch__list_claim(struct list *l, const struct layout *layout,
                                                     bool is_alone, size_t max, uint64_t *position,
-                                                    struct slot **first)
+                                                    void **slots)
 {
     while (true) {
-        *position = FILCH_LOAD(&l->head.position, CU_head_look, acquire);
+        *position = FILCH_LOAD(&l->head.alone.position, CU_head_look, acquire);
         size_t most = filch__list_most(l, *position, max);
         if (FILCH_UNLIKELY(most == 0))
             return 0;
-        *first =
-            filch__list_slot(layout, FILCH_LOAD_RELAXED(&l->head.block), *position & (l->step - 1));
-        struct slot *slot = *first;
+        *slots = filch__list_slots(FILCH_LOAD_RELAXED(&l->head.block));
+        uint64_t index = filch__list_index(l, *position);
         size_t count = 0;
         for (; count < most; count++) {
-            uint64_t stamp = FILCH_LOAD(&slot->stamp, CU_message, acquire);
+            uint64_t stamp =
+                FILCH_LOAD(filch__stamp_at(*slots, layout, index + count), CU_message, acquire);
             if (FILCH_UNLIKELY(stamp != 2 * (*position + count) + 1))
                 break;
-            slot = filch__list_next(layout, slot);
         }
         if (FILCH_UNLIKELY(count == 0)) {
             /* Nothing is read from the slot, so a relaxed look will do. */
-            if (is_alone || FILCH_LOAD_RELAXED(&l->head.position) == *position)
+            if (is_alone || FILCH_LOAD_RELAXED(&l->head.alone.position) == *position)
                 return 0;
         } else if (filch__list_move(&l->head, is_alone, *position, count)) {
             return count;
@@ -200,18 +197,21 @@ static FILCH_ALWAYS_INLINE size_t filch__list_claim(struct list *l, const struct
 /* Whether a claim might succeed; false: it would not have, at that moment. */
 static FILCH_ALWAYS_INLINE bool filch__list_may_have_message(struct list *l)
 {
-    uint64_t position = FILCH_LOAD(&l->head.position, CU_head_look, acquire);
-    uint64_t index = position & (l->step - 1);
-    if (index == l->block_slots)
+    uint64_t position = FILCH_LOAD(&l->head.alone.position, CU_head_look, acquire);
+    if (filch__list_is_used_up(l, position))
         return true; /* the next block may have one */
-    struct slot *slot = filch__list_slot(&l->layout, FILCH_LOAD_RELAXED(&l->head.block), index);
-    return FILCH_LOAD(&slot->stamp, CU_message, acquire) == 2 * position + 1 ||
-           FILCH_LOAD_RELAXED(&l->head.position) != position; /* as in filch__list_claim */
+    uint64_t *stamp = filch__stamp_at(filch__list_slots(FILCH_LOAD_RELAXED(&l->head.block)),
+                                      &l->layout, filch__list_index(l, position));
+    return FILCH_LOAD(stamp, CU_message, acquire) == 2 * position + 1 ||
+           FILCH_LOAD_RELAXED(&l->head.alone.position) != position; /* as in filch__list_claim */
 }
 
-static FILCH_ALWAYS_INLINE void filch__list_received(struct slot *slot, uint64_t position)
+/* The message at a position has been copied, or dropped. */
+static FILCH_ALWAYS_INLINE void filch__list_received(struct list *l, const struct layout *layout,
+                                                     void *slots, uint64_t position)
 {
-    FILCH_STORE(&slot->stamp, 2 * position + 2, CU_received, release);
+    FILCH_STORE(filch__stamp_at(slots, layout, filch__list_index(l, position)), 2 * position + 2,
+                CU_received, release);
 }
 
 /* Receives up to `max` messages, one behind the other.
@@ -221,13 +221,14 @@ static FILCH_ALWAYS_INLINE size_t filch__list_recv(struct list *l, const struct 
                                                    bool is_alone, void *values, size_t max,
                                                    uint64_t *position)
 {
-    struct slot *slot = NULL; /* as far as a compiler can tell */
-    size_t count = filch__list_claim(l, layout, is_alone, max, position, &slot);
-    for (size_t i = 0; i < count; i++) {
-        filch__copy((char *)values + i * layout->size_bytes, filch__slot_value(slot, layout),
+    void *slots = NULL; /* as far as a compiler can tell */
+    size_t count = filch__list_claim(l, layout, is_alone, max, position, &slots);
+    uint64_t index = filch__list_index(l, *position);
+    for (size_t i = 0; i < count; i++, index++) {
+        filch__copy((char *)values + i * layout->size_bytes, filch__value_at(slots, layout, index),
                     layout->size_bytes);
-        filch__list_received(slot, *position + i);
-        slot = filch__list_next(layout, slot);
+        if (!is_alone)
+            filch__list_received(l, layout, slots, *position + i);
     }
     return count;
 }

@@ -105,6 +105,13 @@ void filch__waits_go(struct waits *w, enum side side);
  * Returns its entry; NULL: nobody waits. */
 struct entry *filch__waits_meet(struct waits *w, enum side side);
 
+/* One that was claimed as done could not be done for after all: it is to try, once it is unparked. */
+static inline void filch__waits_let_try(struct entry *entry)
+{
+    /* Relaxed: it looks when it has been unparked. */
+    FILCH_STORE_RELAXED(&entry->party->claim, CLAIM_TRY + 2 * entry->index);
+}
+
 /* The same of the other side; where nobody waits, shows the entry, as filch__waits_show with `meets`.
  *   has_gone  receives whether the other side has gone: nothing is shown                     [out] */
 struct entry *filch__waits_meet_or_show(struct waits *w, enum side side, struct entry *entry,
