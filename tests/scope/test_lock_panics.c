@@ -182,7 +182,7 @@ static void come_and_panic(void *argument)
 
 static void come_while_panicking(void *argument)
 {
-    struct meeting *m __attribute__((cleanup(come))) = argument;
+    struct meeting *m __attribute__((cleanup(come), unused)) = argument;
     filch_panic("before a meeting");
 }
 
