@@ -59,7 +59,7 @@ static FILCH_ALWAYS_INLINE bool is_over(struct cancel *c, uint64_t bit, int64_t 
     return FILCH_LOAD(&c->is_cancelled, CN_wait_look, seq_cst) != 0;
 }
 
-int filch__cancel_before_wait(struct cancel *c, size_t place, int64_t *deadline_ns)
+int filch__cancel_before_first_wait(struct cancel *c, size_t place, int64_t *deadline_ns)
 {
     uint64_t bit = UINT64_C(1) << place % 64;
     for (; c != NULL; c = c->parent) {
@@ -100,14 +100,14 @@ static void ask(struct cancel *c)
 
 void filch__cancel(struct cancel *c)
 {
-    FILCH_STORE_RELAXED(&filch__cancel_is_used, 1); /* a hint */
+    FILCH_STORE(&filch__cancel_is_used, 1, CN_used, seq_cst);
     FILCH_STORE(&c->is_cancelled, 1, CN_cancel, seq_cst);
     ask(c);
 }
 
 void filch__cancel_set_deadline(struct cancel *c, int64_t deadline_ns)
 {
-    FILCH_STORE_RELAXED(&filch__cancel_is_used, 1); /* a hint */
+    FILCH_STORE(&filch__cancel_is_used, 1, CN_used, seq_cst);
     FILCH_STORE(&c->deadline_ns, deadline_ns, CN_cancel, seq_cst);
     ask(c);
 }

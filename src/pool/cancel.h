@@ -31,7 +31,7 @@ struct cancel {
 };
 
 /* Whether this process has ever cancelled anything or set a deadline for more than one wait: else
- * nobody need look. */
+ * nobody need look. Never 0 again. */
 extern FILCH_SHARED(uint32_t) filch__cancel_is_used;
 
 static inline void filch__cancel_init(struct cancel *c, struct cancel *parent,
@@ -62,7 +62,21 @@ static FILCH_ALWAYS_INLINE int filch__cancel_look(struct cancel *c)
 /* Before a wait at a place: from now on, whoever cancels asks that place.
  *   deadline_ns  of the wait; lowered to the earliest one around it                     [in,out]
  * Returns 0; ECANCELED: not to be waited for (filch__cancel_after_wait then says why). */
-int filch__cancel_before_wait(struct cancel *c, size_t place, int64_t *deadline_ns);
+int filch__cancel_before_first_wait(struct cancel *c, size_t place, int64_t *deadline_ns);
+
+/* The same, for what has to be cheap. Where the innermost one has the bit of the place, all around it have,
+ * since nobody has cancelled one of them; whoever does now asks the place, or is seen here. */
+static FILCH_ALWAYS_INLINE int filch__cancel_before_wait(struct cancel *c, size_t place,
+                                                         int64_t *deadline_ns)
+{
+    if (c == NULL)
+        return 0;
+    bool has_bit = (FILCH_LOAD(&c->waited_at, CN_wait, seq_cst) >> place % 64 & 1) != 0;
+    if (FILCH_LIKELY(has_bit) &&
+        FILCH_LIKELY(FILCH_LOAD(&filch__cancel_is_used, CN_used, seq_cst) == 0))
+        return 0;
+    return filch__cancel_before_first_wait(c, place, deadline_ns);
+}
 
 /* What a wait whose end was not a wake-up returns: ECANCELED; ETIMEDOUT; 0: it goes on.
  *   deadline_ns  its own                                                                        */

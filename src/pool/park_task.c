@@ -209,12 +209,11 @@ static int task_suspend(struct waiter *waiter, int64_t deadline_ns)
     collect_woken(w);
     if (FILCH_LOAD_RELAXED(&waiter->state) == WAITER_WOKEN) /* owner */
         return 0;
-    struct wait wait = {
-        .waiter = waiter,
-        .cancel = waiter->resists ? NULL : filch__level_cancel(s->level),
-        .deadline_ns = deadline_ns,
-        .timer = {.deadline_ns = deadline_ns, .waiter = waiter},
-    };
+    struct wait wait; /* the rest is set where it is put into a list */
+    wait.waiter = wait.timer.waiter = waiter;
+    wait.cancel = waiter->resists ? NULL : filch__level_cancel(s->level);
+    wait.deadline_ns = wait.timer.deadline_ns = deadline_ns;
+    wait.timer.link = NULL;
     /* A question that comes after this is answered after the wait is in the list. */
     if (filch__cancel_before_wait(wait.cancel, w->index, &wait.timer.deadline_ns) != 0)
         return filch__cancel_after_wait(wait.cancel, deadline_ns);
@@ -229,7 +228,8 @@ static int task_suspend(struct waiter *waiter, int64_t deadline_ns)
     w->suspended--;
     if (wait.cancel != NULL)
         filch__wait_delist(&wait);
-    filch__timer_remove(&wait.timer);
+    if (FILCH_UNLIKELY(wait.timer.link != NULL))
+        filch__timer_remove(&wait.timer);
     if (FILCH_LOAD_RELAXED(&waiter->state) == WAITER_WOKEN) /* owner */
         return 0;
     return filch__cancel_after_wait(wait.cancel, deadline_ns);

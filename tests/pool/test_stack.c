@@ -18,7 +18,7 @@
 
 #include <cmocka.h>
 
-enum { ADVICE_GUARD_INSTALL = 102 };
+enum { ADVICE_POPULATE_WRITE = 23, ADVICE_GUARD_INSTALL = 102 };
 
 /* ---- A system that counts, refuses and lies -------------------------------------------------- */
 
@@ -33,6 +33,7 @@ struct fake_os {
     bool no_unmap;     /* refuses, as where a mapping would have to be split and none is left */
     long mapped_bytes; /* what is not unmapped */
     long faults;       /* calls that failed by order */
+    long populated;    /* stacks whose first pages were asked for */
 };
 
 static struct fake_os fake;
@@ -80,6 +81,8 @@ static int fake_advise_batch(const struct iovec *ranges, size_t count, int advic
 {
     if (fake_fails() || fake.no_batch || fake.no_light || fake.locked)
         return EINVAL;
+    if (advice == ADVICE_POPULATE_WRITE)
+        fake.populated += (long)count;
     return filch__os_linux.advise_batch(ranges, count, advice);
 }
 
@@ -272,6 +275,27 @@ static void test_guards_on_other_kernels(void **state)
         close_store();
         assert_int_equal(fake.mapped_bytes, 0);
     }
+}
+
+/* Pages are made ahead only where many stacks are in use, and then of a cache's worth at most. */
+static void test_pages_ahead(void **state)
+{
+    (void)state;
+    enum { FEW = 900, MANY = 1500 };
+    static struct stack *stacks[MANY];
+    use_fake_os((struct fake_os){.calls = 0});
+    open_store(65536);
+    for (int i = 0; i < FEW; i++)
+        stacks[i] = get_stack();
+    assert_int_equal(fake.populated, 0);
+    for (int i = FEW; i < MANY; i++)
+        stacks[i] = get_stack();
+    bool is_light = stacks[MANY - 1]->guard == STACK_GUARD_LIGHT; /* else there are no batches */
+    assert_true(fake.populated <= MANY - FEW + FILCH_STACK_CACHE_MAX);
+    assert_true(!is_light || fake.populated > (MANY - FEW) / 2);
+    for (int i = 0; i < MANY; i++)
+        filch__stack_put(&cache, stacks[i]);
+    close_store();
 }
 
 static void test_cache_gives_back(void **state)
@@ -664,6 +688,7 @@ int main(void)
         cmocka_unit_test(test_last_put_comes_first),
         cmocka_unit_test(test_guards),
         cmocka_unit_test_teardown(test_guards_on_other_kernels, use_real_os),
+        cmocka_unit_test_teardown(test_pages_ahead, use_real_os),
         cmocka_unit_test(test_cache_gives_back),
         cmocka_unit_test_teardown(test_trim, use_real_os),
         cmocka_unit_test(test_trim_reaches_all),

@@ -85,8 +85,8 @@ void filch__slab_drop_pages(const struct stack_geometry *geometry, const struct 
 FILCH_NODISCARD bool filch__slab_guard(const struct stack_geometry *geometry, struct stack *stack);
 
 /* Installs the guards of the first stacks of a list that the caller holds with one system call,
- * where the kernel can do that; otherwise they are left as they are. Without the lock. Blocks:
- * never. Panics: never. */
+ * where the kernel can do that; otherwise they are left as they are. Where many are in use, another call
+ * gives them their first pages. Without the lock. Blocks: never. Panics: never. */
 void filch__slab_guard_many(const struct stack_geometry *geometry, struct stack *list);
 
 #endif

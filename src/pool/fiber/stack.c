@@ -18,8 +18,9 @@
 enum {
     SLAB_STACKS_FIRST = 16,
     SLAB_STACKS_MAX = 1024,
-    /* How many stacks a cache takes from the store at once. */
+    /* How many stacks a cache takes from the store at once, few of them at first. */
     REFILL_STACKS = FILCH_STACK_CACHE_MAX / 2,
+    REFILL_STACKS_MAX = FILCH_STACK_CACHE_MAX,
     GUARD_SHARE = 16,
     GUARD_MAX_BYTES = 64 * 1024,
 };
@@ -232,11 +233,13 @@ void filch__stack_cache_init(struct stack_cache *cache, struct stack_store *stor
  * store's lock. */
 static void cache_take(struct stack_cache *cache, struct stack *(*take)(struct stack_store *))
 {
+    bool are_many = cache->store->slab_stacks_next >= SLAB_STACKS_MAX;
+    size_t count_max = are_many ? REFILL_STACKS_MAX : REFILL_STACKS;
     struct stack *stack = take(cache->store);
     while (stack != NULL) {
         stack->next = cache->first;
         cache->first = stack;
-        stack = ++cache->count < REFILL_STACKS ? take(cache->store) : NULL;
+        stack = ++cache->count < count_max ? take(cache->store) : NULL;
     }
 }
 

@@ -127,6 +127,13 @@ static FILCH_ALWAYS_INLINE int64_t until(const struct choice *choice, int64_t de
     return deadline_ns;
 }
 
+/* Whether nobody but the list of one channel knows of the party. */
+static FILCH_ALWAYS_INLINE bool is_lone(const struct choice *choice)
+{
+    return choice->count == 1 && choice->ops->channel != NULL &&
+           choice->ops->channel->flavour != TIMED;
+}
+
 /* Shows the party to each channel, up to the first that is ready. Returns how many it was shown to. */
 static FILCH_ALWAYS_INLINE size_t show(const struct choice *choice, struct entry *entries,
                                        struct party *party, bool *is_ready)
@@ -138,7 +145,8 @@ static FILCH_ALWAYS_INLINE size_t show(const struct choice *choice, struct entry
         entries[i] = (struct entry){.party = party,
                                     .value = op->value,
                                     .index = (uint32_t)i,
-                                    .only_looks = choice->only_looks};
+                                    .only_looks = choice->only_looks,
+                                    .is_lone = is_lone(choice)};
         *is_ready = op->channel != NULL && filch__op_show(op, &entries[i]);
     }
     return i;
@@ -152,8 +160,21 @@ static FILCH_ALWAYS_INLINE void take_back(const struct choice *choice, struct en
         const struct op *op = &choice->ops[i];
         bool is_claimed = claim >= CLAIM_TRY && i == claim / 2 - 1;
         if (op->channel != NULL && op->channel->flavour != TIMED && !is_claimed)
-            filch__waits_take_back(&op->channel->waits, op->side, &entries[i]);
+            (void)filch__waits_take_back(&op->channel->waits, op->side, &entries[i]);
     }
+}
+
+/* Ends the wait from its own side. Returns false where somebody has claimed the party. */
+static FILCH_ALWAYS_INLINE bool withdraw(const struct choice *choice, struct entry *entries,
+                                         struct party *party, size_t shown)
+{
+    const struct op *op = choice->ops;
+    if (is_lone(choice))
+        return filch__waits_take_back(&op->channel->waits, op->side, entries);
+    if (!filch__party_withdraw(party))
+        return false;
+    take_back(choice, entries, shown, CLAIM_WITHDRAWN);
+    return true;
 }
 
 /* Waits once. Returns 0: woken, and *claim says how; EAGAIN: one is ready; what park returns. */
@@ -165,15 +186,16 @@ static FILCH_ALWAYS_INLINE int wait_once(const struct choice *choice, struct ent
     filch__party_init(&party);
     size_t shown = show(choice, entries, &party, &is_ready);
     int error = is_ready ? EAGAIN : filch__park(&party.waiter, until_ns);
-    if (error != 0 && !filch__party_withdraw(&party)) {
+    if (error != 0 && withdraw(choice, entries, &party, shown))
+        return error;
+    if (error != 0)
         (void)filch__park_through(&party.waiter,
                                   FILCH_FOREVER); /* somebody has it: its touch is due */
-        error = 0;
-    }
-    /* The party's own by now: it is withdrawn, or what claimed it has unparked it. */
+    /* The party's own by now: what claimed it has unparked it. */
     *claim = FILCH_LOAD_RELAXED(&party.claim);
-    take_back(choice, entries, shown, *claim);
-    return error;
+    if (!is_lone(choice))
+        take_back(choice, entries, shown, *claim);
+    return 0;
 }
 
 /* One that was woken does what it was woken for, if nobody was quicker. */

@@ -25,20 +25,19 @@ int filch__handoff_try(struct channel *c, enum side side, void *value)
 int filch__handoff(struct channel *c, enum side side, void *value, int64_t deadline_ns)
 {
     struct party party;
-    struct entry entry = {.party = &party, .value = value};
+    struct entry entry; /* filch__waits_meet_or_show sees to it, and to the party */
+    entry.party = &party;
+    entry.value = value;
     while (true) {
         bool has_gone;
-        filch__party_init(&party);
         struct entry *met = filch__waits_meet_or_show(&c->waits, side, &entry, &has_gone);
         if (met != NULL)
             return hand_over(c, side, value, met);
         if (has_gone)
             return EPIPE;
         int error = filch__park(&party.waiter, deadline_ns);
-        if (error != 0 && filch__party_withdraw(&party)) {
-            filch__waits_take_back(&c->waits, side, &entry);
+        if (error != 0 && filch__waits_take_back(&c->waits, side, &entry))
             return error;
-        }
         if (error != 0)
             (void)filch__park_through(&party.waiter,
                                       FILCH_FOREVER); /* somebody has it: its touch is due */

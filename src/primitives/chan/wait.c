@@ -7,26 +7,25 @@ void filch__waits_init(struct waits *w)
         w->of[side].end = &w->of[side].first;
 }
 
-void filch__party_init(struct party *party)
-{
-    filch__waiter_init(&party->waiter);
-    party->claim = CLAIM_NOBODY; /* nobody else knows it yet */
-}
-
 bool filch__party_withdraw(struct party *party)
 {
     uint32_t seen = CLAIM_NOBODY;
     return FILCH_CAS(&party->claim, &seen, CLAIM_WITHDRAWN, CW_claim, acq_rel);
 }
 
-static bool claim(struct entry *entry, uint32_t how)
+/* Of an entry that has just been taken out. */
+static FILCH_ALWAYS_INLINE bool claim(struct entry *entry, uint32_t how)
 {
     uint32_t seen = CLAIM_NOBODY;
+    if (FILCH_LIKELY(entry->is_lone)) {
+        FILCH_STORE_RELAXED(&entry->party->claim, how); /* read behind the unpark */
+        return true;
+    }
     return FILCH_CAS(&entry->party->claim, &seen, how + 2 * entry->index, CW_claim, acq_rel);
 }
 
 /* Under the lock. Where two meet, whoever needs to see the entry takes the lock as well. */
-static void add(struct wait_list *list, struct entry *entry, bool meets)
+static FILCH_ALWAYS_INLINE void add(struct wait_list *list, struct entry *entry, bool meets)
 {
     entry->next = NULL;
     entry->link = list->end;
@@ -41,7 +40,7 @@ static void add(struct wait_list *list, struct entry *entry, bool meets)
 }
 
 /* Under the lock. */
-static void take_out(struct wait_list *list, struct entry *entry)
+static FILCH_ALWAYS_INLINE void take_out(struct wait_list *list, struct entry *entry)
 {
     *entry->link = entry->next;
     if (entry->next != NULL)
@@ -104,44 +103,64 @@ bool filch__waits_show(struct waits *w, enum side side, struct entry *entry, boo
 {
     struct wait_list *other = &w->of[1 - side];
     struct entry *told = NULL;
-    filch__lock(&w->lock);
+    filch__brief_enter(&w->lock);
     add(&w->of[side], entry, meets);
     if (meets && !entry->only_looks && other->lookers > 0)
         told = take_out_to_try(other, true, false);
     bool can_meet = meets && has_partner(other, entry->party);
-    filch__unlock(&w->lock);
+    filch__brief_leave(&w->lock);
     unpark_all(told);
     return can_meet;
 }
 
-void filch__waits_take_back(struct waits *w, enum side side, struct entry *entry)
+bool filch__waits_take_back(struct waits *w, enum side side, struct entry *entry)
 {
-    filch__lock(&w->lock);
-    if (entry->link != NULL)
+    filch__brief_enter(&w->lock);
+    bool was_shown = entry->link != NULL;
+    if (was_shown)
         take_out(&w->of[side], entry);
-    filch__unlock(&w->lock);
+    filch__brief_leave(&w->lock);
+    return was_shown;
+}
+
+/* The first, if nothing but that has to be looked at. Under the lock. */
+static FILCH_ALWAYS_INLINE struct entry *take_out_lone(struct wait_list *list)
+{
+    struct entry *first = list->first;
+    if (FILCH_UNLIKELY(first == NULL) || !first->is_lone || list->lookers > 0)
+        return NULL;
+    take_out(list, first);
+    (void)claim(first, CLAIM_TRY);
+    return first;
 }
 
 void filch__waits_wake(struct waits *w, enum side side)
 {
-    filch__lock(&w->lock);
-    struct entry *woken = take_out_to_try(&w->of[side], false, false);
-    filch__unlock(&w->lock);
+    struct wait_list *list = &w->of[side];
+    filch__brief_enter(&w->lock);
+    struct entry *lone = take_out_lone(list);
+    if (FILCH_LIKELY(lone != NULL)) {
+        filch__brief_leave(&w->lock);
+        filch__unpark(&lone->party->waiter);
+        return;
+    }
+    struct entry *woken = take_out_to_try(list, false, false);
+    filch__brief_leave(&w->lock);
     unpark_all(woken);
 }
 
 void filch__waits_go(struct waits *w, enum side side)
 {
-    filch__lock(&w->lock);
+    filch__brief_enter(&w->lock);
     uint32_t word = FILCH_LOAD_RELAXED(&w->of[side].word); /* under the lock */
     (void)FILCH_EXCHANGE(&w->of[side].word, word | WAITS_GONE, CW_show, seq_cst);
     struct entry *woken = take_out_to_try(&w->of[1 - side], false, true);
-    filch__unlock(&w->lock);
+    filch__brief_leave(&w->lock);
     unpark_all(woken);
 }
 
 /* Claims the first that does not only look. Under the lock. */
-static struct entry *take_out_to_meet(struct wait_list *list)
+static FILCH_ALWAYS_INLINE struct entry *take_out_to_meet(struct wait_list *list)
 {
     struct entry *next;
     for (struct entry *e = list->first; e != NULL; e = next) {
@@ -157,9 +176,9 @@ static struct entry *take_out_to_meet(struct wait_list *list)
 
 struct entry *filch__waits_meet(struct waits *w, enum side side)
 {
-    filch__lock(&w->lock);
+    filch__brief_enter(&w->lock);
     struct entry *met = take_out_to_meet(&w->of[side]);
-    filch__unlock(&w->lock);
+    filch__brief_leave(&w->lock);
     return met;
 }
 
@@ -169,25 +188,29 @@ struct entry *filch__waits_meet_or_show(struct waits *w, enum side side, struct 
     struct wait_list *other = &w->of[1 - side];
     struct entry *told = NULL;
     *has_gone = false;
-    filch__lock(&w->lock);
+    filch__brief_enter(&w->lock);
     struct entry *met = take_out_to_meet(other);
     if (met == NULL) {
         *has_gone = (FILCH_LOAD_RELAXED(&other->word) & WAITS_GONE) != 0; /* under the lock */
         if (!*has_gone) {
+            filch__party_init(entry->party);
+            entry->index = 0;
+            entry->only_looks = false;
+            entry->is_lone = true;
             add(&w->of[side], entry, true);
             if (other->lookers > 0)
                 told = take_out_to_try(other, true, false);
         }
     }
-    filch__unlock(&w->lock);
+    filch__brief_leave(&w->lock);
     unpark_all(told);
     return met;
 }
 
 bool filch__waits_can_meet(struct waits *w, enum side side)
 {
-    filch__lock(&w->lock);
+    filch__brief_enter(&w->lock);
     bool can_meet = has_partner(&w->of[side], NULL);
-    filch__unlock(&w->lock);
+    filch__brief_leave(&w->lock);
     return can_meet;
 }

@@ -18,7 +18,7 @@
 #ifndef FILCH_CHAN_WAIT_H
 #define FILCH_CHAN_WAIT_H
 
-#include "park/lock.h"
+#include "park/brief.h"
 #include "park/park.h"
 
 #include <filch/attr.h>
@@ -40,6 +40,7 @@ struct entry {
     void *value;         /* to be sent, or where to receive */
     uint32_t index;      /* which of the party's entries it is */
     bool only_looks;     /* wants to know that the channel is ready, takes nothing */
+    bool is_lone;        /* the party's only one: whoever takes it out has claimed the party */
 };
 
 /* Bits of `word`: the side has gone, so nobody waits there ever again; above that, how many wait. */
@@ -56,7 +57,7 @@ struct wait_list {
 enum side { SENDERS, RECEIVERS };
 
 struct waits {
-    struct lock lock;
+    struct brief lock;
     struct wait_list of[2]; /* by side */
 };
 
@@ -65,10 +66,14 @@ void filch__waits_init(struct waits *w);
 
 /* --- the one that waits --- */
 
-void filch__party_init(struct party *party);
+static FILCH_ALWAYS_INLINE void filch__party_init(struct party *party)
+{
+    filch__waiter_init(&party->waiter);
+    party->claim = CLAIM_NOBODY; /* nobody else knows it yet */
+}
 
 /* Ends the wait from its own side. Returns false where somebody has claimed the party, whose wake-up is
- * then due. */
+ * then due. One with a lone entry takes that back instead. */
 bool filch__party_withdraw(struct party *party);
 
 /* Puts the entry at the end of its list, for all to see. What is looked at afterwards is as new as what
@@ -78,8 +83,9 @@ bool filch__party_withdraw(struct party *party);
  * Returns whether there is one on the other side for it to meet, of another party. */
 bool filch__waits_show(struct waits *w, enum side side, struct entry *entry, bool meets);
 
-/* Takes the entry out, if nobody has. */
-void filch__waits_take_back(struct waits *w, enum side side, struct entry *entry);
+/* Takes the entry out, if nobody has. Returns whether it has; of a lone one: false where somebody has
+ * claimed the party. */
+bool filch__waits_take_back(struct waits *w, enum side side, struct entry *entry);
 
 /* --- the one that wakes --- */
 
@@ -113,6 +119,7 @@ static inline void filch__waits_let_try(struct entry *entry)
 }
 
 /* The same of the other side; where nobody waits, shows the entry, as filch__waits_show with `meets`.
+ *   entry     has its party and value; it and the party are prepared where it is shown   [in,out]
  *   has_gone  receives whether the other side has gone: nothing is shown                     [out] */
 struct entry *filch__waits_meet_or_show(struct waits *w, enum side side, struct entry *entry,
                                         bool *has_gone);

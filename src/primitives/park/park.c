@@ -10,25 +10,17 @@
 __thread struct waiter_kind filch__waiter_kind
     __attribute__((tls_model("initial-exec"))) = {&filch__waiter_thread_ops, NULL};
 
-void filch__waiter_init(struct waiter *w)
-{
-    w->state = WAITER_EMPTY; /* nobody else knows it yet */
-    w->resists = false;
-    w->ops = filch__waiter_kind.ops;
-    w->sleeper = filch__waiter_kind.sleeper;
-    w->next = NULL;
-}
-
 int filch__park(struct waiter *w, int64_t deadline_ns)
 {
     int error = 0;
     FILCH_DCHECK(w->sleeper == NULL ||
                  w->sleeper == filch__waiter_kind.sleeper); /* its own waiter */
-    while (FILCH_LOAD(&w->state, PK_woken, acquire) != WAITER_WOKEN && error == 0)
+    while (FILCH_LOAD(&w->state, PK_woken, acquire) != WAITER_WOKEN) {
+        /* A wake-up that came with the deadline counts: an event is never reported as lost. */
+        if (FILCH_UNLIKELY(error != 0))
+            return error;
         error = w->ops->suspend(w, deadline_ns);
-    /* A wake-up that came with the deadline counts: an event is never reported as lost. */
-    if (FILCH_LOAD(&w->state, PK_woken, acquire) != WAITER_WOKEN)
-        return error;
+    }
 #if FILCH_DEBUG
     w->ops = NULL; /* for a waker that comes again, or touches it after its last touch */
 #endif

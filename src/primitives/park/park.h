@@ -14,11 +14,19 @@
 #include "park/waiter.h"
 
 #include <filch/time.h>
+#include <stddef.h>
 
 /* Prepares a waiter of the kind that the caller is.
  *   w   uninitialised                                                                      [out]
  * Blocks: never. Panics: never. Callable from: threads and tasks. */
-void filch__waiter_init(struct waiter *w);
+static FILCH_ALWAYS_INLINE void filch__waiter_init(struct waiter *w)
+{
+    w->state = WAITER_EMPTY; /* nobody else knows it yet */
+    w->resists = false;
+    w->ops = filch__waiter_kind.ops;
+    w->sleeper = filch__waiter_kind.sleeper;
+    w->next = NULL;
+}
 
 /* Waits until somebody has unparked the waiter. A waiter waits for one event only.
  *   w            initialised; shown to the one that will wake it                        [in,out]

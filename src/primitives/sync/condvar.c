@@ -37,10 +37,11 @@ void filch_condvar_notify_all(struct filch_condvar *cv)
     if (nobody_waits(cv))
         return;
     filch__queue_enter(&cv->filch__word, 0);
-    void *taken = filch__queue_take_all(&cv->filch__queue);
+    struct lock_waiter *taken = filch__queue_take_all(&cv->filch__queue);
     leave(cv); /* *cv may be gone as soon as the first of them has its mutex */
-    for (struct lock_waiter *w = taken; w != NULL; w = taken) {
-        filch__queue_remove(&taken, w);
+    while (taken != NULL) {
+        struct lock_waiter *w = taken;
+        taken = w->next;
         filch__mutex_enqueue(w->mutex, w);
     }
 }

@@ -33,7 +33,7 @@ void filch_latch_count_down(struct filch_latch *l)
     FILCH_CHECK(l != NULL, "filch_latch_count_down: the latch is NULL");
     if (count_down_quickly(l))
         return;
-    void *waiters = NULL;
+    struct lock_waiter *waiters = NULL;
     filch__queue_enter(&l->filch__word, 0);
     uint64_t word = FILCH_LOAD_RELAXED(&l->filch__word); /* only we change it */
     FILCH_CHECK(word >= FILCH__LOCK_READER, "filch_latch_count_down: the count is 0 already");

@@ -94,14 +94,15 @@ static inline void filch__queue_leave(uint64_t *at, void *const *queue, uint64_t
 int filch__queue_wait(uint64_t *at, void **queue, struct lock_waiter *w, int64_t deadline,
                       uint64_t (*undo)(uint64_t word));
 
-/* Takes all waiters out, with the queue. Returns them: a queue for filch__queue_wake_all. */
-void *filch__queue_take_all(void **queue);
+/* Takes all waiters out, with the queue. Returns them, the first one, as a list by `next` with NULL at its
+ * end; `prev` is one that comes later, or nothing that is of use. */
+struct lock_waiter *filch__queue_take_all(void **queue);
 
 /* Takes the first waiter out, with the queue. Returns NULL: there is none. */
 struct lock_waiter *filch__queue_take_first(void **queue);
 
-/* Wakes waiters that were taken out. */
-void filch__queue_wake_all(void *taken);
+/* Wakes the waiters of such a list. */
+void filch__queue_wake_all(struct lock_waiter *taken);
 
 /* --- with the queue --- */
 

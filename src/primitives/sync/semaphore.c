@@ -47,11 +47,15 @@ void filch_semaphore_release(struct filch_semaphore *s, uint32_t count)
         if (FILCH_CAS(&s->filch__word, &seen, seen + count * FILCH__LOCK_READER, SM_give, release))
             return;
     }
-    void *taken = NULL;
+    struct lock_waiter *taken = NULL;
+    struct lock_waiter **last = &taken;
     filch__queue_enter(&s->filch__word, 0);
     for (struct lock_waiter *w;
-         count > 0 && (w = filch__queue_take_first(&s->filch__queue)) != NULL; count--)
-        filch__queue_append(&taken, w);
+         count > 0 && (w = filch__queue_take_first(&s->filch__queue)) != NULL; count--) {
+        w->next = w->prev = NULL; /* as filch__queue_take_all makes a list */
+        *last = w;
+        last = &w->next;
+    }
     uint64_t word = FILCH_LOAD_RELAXED(&s->filch__word); /* only we change it */
     filch__queue_leave(&s->filch__word, &s->filch__queue, word + count * FILCH__LOCK_READER);
     filch__queue_wake_all(taken);
