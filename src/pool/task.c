@@ -119,7 +119,7 @@ static bool run_own(struct worker *w, struct filch_task *task)
     filch__self = 0; /* another one than the one below: it does not own that one's locks */
     filch__worker_run(w, &item);
     filch__self = self;
-    *w->error_number = error_number;
+    *filch__worker->error_number = error_number; /* another one than w if they have migrated */
     filch__panic_give_back(panic);
     return true;
 }

@@ -80,7 +80,7 @@ static void run_own(struct filch_scope *s, struct worker *w)
     struct filch_panic *panic = filch__panic_set_aside();
     filch__worker_run_loop(run_own_tasks, &own.run);
     filch__panic_give_back(panic);
-    *w->error_number = error_number;
+    *filch__worker->error_number = error_number; /* another one than w if they have migrated */
 }
 
 /* Goes on with what the tasks have panicked with; behind the panic that leaves the scope, if there is
