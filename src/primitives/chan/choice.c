@@ -224,7 +224,7 @@ static FILCH_ALWAYS_INLINE int wait_for(const struct choice *choice, struct entr
 {
     int error = try_for_a_moment(choice, index);
     while (error == EAGAIN) {
-        uint32_t claim;
+        uint32_t claim = 0; /* as far as a compiler can tell */
         int64_t until_ns = until(choice, deadline_ns);
         int wait_error = wait_once(choice, entries, until_ns, &claim);
         if (wait_error == 0)
