@@ -175,9 +175,10 @@ FILCH_API struct filch_pool *filch_pool_current(void);
 /* Which of the pool's places the caller computes on: distinct among all that run at the same time,
  * and below filch_pool_places(). Workers have 0 to width - 1; threads that take part from outside
  * have the places after those. It does not change while a task runs, but for one that may migrate.
- * Returns the index; FILCH_NOT_A_WORKER outside, and in the body of a filch_for or the halves of a
- * filch_join whose thread found no free place (more threads from outside than there are places for
- * them, at the same time) or no pool. Blocks: never. Panics: never. Callable from: anywhere. */
+ * Returns the index; FILCH_NOT_A_WORKER outside, and in the halves of a filch_join whose thread found no
+ * free place (more threads from outside than there are places for them, at the same time) or no pool, or
+ * in the body of a filch_for where no pool can be had. Blocks: never. Panics: never.
+ * Callable from: anywhere. */
 FILCH_API size_t filch_worker_index(void);
 
 /* One more than the largest filch_worker_index() in this pool: for arrays with an entry per place.

@@ -267,6 +267,28 @@ static inline void leave(struct worker **guest)
         filch__guest_leave(*guest);
 }
 
+/* A loop of a thread that found no place. */
+struct installed_loop {
+    struct loop *loop;
+    size_t begin;
+    size_t end;
+};
+
+static void run_installed(void *argument)
+{
+    const struct installed_loop *installed = argument;
+    run_loop(installed->loop, installed->begin, installed->end);
+}
+
+/* On a worker; where there is no pool, here. */
+static FILCH_COLD void run_elsewhere(struct filch_pool *pool, struct loop *loop, size_t begin,
+                                     size_t end)
+{
+    struct installed_loop installed = {loop, begin, end};
+    if (pool == NULL || filch_pool_install(pool, run_installed, &installed) != 0)
+        loop->body(begin, end, loop->ctx);
+}
+
 int filch_for(size_t begin, size_t end, filch_for_body *body, void *ctx)
 {
     FILCH_CHECK(body != NULL, "filch_for: the body is NULL");
@@ -280,7 +302,7 @@ int filch_for(size_t begin, size_t end, filch_for_body *body, void *ctx)
     if (filch__worker != NULL)
         run_loop(&loop, begin, end);
     else
-        body(begin, end, ctx);
+        run_elsewhere(pool, &loop, begin, end);
     return FILCH_LOAD_RELAXED(&loop.error); /* everybody has ended */
 }
 
