@@ -38,7 +38,8 @@ struct filch_task_attr {
      * scope, a sleep, filch_blocking. These do not: a wait between a fork and its sync, or in the first half
      * of filch_join; of filch_thread_park; in the init function of a FILCH_LOCAL; of a task of a scope that
      * runs on top of the one that ends it; where the task began on a worker's own stack or no other stack is
-     * to be had; and filch_yield. That it is cancelled or out of time is noticed by the worker that it left. Today all this is so on x86-64; elsewhere a task always stays.
+     * to be had; and filch_yield. That it is cancelled or out of time is noticed by the worker that it left.
+     * Today all this is so on x86-64 and without ThreadSanitizer; elsewhere a task always stays.
      *
      * It keeps what is its own: locks that it holds, its levels of scopes, the panic or C++ exception that
      * it handles, the floating-point modes and the value of errno. What belongs to the thread changes, so

@@ -5,11 +5,14 @@
 #include "task.h"
 
 #include "base/check.h"
+#include "fiber/annotate.h"
 
-#if defined(__x86_64__)
+/* Elsewhere, and where each access is instrumented, a compiler may keep the address of a thread-local
+ * variable across a switch, in the user's functions and in ours. */
+#if defined(__x86_64__) && !FILCH_TSAN
 enum { IS_POSSIBLE = true };
 #else
-enum { IS_POSSIBLE = false }; /* the address of a thread-local might be kept across a switch */
+enum { IS_POSSIBLE = false };
 #endif
 
 /* A wait of a strand that may migrate; in its frame. */
@@ -91,17 +94,32 @@ static bool give_away(struct worker *w, struct task_item *item)
     return false;
 }
 
+/* The oldest of them in the own deque. The rest is turned round once and stays in its order: a sync looks for
+ * a half that its strand has offered where it was put (fork.c, take_offered). */
+static struct strand *take_own(struct worker *w)
+{
+    struct strand *found = NULL;
+    struct task_item item;
+    size_t count = filch__deque_size(&w->deque);
+    for (; count > 0 && filch__deque_steal(&w->deque, &item) == DEQUE_STOLEN; count--) {
+        if (found == NULL && item.fn == go_on) {
+            found = item.arg;
+            continue;
+        }
+        int error = filch__deque_push(&w->deque, &item);
+        FILCH_CHECK(error == 0, "room that was there is gone");
+    }
+    return found;
+}
+
 static struct strand *take(struct worker *w)
 {
     struct injector *outside = &w->pool->injector;
     struct task_item item;
     size_t count = FILCH_LOAD_RELAXED(&outside->size); /* a hint */
-    while (filch__deque_pop(&w->deque, &item)) {
-        if (item.fn == go_on)
-            return item.arg;
-        if (!give_away(w, &item))
-            return NULL;
-    }
+    struct strand *own = take_own(w);
+    if (own != NULL)
+        return own;
     for (; count > 0 && filch__injector_take(outside, &item, 1) == 1; count--) {
         if (item.fn == go_on)
             return item.arg;
@@ -379,4 +397,6 @@ void filch__roam_leave_base(struct worker *w)
         return; /* tasks that begin on it stay */
     filch__strand_put_spare(w, w->base);
     filch__strand_switch(w, other);
+    filch__roam_settle(
+        w); /* where no other stack is to be had, one that departs is left for this one */
 }

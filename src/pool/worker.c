@@ -136,11 +136,10 @@ void filch__worker_run(struct worker *w, const struct task_item *item)
 /* A task has panicked. Whoever waits for it is told; where nobody does, the report has been all. */
 static void task_panicked(struct task_run *run, struct filch_panic *panic)
 {
-    struct worker *w = run->w;
     struct tally *tally = run->item.tally;
     if (tally == NULL || !filch__tally_keep(tally, panic))
         filch_panic_free(panic);
-    task_ended(w, tally);
+    task_ended(filch__worker, tally); /* its drop function may have waited, and migrated */
 }
 
 void filch__worker_run_loop(void (*loop)(void *run), struct task_run *run)
@@ -151,8 +150,8 @@ void filch__worker_run_loop(void (*loop)(void *run), struct task_run *run)
     const struct strand *s = run->w->strand;
     filch__level_enter(run->w, &level);
     while (filch__try_task(loop, run, &panic, filch__forks->tail) != 0) {
-        run->w = s->worker; /* it may have migrated */
         task_panicked(run, panic);
+        run->w = s->worker; /* it may have migrated */
     }
     filch__level_leave(s->worker);
 }

@@ -122,20 +122,11 @@ static uint32_t moved_of_crowd(const struct filch_task_attr *attr, int tasks_may
     return c.moved;
 }
 
-static bool has_migration(void)
-{
-#if defined(__x86_64__)
-    return true;
-#else
-    return false;
-#endif
-}
-
 /* Whether any of them moves; on a machine that is busy with others, not at the first attempt. */
 static bool moves(const struct filch_task_attr *attr, int tasks_may_migrate,
                   void (*wait)(struct crowd *))
 {
-    for (int i = 0; i < (has_migration() ? 50 : 1); i++) {
+    for (int i = 0; i < (xt_has_migration() ? 50 : 1); i++) {
         if (moved_of_crowd(attr, tasks_may_migrate, wait) > 0)
             return true;
     }
@@ -156,12 +147,12 @@ xt_define(by_default_a_task_stays)
 
 xt_define(a_task_that_may_moves)
 {
-    assert_int_equal(moves(&roaming, 0, plain_wait), has_migration());
+    assert_int_equal(moves(&roaming, 0, plain_wait), xt_has_migration());
 }
 
 xt_define(in_a_pool_that_lets_them_all_may)
 {
-    assert_int_equal(moves(NULL, 1, plain_wait), has_migration());
+    assert_int_equal(moves(NULL, 1, plain_wait), xt_has_migration());
 }
 
 /* --- each way to wait --- */
@@ -222,7 +213,7 @@ xt_define(each_wait_may_move_it)
                                                     wait_to_own_scope,  wait_for_channel,
                                                     wait_for_condition, wait_for_time};
     for (size_t i = 0; i < sizeof waits / sizeof waits[0]; i++)
-        assert_int_equal(moves(&roaming, 0, waits[i]), has_migration());
+        assert_int_equal(moves(&roaming, 0, waits[i]), xt_has_migration());
 }
 
 /* --- where even these stay --- */
@@ -389,7 +380,7 @@ static void say_nothing(const struct filch_panic *panic)
 xt_define(a_panic_after_a_move_is_caught)
 {
     filch_panic_hook *before = filch_panic_set_hook(say_nothing);
-    assert_int_equal(moves(&roaming, 0, wait_and_catch), has_migration());
+    assert_int_equal(moves(&roaming, 0, wait_and_catch), xt_has_migration());
     filch_panic_set_hook(before);
 }
 
@@ -450,7 +441,7 @@ static void wait_beside_busy(void *arg)
 
 xt_define(busy_worker_keeps_nobody)
 {
-    if (!has_migration())
+    if (!xt_has_migration())
         skip();
     struct filch_pool *pool = create(2, 1);
     int rounds = 0;
@@ -749,6 +740,33 @@ xt_define(woken_from_outside_to_the_end)
     }
 }
 
+/* The drop function of a panic that nobody takes waits, where no task is left below it. */
+static void wait_in_drop(void *arg)
+{
+    wait_once(arg);
+}
+
+static void panic_with_crowd(void *arg)
+{
+    filch_panic_any(arg, "crowd", wait_in_drop);
+}
+
+xt_define(the_drop_of_a_panic_may_move)
+{
+    filch_panic_hook *before = filch_panic_set_hook(say_nothing);
+    for (size_t i = 0; i < xt_scaled(50); i++) {
+        struct filch_pool *pool = create(4, 1);
+        struct crowd c = {.pool = pool};
+        for (int k = 0; k < TASKS; k++)
+            assert_int_equal(filch_pool_spawn(pool, NULL, NULL, panic_with_crowd, &c), 0);
+        filch_sleep_ns(FILCH_MS / 10);
+        filch_semaphore_release(&c.sem, TASKS);
+        destroy(pool);
+        assert_int_equal(c.ended, TASKS);
+    }
+    filch_panic_set_hook(before);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -766,6 +784,7 @@ int main(void)
         xt_test(a_panic_after_a_move_is_joined),
         xt_test(relays),
         xt_test(woken_from_outside_to_the_end),
+        xt_test(the_drop_of_a_panic_may_move),
         xt_test(a_scope_gets_the_panics_of_those_that_moved),
     };
     return xt_run(tests);

@@ -284,7 +284,7 @@ static void run_with(size_t workers, int tasks_may_migrate, const char *what)
     perturbed_run(what, go_round);
     struct filch_pool_stats stats;
     assert_int_equal(filch_pool_stats(pool, &stats), 0);
-    assert_true(workers == 1 || stats.migrations > 0);
+    assert_true(workers == 1 || stats.migrations > 0 || !xt_has_migration());
     assert_int_equal(filch_pool_destroy(pool), 0);
     filch_panic_set_hook(before);
 }

@@ -93,6 +93,15 @@ size_t xt_scaled(size_t count)
     return count == 0 ? 1 : count;
 }
 
+bool xt_has_migration(void)
+{
+#if defined(__x86_64__)
+    return !XT_TSAN;
+#else
+    return false;
+#endif
+}
+
 int64_t xt_stress_ns(double seconds)
 {
     const char *text = getenv("FILCH_STRESS_SECONDS");

@@ -66,6 +66,9 @@ size_t xt_scaled(size_t count);
 /* Whether another machine is being emulated, so that times and kernel features are not real. */
 bool xt_is_emulated(void);
 
+/* Whether tasks may migrate where this is built: see may_migrate in filch/task.h. */
+bool xt_has_migration(void);
+
 /* How long stress tests run: FILCH_STRESS_SECONDS, by default `seconds`. */
 int64_t xt_stress_ns(double seconds);
 
