@@ -199,7 +199,9 @@ struct quiet {
 
 static inline void quiet_end(struct quiet *quiet)
 {
-    filch__worker->keeps_quiet = quiet->before;
+    struct worker *w = filch__worker;
+    if (w != NULL) /* else a panic has ended the stay of the guest, or this is a forked child */
+        w->keeps_quiet = quiet->before;
 }
 
 /* Runs a loop, or the rest of one, and finds its grain by time. The body may migrate, so that the worker
@@ -242,6 +244,8 @@ static void run_timed(struct worker *w, struct loop *loop, size_t begin, size_t 
     }
     run_measured(loop, begin, end);
     w = filch__worker;
+    if (w == NULL)
+        return; /* a forked child */
     memory = memory_of(w, loop->body);
     memory->ctx = loop->ctx;
     memory->count = count;
@@ -263,7 +267,8 @@ static void run_loop(struct loop *loop, size_t begin, size_t end)
 /* The end of a guest's call, however it is left. */
 static inline void leave(struct worker **guest)
 {
-    if (*guest != NULL)
+    if (*guest != NULL &&
+        filch__worker == *guest) /* a forked child is no guest of the parent's pool */
         filch__guest_leave(*guest);
 }
 

@@ -399,6 +399,29 @@ xt_define(a_scope_body_forks)
     assert_int_equal(filch_pool_destroy(h.pool), 0);
 }
 
+/* --- the child leaves the loop that it was begun in --- */
+
+static void fork_in_body(size_t begin, size_t end, void *child)
+{
+    xt_expect_equal(end - begin, 1);
+    (void)fflush(NULL);
+    *(pid_t *)child = fork();
+}
+
+xt_define(a_loop_body_forks)
+{
+    xt_skip_if_emulated();
+    if (XT_TSAN || XT_ASAN)
+        skip(); /* the locks of their runtimes do not survive a fork beside other threads */
+    pid_t child = -1;
+    xt_expect_equal(filch_for(0, 1, fork_in_body, &child), 0);
+    if (child == 0)
+        _exit(xt_take_failures() == 0 ? 0 : 1);
+    int status = -1;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -410,6 +433,7 @@ int main(void)
         xt_test(a_child_begins_anew),
         xt_test(a_task_forks),
         xt_test(a_scope_body_forks),
+        xt_test(a_loop_body_forks),
         xt_test(a_child_of_a_busy_process_begins_anew),
     };
     return xt_run(tests);

@@ -449,6 +449,48 @@ xt_define(bodies_may_wait)
     everywhere(loop_with_waits);
 }
 
+/* --- panics below an open fork --- */
+
+static long nothing_much(long n)
+{
+    return n;
+}
+
+FILCH_FORKABLE(long, nothing_much, long)
+
+static void panic_in_body(size_t begin, size_t end, void *ctx)
+{
+    (void)begin;
+    (void)end;
+    filch_panic("in the %s", (const char *)ctx);
+}
+
+static void loop_below_fork(void *ctx)
+{
+    FILCH_FORK(open, nothing_much, 1);
+    filch_for(0, 1, panic_in_body, ctx);
+    xt_expect_equal(FILCH_SYNC(open, nothing_much), 0); /* not reached */
+}
+
+static void say_nothing(const struct filch_panic *panic)
+{
+    (void)panic;
+}
+
+/* From outside, the panic ends the stay of the guest together with the fork, before it leaves the loop. */
+xt_define(a_body_panics_below_an_open_fork)
+{
+    char body[] = "body";
+    filch_panic_hook *before = filch_panic_set_hook(say_nothing);
+    for (int i = 0; i < 3; i++) {
+        struct filch_panic *panic = NULL;
+        assert_int_equal(filch_catch_unwind(loop_below_fork, body, &panic), EOWNERDEAD);
+        assert_string_equal(filch_panic_message(panic), "in the body");
+        filch_panic_free(panic);
+    }
+    filch_panic_set_hook(before);
+}
+
 /* --- from several threads --- */
 
 static void *loop_for_long(void *argument)
@@ -520,6 +562,7 @@ int main(void)
         xt_test(loops_in_loops),
         xt_test(loops_in_tasks_of_scopes),
         xt_test(bodies_may_wait),
+        xt_test(a_body_panics_below_an_open_fork),
         xt_test(two_threads_at_the_same_time),
         xt_test(more_threads_than_places_for_guests),
         xt_test(errno_is_preserved),
