@@ -62,12 +62,15 @@ static FILCH_ALWAYS_INLINE bool is_over(struct cancel *c, uint64_t bit, int64_t 
 int filch__cancel_before_first_wait(struct cancel *c, size_t place, int64_t *deadline_ns)
 {
     uint64_t bit = UINT64_C(1) << place % 64;
+    struct cancel *innermost = c;
     for (; c != NULL; c = c->parent) {
         if (FILCH_UNLIKELY(is_over(c, bit, deadline_ns)))
             return ECANCELED;
         if (FILCH_UNLIKELY(c->also != NULL) && is_over(c->also, bit, deadline_ns))
             return ECANCELED;
     }
+    if (innermost != NULL && (FILCH_LOAD(&innermost->walked_from, CN_walk, seq_cst) & bit) == 0)
+        (void)FILCH_FETCH_OR(&innermost->walked_from, bit, CN_walk, seq_cst);
     return 0;
 }
 

@@ -26,6 +26,8 @@ struct cancel {
     FILCH_SHARED(int64_t) deadline_ns;
     FILCH_SHARED(uint64_t)
     waited_at; /* bit i: at a place whose number modulo 64 is i; only gains bits */
+    FILCH_SHARED(uint64_t)
+    walked_from; /* the same bits, where all around it have got theirs, too */
     FILCH_SHARED(uint32_t) is_cancelled; /* 0, 1 */
     FILCH_SHARED(uint32_t) cut; /* why something inside was not done, an errno value; 0: all was */
 };
@@ -42,6 +44,7 @@ static inline void filch__cancel_init(struct cancel *c, struct cancel *parent,
     c->pool = pool;
     c->deadline_ns = FILCH_FOREVER;
     c->waited_at = 0;
+    c->walked_from = 0;
     c->is_cancelled = 0;
     c->cut = 0;
 }
@@ -64,14 +67,14 @@ static FILCH_ALWAYS_INLINE int filch__cancel_look(struct cancel *c)
  * Returns 0; ECANCELED: not to be waited for (filch__cancel_after_wait then says why). */
 int filch__cancel_before_first_wait(struct cancel *c, size_t place, int64_t *deadline_ns);
 
-/* The same, for what has to be cheap. Where the innermost one has the bit of the place, all around it have,
- * since nobody has cancelled one of them; whoever does now asks the place, or is seen here. */
+/* The same, for what has to be cheap. Where a wait at such a place has walked from the innermost one before,
+ * all around it have the bit of the place; whoever cancels one of them now asks the place, or is seen here. */
 static FILCH_ALWAYS_INLINE int filch__cancel_before_wait(struct cancel *c, size_t place,
                                                          int64_t *deadline_ns)
 {
     if (c == NULL)
         return 0;
-    bool has_bit = (FILCH_LOAD(&c->waited_at, CN_wait, seq_cst) >> place % 64 & 1) != 0;
+    bool has_bit = (FILCH_LOAD(&c->walked_from, CN_walk, seq_cst) >> place % 64 & 1) != 0;
     if (FILCH_LIKELY(has_bit) &&
         FILCH_LIKELY(FILCH_LOAD(&filch__cancel_is_used, CN_used, seq_cst) == 0))
         return 0;
