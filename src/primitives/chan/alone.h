@@ -39,11 +39,16 @@ struct alone {
 };
 
 /* The calling thread: the address of something of its own. A thread that has the address of one that has
- * ended is as good as that: it began after the other's end. */
+ * ended is as good as that: it began after the other's end. A task may migrate while it waits, so no
+ * compiler may keep the address for longer; elsewhere than here tasks stay. */
 static FILCH_ALWAYS_INLINE uintptr_t filch__alone_self(void)
 {
 #ifdef FILCH_MODEL
     return (uintptr_t)model_self + ALONE_SHARED + 1;
+#elif defined(__x86_64__)
+    uintptr_t thread;
+    __asm__ volatile("mov %%fs:0, %0" : "=r"(thread));
+    return thread;
 #else
     return (uintptr_t)&filch__waiter_kind;
 #endif
