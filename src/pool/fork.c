@@ -220,7 +220,7 @@ struct filch__slot *filch__sync_slow(struct filch__fork_stack *q, struct filch__
 {
     struct worker *w = filch__worker;
     struct forks *f = filch__forks_of(q);
-    FILCH_CHECK(q->end != NULL && slot != NULL, synced_twice);
+    FILCH_CHECK(q == filch__forks && q->end != NULL && slot != NULL, synced_twice);
     if (is_extension(q))
         return sync_extension((struct extension *)(void *)q);
     /* Decided before the half runs: in place, it forks and syncs at this very slot again. */

@@ -95,6 +95,8 @@ static void handle(int number, siginfo_t *info, void *context)
     /* The access is tried again, and ends the process as if nobody had looked. */
     struct sigaction action = {.sa_handler = SIG_DFL};
     (void)sigaction(number, &action, NULL);
+    if (info->si_code <= 0)
+        (void)raise(number); /* somebody has sent it: no access is tried again */
 }
 
 enum handler_state { HANDLER_UNKNOWN, HANDLER_INSTALLED, HANDLER_NOT_OURS };
