@@ -104,4 +104,18 @@ void filch__try_nothing(void (*fn)(void *), void *arg, const char *message)
     is_running = false;
 }
 
+/* Nobody refers to it here; but what a library exports is the same everywhere. */
+_Unwind_Reason_Code filch__boundary_personality(int version, _Unwind_Action actions,
+                                                _Unwind_Exception_Class class,
+                                                struct _Unwind_Exception *exception,
+                                                struct _Unwind_Context *context)
+{
+    (void)version;
+    (void)actions;
+    (void)class;
+    (void)exception;
+    (void)context;
+    return _URC_CONTINUE_UNWIND;
+}
+
 #endif
