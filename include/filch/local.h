@@ -92,8 +92,10 @@ struct filch__local {
     filch__local_try_to(&(name).local, &(name).value,                                              \
                         (void *)(1 ? (pointer) : (__typeof__(&(name).value) *)0))
 
-/* What the macros call. */
+/* What FILCH_LOCAL_TRY calls. */
 FILCH_API FILCH_NODISCARD int filch__local_try(struct filch__local *local, void *value);
+
+/* What FILCH_LOCAL_GET calls where the value has not started. Returns `value`. */
 FILCH_API void *filch__local_get(struct filch__local *local, void *value);
 
 /*   pointer  of a `type *`, whatever the type is */

@@ -41,6 +41,7 @@ struct filch_once {
 
 #define FILCH__ONCE_DONE UINT64_C(64)
 
+/* What the calls below come to unless the once is done. */
 FILCH_API int filch__once_call_slow(struct filch_once *once, void (*fn)(void *), void *arg,
                                     int64_t deadline);
 

@@ -156,8 +156,11 @@ static inline int filch_panicking(void)
     return filch__panic_current != NULL;
 }
 
+/* What filch_panic calls. */
 FILCH_API FILCH_COLD FILCH_NORETURN __attribute__((format(printf, 3, 4))) void
 filch__panic(const char *file, int line, const char *format, ...);
+
+/* What filch_panic_any calls. */
 FILCH_API FILCH_COLD FILCH_NORETURN void filch__panic_any(const char *file, int line, void *payload,
                                                           const char *type, void (*drop)(void *));
 

@@ -132,4 +132,16 @@ bool filch__forks_have_any(struct forks *f);
  * private one until it has done so, which lasts if it has lost its processor. A hint. */
 bool filch__forks_are_changing(struct forks *f);
 
+/* --- panics (fork.c) --- */
+
+struct filch_panic;
+
+/* From now on, a panic ends the open halves of the frames that it leaves which have no cleanup handler.
+ * Called before anybody forks. */
+void filch__fork_watch_panics(void);
+
+/* Does so with those that are newer than the level that the running code is within: when a panic begins, and
+ * when one has left a level. */
+void filch__fork_settle(struct filch_panic *panic);
+
 #endif

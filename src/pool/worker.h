@@ -443,14 +443,6 @@ void filch__strand_execute_exported(void *slot);
 /* Sets a guest's base strand aside until none of its other strands waits. */
 void filch__strand_wait_for_others(struct worker *w);
 
-/* From now on, a panic ends the open halves of the frames that it leaves which have no cleanup handler.
- * Called before anybody forks. */
-void filch__fork_watch_panics(void);
-
-/* Does so with those that are newer than the level that the running code is within: when a panic begins, and
- * when one has left a level. */
-void filch__fork_settle(struct filch_panic *panic);
-
 /* The waiter that is a task. */
 extern const struct waiter_ops filch__waiter_task_ops;
 

@@ -95,8 +95,11 @@ FILCH_API FILCH_COLD void filch__fork_answer(struct filch__fork_stack *q);
  * else needs those registers. */
 #if defined(__clang__) && defined(__x86_64__) && !defined(__ILP32__) && !defined(FILCH_MODEL)
 #define FILCH__FORK_KEEPS 1
+/* As filch__fork_slow. */
 FILCH_API FILCH_COLD __attribute__((preserve_most)) struct filch__fork_stack *
 filch__fork_slow_kept(struct filch__fork_stack *q);
+
+/* As filch__fork_answer. */
 FILCH_API FILCH_COLD __attribute__((preserve_most)) void
 filch__fork_answer_kept(struct filch__fork_stack *q);
 
