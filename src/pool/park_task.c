@@ -287,16 +287,18 @@ static void task_wake(struct waiter *waiter)
 }
 
 /* Whom a task that yields lets run where none is ready, or now and then: tasks that begin, here or from
- * outside; in the end, other threads. Returns the strand to go on with; NULL: nobody. */
+ * outside; every so often, other threads, and tasks that lie with other workers: that takes a call of the
+ * system, and their cache lines. Returns the strand to go on with; NULL: nobody. */
 static FILCH_COLD struct strand *others(struct worker *w)
 {
-    filch__worker_fire_timers(w);
+    enum { LONELY_EVERY = 32 };
+    filch__worker_look_at_timers(w);
     struct strand *next = NULL;
     bool begins = filch__deque_size(&w->deque) > 0 ||
                   (!w->is_guest && filch__injector_has_any(&w->pool->injector));
     if (!begins) {
         next = next_ready(w);
-        if (next != NULL)
+        if (next != NULL || ++w->lonely_yields % LONELY_EVERY != 0)
             return next;
         filch__os->yield();
         begins = filch__search_sees_work(w->pool);

@@ -160,6 +160,7 @@ struct worker {
     struct level outermost; /* around all strands */
     struct roam roam;       /* waits that may end with another worker */
     unsigned timer_looks;   /* times at which the timers could have been looked at */
+    unsigned lonely_yields; /* of tasks beside which nobody was to run here */
     uint64_t tick;          /* tasks started, for what is looked at now and then */
     bool is_guest;          /* const */
     const void *visitor;    /* of a guest's place: tells one thread from another */
