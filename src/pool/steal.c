@@ -22,6 +22,13 @@ enum {
     /* All that came from outside has been taken, and done within this: whoever puts it is at it now.
      * To look again at once would only take the queue from under its hands. */
     STREAM_NS = 2000,
+    /* So long a task that lies alone belongs to the worker that put it there; and pauses between two looks
+     * where there was nothing else, about a microsecond: each look costs that worker two cache misses. */
+    FRESH_NS = 3000,
+    FRESH_PAUSES = 24,
+    /* So many that were gone at the next look, and nothing else: these tasks are not for others. */
+    GONE_MANY = 8,
+    NAP_NS = 50000,
     STREAM_REST_NS = 4000,
 };
 
@@ -53,10 +60,37 @@ bool filch__search_injector(struct worker *w, size_t most, struct task_item *ite
     return true;
 }
 
+/* Whether the tasks of a deque may be taken. One that lies alone is left to its owner for now: it was put there
+ * a moment ago, and whoever put it is likely to wait for it next. One such task at a time is watched; when
+ * it is gone, the one in the next place is, so that none is passed over for ever. */
+static bool may_take_from(struct worker *w, struct worker *victim)
+{
+    struct lone *lone = &w->lone;
+    /* Hints, in this order: what is put and taken in between only makes fewer of them. */
+    uint64_t bottom = FILCH_LOAD_RELAXED(&victim->deque.bottom); /* see above */
+    uint64_t top = FILCH_LOAD_RELAXED(&victim->deque.top);       /* see above */
+    int64_t size = (int64_t)(bottom - top);
+    if (size != 1)
+        return size > 1;
+    int64_t age_ns = w->loot.now_ns - lone->since_ns;
+    if (lone->victim == victim && lone->index == top)
+        return age_ns >= FRESH_NS;
+    if (lone->victim == victim) {
+        lone->victim = NULL;
+        lone->gone++;
+    } else if (lone->victim == NULL || age_ns > 2 * FRESH_NS) {
+        lone->victim = victim;
+        lone->index = top;
+        lone->since_ns = w->loot.now_ns;
+    }
+    lone->seen = true;
+    return false;
+}
+
 /* Steals from one place. The first task is the result; further ones go to the own deque. */
 static bool steal_tasks(struct worker *w, struct worker *victim, struct found *found)
 {
-    if (w->is_guest || w->loot.rests ||
+    if (w->is_guest || w->loot.rests || !may_take_from(w, victim) ||
         filch__deque_steal(&victim->deque, &found->item) != DEQUE_STOLEN)
         return false; /* a task says nothing of its region */
     w->loot.tasks++;
@@ -118,6 +152,7 @@ static bool steal_from(struct worker *w, struct worker *victim, struct found *fo
         return false;
     }
     filch__count(&w->stats.steals);
+    w->lone.gone = 0;
     return true;
 }
 
@@ -175,9 +210,35 @@ static void judge_loot(struct worker *w, int64_t now_ns)
 static void loot_begin(struct worker *w, int64_t now_ns)
 {
     struct loot *loot = &w->loot;
-    loot->begin_ns = now_ns;
+    loot->begin_ns = loot->now_ns = now_ns;
     loot->rests = now_ns < loot->rest_until_ns;
     loot->rests_outside = now_ns < loot->rest_outside_until_ns;
+}
+
+/* Nobody but this worker knows; so not where it may have something to resume. */
+static void nap(struct worker *w)
+{
+    struct waiter waiter;
+    w->lone.gone = 0;
+    if (w->suspended > 0 || w->is_guest)
+        return;
+    filch__waiter_init(&waiter);
+    waiter.ops = &filch__waiter_worker_ops;
+    (void)filch__park(&waiter, filch__os->now_ns() + NAP_NS);
+}
+
+/* Between two rounds of a search. */
+static void pause_search(struct worker *w)
+{
+    int pauses = 1;
+    if (w->lone.seen) {
+        w->lone.seen = false;
+        pauses = FRESH_PAUSES;
+        if (w->lone.gone >= GONE_MANY)
+            nap(w);
+    }
+    while (pauses-- > 0)
+        filch__cpu_relax();
 }
 
 bool filch__search(struct worker *w, struct found *found)
@@ -212,7 +273,7 @@ bool filch__search(struct worker *w, struct found *found)
             if (filch__pool_state(w->pool) == POOL_STOPPED)
                 return false;
         }
-        filch__cpu_relax();
+        pause_search(w);
     }
 }
 

@@ -102,6 +102,16 @@ struct loot {
     bool is_all;                   /* the injector was empty then */
     bool rests;                    /* what the times say, as looked at now and then */
     bool rests_outside;
+    int64_t now_ns; /* at the latest look */
+};
+
+/* A task that lies alone in somebody's deque: see steal.c. Owner only. */
+struct lone {
+    const struct worker *victim; /* NULL: none is watched */
+    uint64_t index;
+    int64_t since_ns;
+    unsigned gone; /* that were watched since the latest theft, and not taken */
+    bool seen;     /* in this round */
 };
 
 struct worker {
@@ -168,6 +178,7 @@ struct worker {
     bool is_brief;          /* its searches are: whoever woke it waits for its core */
     uint64_t outside_until; /* tick: tasks from outside lie in the own deque until then */
     struct loot loot;
+    struct lone lone;
     bool keeps_quiet; /* its forks wake nobody: a short loop is at work */
     struct filch__slot
         *last;        /* a guest's: its call ends with the sync of this slot; NULL: not so */
