@@ -206,10 +206,12 @@ static void park_worker(struct worker *w, struct waiter *waiter)
         deadline_ns = w->trim_ns;
     filch__count(&w->stats.sleeps);
     int64_t begin_ns = filch__os->now_ns();
-    if (filch__park(waiter, deadline_ns) == ETIMEDOUT && !withdraw(w))
+    int error = filch__park(waiter, deadline_ns);
+    bool is_by_itself = error == ETIMEDOUT && withdraw(w);
+    if (error != 0 && !is_by_itself)
         (void)filch__park_through(waiter, FILCH_FOREVER); /* the waker has it: its touch is due */
-    w->is_brief = FILCH_LOAD_RELAXED(&w->blocks_waker) /* by the wake-up */ &&
-                  filch__os->now_ns() - begin_ns > STREAM_GAP_NS;
+    w->is_brief = is_by_itself || (FILCH_LOAD_RELAXED(&w->blocks_waker) /* by the wake-up */ &&
+                                   filch__os->now_ns() - begin_ns > STREAM_GAP_NS);
 }
 
 /* Whether a worker that has given up its seat could have one again. Where it could not, the one that

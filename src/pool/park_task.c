@@ -29,6 +29,20 @@ void filch__strand_ready_first(struct worker *w, struct strand *s)
     w->ready = s;
 }
 
+void filch__strand_ready_late(struct worker *w, struct strand *s)
+{
+    struct strand *before = w->late_last;
+    w->late_last = s;
+    if (before == NULL) {
+        filch__strand_ready_first(w, s);
+        return;
+    }
+    if (w->ready_last == before)
+        w->ready_last = s;
+    s->next = before->next;
+    before->next = s;
+}
+
 /* Somebody wakes the waiter of one of our tasks, which goes on if it waits; else it has not gone to
  * sleep yet, or its deadline has passed. Its memory may be gone as soon as the task goes on. */
 static void is_woken(struct worker *w, struct waiter *waiter)
@@ -92,6 +106,8 @@ static FILCH_ALWAYS_INLINE struct strand *next_ready(struct worker *w)
     if (s == NULL)
         return NULL;
     w->ready = s->next;
+    if (FILCH_UNLIKELY(s == w->late_last))
+        w->late_last = NULL;
     fetch_ahead(s->next);
     s->next = NULL;
     return s;

@@ -258,9 +258,10 @@ void filch__roam_answer(struct worker *w)
 
 void filch__roam_end_worker(struct worker *w)
 {
-    FILCH_DCHECK(w->roam.waits == NULL && w->roam.timers.first == NULL &&
-                 w->roam.departing == NULL);
+    FILCH_DCHECK(w->roam.waits == NULL && w->roam.departing == NULL);
+    FILCH_DCHECK(filch__timer_next(&w->roam.timers) == FILCH_FOREVER);
     filch__timer_remove(&w->roam.due);
+    filch__timer_destroy(&w->roam.timers);
 }
 
 /* --- waiting --- */

@@ -12,7 +12,11 @@
 
 #include <filch/thread.h>
 
-enum { YIELD_RESUME_BELOW = 64 };
+enum {
+    YIELD_RESUME_BELOW = 64,
+    /* About as many as go on before the next look: the others stay where they are cheap to keep in order. */
+    FIRED_AT_ONCE = 16,
+};
 
 __thread struct worker *filch__worker __attribute__((tls_model("initial-exec")));
 
@@ -55,7 +59,9 @@ void filch__worker_destroy(struct worker *w)
     filch__roam_end_worker(w);
     FILCH_DCHECK(!has_task(w, FILCH_LOAD_RELAXED(&w->woken))); /* it has ended */
     FILCH_DCHECK(filch__deque_size(&w->deque) == 0 && w->credits.held == 0);
-    FILCH_DCHECK(w->timers.first == NULL && !filch__forks_have_any(&w->room->forks));
+    FILCH_DCHECK(filch__timer_next(&w->timers) == FILCH_FOREVER);
+    FILCH_DCHECK(!filch__forks_have_any(&w->room->forks));
+    filch__timer_destroy(&w->timers);
     filch__strand_end(w);
     filch__task_places_drain(&w->task_places);
     filch__deque_destroy(&w->deque);
@@ -194,17 +200,25 @@ void filch__worker_end_wait(struct worker *w, struct waiter *waiter)
         FILCH_STORE_RELAXED(&waiter->state, WAITER_EMPTY); /* owner */
     }
     /* To the front: it is late already. Nobody else adds it, its state says so. */
-    filch__strand_ready_first(w, s);
+    filch__strand_ready_late(w, s);
 }
 
 void filch__worker_fire_timers(struct worker *w)
 {
-    if (w->timers.first == NULL)
+    if (!filch__timer_may_have(&w->timers))
         return;
+    struct waiter *due[FIRED_AT_ONCE];
+    size_t count = 0;
     struct timer *timer;
     int64_t now_ns = filch__os->now_ns();
-    while ((timer = filch__timer_due(&w->timers, now_ns)) != NULL)
-        filch__worker_end_wait(w, timer->waiter);
+    while (count < FIRED_AT_ONCE && (timer = filch__timer_due(&w->timers, now_ns)) != NULL) {
+        due[count++] = timer->waiter;
+        __builtin_prefetch(timer->waiter);
+    }
+    for (size_t i = 0; i < count; i++)
+        __builtin_prefetch(due[i]->sleeper, 1);
+    for (size_t i = 0; i < count; i++)
+        filch__worker_end_wait(w, due[i]);
 }
 
 /* A strand that can go on; NULL: none. */
@@ -309,7 +323,7 @@ static void look_for_work(struct worker *w, struct task_item *item)
         }
         return;
     }
-    if (w->timers.first != NULL)
+    if (filch__timer_may_have(&w->timers))
         filch__worker_fire_timers(w);
     if (filch__strand_has_ready(w))
         return;
@@ -320,6 +334,7 @@ static void look_for_work(struct worker *w, struct task_item *item)
         filch__idle_search_begin(w);
     }
     filch__idle_sleep(w);
+    filch__worker_fire_timers(w); /* one of them may have ended the sleep */
 }
 
 static void work(void *argument)

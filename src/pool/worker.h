@@ -155,6 +155,7 @@ struct worker {
     struct filch__fork_stack *outside_forks; /* filch__forks of the thread, as it came */
     struct strand *ready;                    /* that can go on, oldest first */
     struct strand *ready_last;
+    struct strand *late_last; /* of those at the front whose time is over; NULL: none is */
     struct tally_credits credits;
     struct timer_list timers;
     struct stack_cache stacks;
@@ -175,7 +176,7 @@ struct worker {
     bool is_guest;          /* const */
     const void *visitor;    /* of a guest's place: tells one thread from another */
     bool is_searching;      /* counted as searching in the idle word */
-    bool is_brief;          /* its searches are: whoever woke it waits for its core */
+    bool is_brief; /* its searches are: whoever woke it waits for its core, or it was a deadline */
     uint64_t outside_until; /* tick: tasks from outside lie in the own deque until then */
     struct loot loot;
     struct lone lone;
@@ -293,7 +294,7 @@ void filch__worker_ask_waiting(struct worker *w);
 static FILCH_ALWAYS_INLINE void filch__worker_look_at_timers(struct worker *w)
 {
     enum { TIMERS_EVERY = 16 }; /* the clock takes as long as some tasks do */
-    if (FILCH_UNLIKELY(w->timers.first != NULL) && ++w->timer_looks % TIMERS_EVERY == 0)
+    if (FILCH_UNLIKELY(filch__timer_may_have(&w->timers)) && ++w->timer_looks % TIMERS_EVERY == 0)
         filch__worker_fire_timers(w);
 }
 
@@ -445,6 +446,9 @@ struct strand *filch__strand_next_ready(struct worker *w);
 
 /* This strand can go on, before all others. */
 void filch__strand_ready_first(struct worker *w, struct strand *s);
+
+/* The same for one whose deadline has passed: behind those of which that is true already. */
+void filch__strand_ready_late(struct worker *w, struct strand *s);
 
 /* Whether filch__strand_next_ready would find something. */
 bool filch__strand_has_ready(struct worker *w);

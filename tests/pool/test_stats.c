@@ -131,6 +131,59 @@ xt_define(steals_sleeps_and_wakes_are_counted)
     assert_int_equal(filch_pool_destroy(p.pool), 0);
 }
 
+enum { LONE_TASKS = 200000 };
+
+static void count_up(void *count)
+{
+    ++*(uint32_t *)count;
+}
+
+static void spawn_and_join(void *argument)
+{
+    struct filch_pool *pool = argument;
+    struct filch_task *task = NULL;
+    uint32_t count = 0;
+    for (size_t i = 0; i < xt_scaled(LONE_TASKS); i++) {
+        xt_expect_equal(filch_pool_spawn(pool, &task, NULL, count_up, &count), 0);
+        xt_expect_equal(filch_task_join(task), 0);
+    }
+    xt_expect_equal(count, xt_scaled(LONE_TASKS));
+}
+
+/* A thief that takes one only has its owner wait for it: hundreds were, on two idle processors. Where the owner
+ * loses its processor, some are. */
+xt_define(a_task_that_is_joined_at_once_is_left_to_its_owner)
+{
+    struct filch_pool *pool = create(&(struct filch_pool_config){.workers = 2});
+    assert_int_equal(filch_pool_install(pool, spawn_and_join, pool), 0);
+    assert_int_equal(filch_pool_shutdown(pool, FILCH_DRAIN, FILCH_FOREVER), 0);
+    assert_true(stats_of(pool).steals <= xt_scaled(LONE_TASKS) / 500);
+    assert_int_equal(filch_pool_destroy(pool), 0);
+}
+
+/* Puts lone tasks before the eyes of thieves all the time, none of which lasts. */
+static void tease(void *argument)
+{
+    struct pair *p = argument;
+    uint32_t count = 0;
+    while (!__atomic_load_n(&p->has_begun, __ATOMIC_ACQUIRE)) {
+        struct filch_task *task = NULL;
+        xt_expect_equal(filch_pool_spawn(p->pool, &task, NULL, count_up, &count), 0);
+        xt_expect_equal(filch_task_join(task), 0);
+    }
+}
+
+/* Two of three workers; the third one takes the task that lasts, although the others come and go. */
+xt_define(a_lone_task_is_not_passed_over_for_others_that_come_and_go)
+{
+    for (int i = 0; i < 20; i++) {
+        struct pair p = {.pool = create(&(struct filch_pool_config){.workers = 3})};
+        assert_int_equal(filch_pool_spawn(p.pool, NULL, NULL, tease, &p), 0);
+        assert_int_equal(filch_pool_spawn(p.pool, NULL, NULL, wait_for_thief, &p), 0);
+        assert_int_equal(filch_pool_destroy(p.pool), 0);
+    }
+}
+
 /* --- names --- */
 
 xt_define(the_name_is_copied_and_stays_whole)
@@ -240,6 +293,8 @@ int main(void)
         xt_test(tasks_that_do_not_wait_cost_no_stack),
         xt_test(each_task_that_waits_is_set_aside_once),
         xt_test(steals_sleeps_and_wakes_are_counted),
+        xt_test(a_task_that_is_joined_at_once_is_left_to_its_owner),
+        xt_test(a_lone_task_is_not_passed_over_for_others_that_come_and_go),
         xt_test(the_name_is_copied_and_stays_whole),
         xt_test(workers_run_where_they_are_planned),
         xt_test(a_pool_whose_workers_cannot_be_bound_works),
