@@ -184,8 +184,8 @@ FILCH_API int filch_sleep_ns(int64_t duration_ns);
 FILCH_API int filch_sleep_until(int64_t deadline);
 
 /* Lets others run first. In a task: those of its worker that are ready to go on, in turn, and now and
- * then, or where there are none, tasks that wait to begin; where there are none either, and in a thread,
- * other threads of the system, as sched_yield(2). So what a task awaits in a loop with this happens, even
+ * then, or where there are none, tasks that wait to begin; where there are none either, every so often,
+ * and in a thread, other threads of the system, as sched_yield(2). So what a task awaits in a loop with this happens, even
  * on one worker; but a wait says better what for.
  * Blocks: never. Panics: never. errno is preserved. Callable from: threads and tasks. */
 FILCH_API void filch_yield(void);

@@ -4,7 +4,6 @@
 #include "base/atomic.h"
 #include "os/os.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <filch/attr.h>
 
@@ -18,7 +17,7 @@ enum {
     FETCHED_AHEAD = 4,
 };
 
-static_assert(SLOT_BITS + LEVELS * DIGIT_BITS >= 63, "a deadline without a drawer");
+_Static_assert(SLOT_BITS + LEVELS * DIGIT_BITS >= 63, "a deadline without a drawer");
 
 struct timer_drawers {
     uint64_t used[LEVELS]; /* bit i: drawer i may have a timer */
@@ -82,6 +81,7 @@ static struct timer *meld_all(struct timer *siblings)
 static void put_near(struct timer_list *list, struct timer *timer)
 {
     put(list->first == NULL ? timer : meld(list->first, timer), &list->first, NULL);
+    list->levels |= TIMER_HEAP;
 }
 
 /* Where there is no memory for drawers, everything is near. */
@@ -130,7 +130,7 @@ static void file(struct timer_list *list, struct timer *timer)
 static struct timer **next_drawer(struct timer_list *list, int64_t *start_ns)
 {
     struct timer_drawers *d = list->drawers;
-    while (list->levels != 0) {
+    while ((list->levels & ~TIMER_HEAP) != 0) {
         unsigned level = (unsigned)__builtin_ctzll(list->levels);
         if (d->used[level] == 0) {
             list->levels &= list->levels - 1;
@@ -205,8 +205,10 @@ void filch__timer_remove(struct timer *timer)
 
 struct timer *filch__timer_due(struct timer_list *list, int64_t now_ns)
 {
-    if (list->first == NULL)
+    if (list->first == NULL) {
+        list->levels &= ~TIMER_HEAP;
         reach(list, now_ns);
+    }
     struct timer *first = list->first;
     if (first == NULL || first->deadline_ns > now_ns)
         return NULL;
@@ -219,6 +221,7 @@ int64_t filch__timer_next(struct timer_list *list)
     int64_t start_ns;
     if (list->first != NULL)
         return list->first->deadline_ns;
+    list->levels &= ~TIMER_HEAP;
     struct timer **drawer = next_drawer(list, &start_ns);
     if (drawer == NULL)
         return INT64_MAX;

@@ -33,12 +33,14 @@ struct timer {
 
 struct timer_drawers;
 
+#define TIMER_HEAP (UINT64_C(1) << 63)
+
 /* All zero is one without timers. */
 struct timer_list {
-    struct timer *first;           /* of the heap */
-    uint64_t levels;               /* of drawers; bit i: one of level i may have a timer */
-    int64_t reached_ns;            /* the latest time at which somebody looked */
-    uint64_t added;                /* how many there have been */
+    struct timer *first; /* of the heap */
+    uint64_t levels;     /* bit i: a drawer of level i may have a timer; TIMER_HEAP: the heap may */
+    int64_t reached_ns;  /* the latest time at which somebody looked */
+    uint64_t added;      /* how many there have been */
     struct timer_drawers *drawers; /* NULL: none have been needed, or there was no memory */
 };
 
@@ -48,7 +50,7 @@ void filch__timer_destroy(struct timer_list *list);
 /* Whether a look might find a timer; true for a while after the last one was taken out. */
 static inline bool filch__timer_may_have(const struct timer_list *list)
 {
-    return list->first != NULL || list->levels != 0;
+    return list->levels != 0;
 }
 
 /* Adds a timer; `deadline_ns` and `waiter` are set. */

@@ -215,10 +215,12 @@ void filch__worker_fire_timers(struct worker *w)
         due[count++] = timer->waiter;
         __builtin_prefetch(timer->waiter);
     }
-    for (size_t i = 0; i < count; i++)
-        __builtin_prefetch(due[i]->sleeper, 1);
-    for (size_t i = 0; i < count; i++)
-        filch__worker_end_wait(w, due[i]);
+    size_t fetched = 0;
+    while (fetched < count)
+        __builtin_prefetch(due[fetched++]->sleeper, 1);
+    size_t fired = 0;
+    while (fired < count)
+        filch__worker_end_wait(w, due[fired++]);
 }
 
 /* A strand that can go on; NULL: none. */

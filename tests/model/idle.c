@@ -58,7 +58,7 @@ void filch__strand_execute_exported(void *slot)
     (void)slot;
 }
 
-int64_t filch__timer_next(const struct timer_list *list)
+int64_t filch__timer_next(struct timer_list *list)
 {
     (void)list;
     return FILCH_FOREVER;
