@@ -189,15 +189,23 @@ static inline bool filch__deque_peek(struct deque *q, struct task_item *item)
 static inline bool filch__deque_pop(struct deque *q, struct task_item *item)
 {
     uint64_t bottom = FILCH_LOAD_RELAXED(&q->bottom); /* owner only */
+    uint64_t top = FILCH_LOAD_RELAXED(&q->top);       /* a look */
     /* Cheap where it is empty: only thieves move the top, and only up to bottom. */
-    if ((int64_t)(bottom - FILCH_LOAD_RELAXED(&q->top) /* a look */) <= 0)
+    if ((int64_t)(bottom - top) <= 0)
         return false;
     bottom--;
     struct deque_array *array = FILCH_LOAD_RELAXED(&q->array); /* owner only */
+    if (bottom == top) {
+        /* The only one is taken as a thief does, so the bottom may stay. */
+        if (!FILCH_CAS(&q->top, &top, top + 1, DQ_top_only, seq_cst))
+            return false;
+        filch__deque_slot_read(filch__deque_slot(array, bottom), item);
+        return true;
+    }
     /* Store then load, as the thief loads then loads: all four are sequentially consistent, so
      * either we see its top or it sees our bottom. */
     (void)FILCH_EXCHANGE(&q->bottom, bottom, DQ_bottom_pop, seq_cst);
-    uint64_t top = FILCH_LOAD(&q->top, DQ_top_pop, seq_cst);
+    top = FILCH_LOAD(&q->top, DQ_top_pop, seq_cst);
     int64_t left = (int64_t)(bottom - top);
     bool taken = left >= 0;
     if (taken)

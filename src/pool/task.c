@@ -24,7 +24,8 @@ static void end(struct filch_task *task, int result)
         filch__worker_drop(task->arg_drop, task->arg);
     task->result = result;
     filch__event_set(&task->ended);
-    release(task);
+    if (!task->is_on_joiner)
+        release(task);
 }
 
 static void cancel(void *argument)
@@ -83,6 +84,7 @@ struct filch_task *filch__task_new(const struct filch_task_attr *attr, void (*fn
     task->arg_drop = attr->arg_drop;
     task->name = attr->name;
     task->may_migrate = attr->may_migrate != 0;
+    task->is_on_joiner = false;
     task->process = filch__process_generation();
     task->panic = NULL;
     filch__cancel_init(&task->cancel, around, around->pool);
@@ -113,6 +115,7 @@ static bool run_own(struct worker *w, struct filch_task *task)
     if (!filch__deque_peek(&w->deque, &item) || item.arg != task ||
         (item.fn != run && item.fn != run_roaming) || !filch__deque_pop(&w->deque, &item))
         return false;
+    task->is_on_joiner = true;
     struct filch_panic *panic = filch__panic_set_aside();
     int error_number = *w->error_number;
     uint64_t self = filch__self;
@@ -151,7 +154,8 @@ int filch_task_join_panic(struct filch_task *handle, int64_t deadline, struct fi
         return EDEADLK;
     if (task->process != filch__process_generation())
         return EPERM; /* a forked child: the task is not here */
-    if (w == NULL || deadline != FILCH_FOREVER || !run_own(w, task)) {
+    bool is_own = w != NULL && deadline == FILCH_FOREVER && run_own(w, task);
+    if (!is_own) {
         int error = filch__event_wait(&task->ended, deadline);
         if (error == ECANCELED)
             filch_task_detach(handle); /* so that the handle is gone whoever has been cancelled */
@@ -162,7 +166,10 @@ int filch_task_join_panic(struct filch_task *handle, int64_t deadline, struct fi
     int result = task->result;
     struct filch_panic *ended_by = task->panic;
     task->panic = NULL;
-    release(task);
+    if (is_own)
+        filch__task_place_give(task);
+    else
+        release(task);
     if (ended_by != NULL && panic != NULL)
         *panic = ended_by;
     else

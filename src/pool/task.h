@@ -18,8 +18,9 @@ struct filch_task {
     void (*drop)(void *);
     void (*arg_drop)(void *);
     const char *name;
-    bool may_migrate; /* const */
-    uint64_t process; /* const: that spawned it */
+    bool may_migrate;  /* const */
+    bool is_on_joiner; /* whoever joins it runs it, on top of itself, and has both references */
+    uint64_t process;  /* const: that spawned it */
     struct cancel cancel;
     struct event ended;
     struct filch_panic *panic; /* written before `ended`; NULL: none, or it has been taken */

@@ -203,10 +203,8 @@ void filch__worker_end_wait(struct worker *w, struct waiter *waiter)
     filch__strand_ready_late(w, s);
 }
 
-void filch__worker_fire_timers(struct worker *w)
+static FILCH_COLD void fire_timers(struct worker *w)
 {
-    if (!filch__timer_may_have(&w->timers))
-        return;
     struct waiter *due[FIRED_AT_ONCE];
     size_t count = 0;
     struct timer *timer;
@@ -221,6 +219,12 @@ void filch__worker_fire_timers(struct worker *w)
     size_t fired = 0;
     while (fired < count)
         filch__worker_end_wait(w, due[fired++]);
+}
+
+void filch__worker_fire_timers(struct worker *w)
+{
+    if (filch__timer_may_have(&w->timers))
+        fire_timers(w);
 }
 
 /* A strand that can go on; NULL: none. */
@@ -325,8 +329,7 @@ static void look_for_work(struct worker *w, struct task_item *item)
         }
         return;
     }
-    if (filch__timer_may_have(&w->timers))
-        filch__worker_fire_timers(w);
+    filch__worker_fire_timers(w);
     if (filch__strand_has_ready(w))
         return;
     if (FILCH_UNLIKELY(w->trim_ns != FILCH_FOREVER || w->spare_count > 0)) {
