@@ -229,21 +229,22 @@ static void nap(struct worker *w)
 {
     struct waiter waiter;
     w->lone.gone = 0;
-    if (w->suspended > 0 || w->is_guest)
+    if (w->suspended > 0 || w->is_guest || filch__timer_may_have(&w->timers))
         return;
     filch__waiter_init(&waiter);
     waiter.ops = &filch__waiter_worker_ops;
     (void)filch__park(&waiter, filch__os->now_ns() + NAP_NS);
 }
 
-/* Between two rounds of a search. */
-static void pause_search(struct worker *w)
+/* Between two rounds of a search.
+ *   may_nap  nothing else was seen in the last one */
+static void pause_search(struct worker *w, bool may_nap)
 {
     int pauses = 1;
     if (w->lone.seen) {
         w->lone.seen = false;
         pauses = FRESH_PAUSES;
-        if (w->lone.gone >= GONE_MANY)
+        if (may_nap && w->lone.gone >= GONE_MANY)
             nap(w);
     }
     while (pauses-- > 0)
@@ -282,7 +283,7 @@ bool filch__search(struct worker *w, struct found *found)
             if (filch__pool_state(w->pool) == POOL_STOPPED)
                 return false;
         }
-        pause_search(w);
+        pause_search(w, hidden == NULL);
     }
 }
 

@@ -7,11 +7,33 @@
 
 #include <filch/inline/fork.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 enum { INJECTOR_BATCH = 128 }; /* tasks that a worker without work takes from outside at once */
 
 struct filch_pool;
 struct worker;
+
+/* What a worker has taken from others lately, and what that says; see steal.c. Owner only. */
+struct loot {
+    int64_t begin_ns;              /* of the taking, about */
+    int64_t rest_until_ns;         /* deques are left alone until then */
+    int64_t rest_outside_until_ns; /* the injector is */
+    uint32_t tasks;                /* that were taken, and not judged yet */
+    bool is_all;                   /* the injector was empty then */
+    bool rests;                    /* what the times say, as looked at now and then */
+    bool rests_outside;
+    int64_t now_ns; /* at the latest look */
+};
+
+/* A task that lies alone in somebody's deque: see steal.c. Owner only. */
+struct lone {
+    const struct worker *victim; /* NULL: none is watched */
+    uint64_t index;
+    int64_t since_ns;
+    unsigned gone; /* that were watched since the latest theft, and not taken */
+    bool seen;     /* in this round */
+};
 
 /* What a search has found: a claimed slot, or, where slot is NULL, a task. */
 struct found {

@@ -21,6 +21,7 @@
 #include "level.h"
 #include "park/park.h"
 #include "roam.h"
+#include "steal.h"
 #include "tally.h"
 #include "task_place.h"
 #include "timer.h"
@@ -91,27 +92,6 @@ struct loop_memory {
     size_t count;                  /* its iterations */
     uint32_t untimed;              /* short loops since the last that was timed */
     FILCH_SHARED(int64_t) tick_ns; /* on the coarse clock, at the latest look in an untimed one */
-};
-
-/* What a worker has taken from others lately, and what that says; see steal.c. Owner only. */
-struct loot {
-    int64_t begin_ns;              /* of the taking, about */
-    int64_t rest_until_ns;         /* deques are left alone until then */
-    int64_t rest_outside_until_ns; /* the injector is */
-    uint32_t tasks;                /* that were taken, and not judged yet */
-    bool is_all;                   /* the injector was empty then */
-    bool rests;                    /* what the times say, as looked at now and then */
-    bool rests_outside;
-    int64_t now_ns; /* at the latest look */
-};
-
-/* A task that lies alone in somebody's deque: see steal.c. Owner only. */
-struct lone {
-    const struct worker *victim; /* NULL: none is watched */
-    uint64_t index;
-    int64_t since_ns;
-    unsigned gone; /* that were watched since the latest theft, and not taken */
-    bool seen;     /* in this round */
 };
 
 struct worker {
