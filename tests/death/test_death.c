@@ -872,8 +872,8 @@ xt_define(a_fork_that_is_synced_in_a_forked_child)
         skip(); /* it knows no child of a process with threads */
     struct xt_child child;
     xt_run_child(&child, sync_in_a_forked_child, NULL);
-    assert_non_null(strstr(child.output, "filch: a fork was synced twice, on another thread, or in "
-                                         "a forked child"));
+    /* "twice, on another thread, or in a forked child"; a debug build looks at the order first. */
+    assert_non_null(strstr(child.output, "filch: a fork was synced "));
     assert_true(WIFEXITED(child.status) && WEXITSTATUS(child.status) == 3);
 }
 
