@@ -38,7 +38,7 @@ const struct bench_case bench_cases[] = {
     {"panic-10", "the same out of 10 frames", METRIC_NS_PER_OP, CASE_BRIEF},
     {"panic-100", "the same out of 100 frames", METRIC_NS_PER_OP, CASE_BRIEF},
     {"thread-spawn", "threads started and joined, one after the other", METRIC_NS_PER_OP,
-     CASE_OUTSIDE | CASE_WIDE | CASE_WAITS},
+     CASE_WAITS},
     {"park", "a thread's token given and taken by itself", METRIC_NS_PER_OP, CASE_BRIEF},
     {"park-pair", "round trips of a turn between two threads, by park and unpark", METRIC_NS_PER_OP,
      CASE_OUTSIDE | CASE_WIDE | CASE_WAITS},

@@ -264,12 +264,20 @@ static void run_loop(struct loop *loop, size_t begin, size_t end)
         run_range(loop, begin, end);
 }
 
-/* The end of a guest's call, however it is left. */
-static inline void leave(struct worker **guest)
+/* The stay of a guest for one call. */
+struct stay {
+    struct worker *guest;         /* NULL: none */
+    struct filch_panic *began_in; /* the panic that was under way when it began */
+};
+
+/* However the call is left. */
+static inline void leave(struct stay *stay)
 {
-    if (*guest != NULL &&
-        filch__worker == *guest) /* a forked child is no guest of the parent's pool */
-        filch__guest_leave(*guest);
+    if (stay->guest == NULL || filch__worker != stay->guest)
+        return; /* a forked child is no guest of the parent's pool */
+    filch__guest_leave(stay->guest);
+    if (FILCH_UNLIKELY(filch__panic_current != stay->began_in))
+        filch__fork_settle(filch__panic_current); /* the forks that are older than the loop */
 }
 
 /* A loop of a thread that found no place. */
@@ -301,9 +309,9 @@ int filch_for(size_t begin, size_t end, filch_for_body *body, void *ctx)
         return 0;
     struct loop loop = {.body = body, .ctx = ctx, .grain = 1, .is_timed = true};
     struct filch_pool *pool = NULL;
-    struct worker *guest __attribute__((cleanup(leave), unused)) = NULL;
+    struct stay stay __attribute__((cleanup(leave), unused)) = {NULL, filch__panic_current};
     if (filch__worker == NULL && filch__pool_resolve(&pool) == 0)
-        guest = filch__guest_enter(pool);
+        stay.guest = filch__guest_enter(pool);
     if (filch__worker != NULL)
         run_loop(&loop, begin, end);
     else
@@ -400,8 +408,8 @@ int filch_for_with(const struct filch_for_options *options, size_t begin, size_t
         body(begin, end, ctx);
         return 0;
     }
-    struct worker *guest __attribute__((cleanup(leave), unused)) =
-        filch__worker == NULL ? filch__guest_enter(pool) : NULL;
+    struct stay stay __attribute__((cleanup(leave), unused)) = {
+        filch__worker == NULL ? filch__guest_enter(pool) : NULL, filch__panic_current};
     if (filch__worker == NULL || filch__worker->pool != pool)
         error = filch_pool_install(pool, run_call, &call);
     else

@@ -761,6 +761,24 @@ xt_define(other_faults_are_left_alone)
     assert_non_null(strstr(child.output, "the program's own handler"));
 }
 
+/* No access will be tried again, and end the process. */
+static void send_fault(void *unused)
+{
+    struct filch_thread *thread;
+    if (filch_thread_spawn(&thread, NULL, return_at_once, unused) == 0)
+        ignore(filch_thread_join(thread, NULL, NULL));
+    (void)kill(getpid(), SIGSEGV);
+}
+
+xt_define(a_fault_that_was_sent_is_not_lost)
+{
+    xt_skip_if_emulated();
+    struct xt_child child;
+    xt_run_child(&child, send_fault, NULL);
+    assert_true(xt_child_faulted(&child));
+    assert_null(strstr(child.output, "overflowed"));
+}
+
 static void lose_stack(void *unused)
 {
     struct stack_store store;
@@ -829,6 +847,36 @@ xt_define(a_blocking_call_that_leaves_its_thread)
         strstr(child.output, "filch: a call of filch_blocking returned in a forked child"));
 }
 
+/* --- forks of the parent in a forked child --- */
+
+static void sync_in_a_forked_child(void *unused)
+{
+    (void)unused;
+    FILCH_FORK(first, leaf, 1);
+    FILCH_FORK(second, leaf, 2);
+    pid_t child = fork();
+    if (child > 0) {
+        int status = 0;
+        (void)waitpid(child, &status, 0);
+        _exit(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT ? 3 : 4);
+    }
+    int sum = FILCH_SYNC(second, leaf);
+    sum += FILCH_SYNC(first, leaf);
+    _exit(sum == 3 ? 0 : 1);
+}
+
+xt_define(a_fork_that_is_synced_in_a_forked_child)
+{
+    xt_skip_if_emulated();
+    if (XT_TSAN)
+        skip(); /* it knows no child of a process with threads */
+    struct xt_child child;
+    xt_run_child(&child, sync_in_a_forked_child, NULL);
+    /* "twice, on another thread, or in a forked child"; a debug build looks at the order first. */
+    assert_non_null(strstr(child.output, "filch: a fork was synced "));
+    assert_true(WIFEXITED(child.status) && WEXITSTATUS(child.status) == 3);
+}
+
 /* --- pools --- */
 
 static void wait_for_ever(void *argument)
@@ -868,10 +916,12 @@ int main(void)
         xt_test(what_is_no_handle_of_a_task),
         xt_test(a_fork_that_is_never_synced),
         xt_test(a_fork_and_a_scope_that_cross),
+        xt_test(a_fork_that_is_synced_in_a_forked_child),
         xt_test(a_barrier_that_is_taken_away),
         xt_test(a_blocking_call_that_leaves_its_thread),
         xt_test(a_stack_that_overflows_is_named),
         xt_test(other_faults_are_left_alone),
+        xt_test(a_fault_that_was_sent_is_not_lost),
         xt_test(a_detached_thread_takes_its_room_for_signals_back),
         xt_test(a_stack_that_is_pulled_away),
         xt_test(exit_does_not_wait_for_detached_tasks),

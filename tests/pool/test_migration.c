@@ -767,6 +767,107 @@ xt_define(the_drop_of_a_panic_may_move)
     filch_panic_set_hook(before);
 }
 
+/* --- where no stack is to be had --- */
+
+struct scarce {
+    struct filch_pool *pool;
+    struct filch_semaphore last;  /* what the others wait for */
+    struct filch_semaphore first; /* what the one with a half waits for */
+    struct filch_semaphore has_forked;
+    uint32_t begun, ended;
+    int result;
+};
+
+static void wait_with_others(void *arg)
+{
+    struct scarce *s = arg;
+    __atomic_fetch_add(&s->begun, 1, __ATOMIC_RELEASE);
+    xt_expect_equal(filch_semaphore_acquire(&s->last), 0);
+    __atomic_fetch_add(&s->ended, 1, __ATOMIC_RELEASE);
+}
+
+static void nothing(void *unused)
+{
+    (void)unused;
+}
+
+static void wait_twice(void *arg)
+{
+    struct scarce *s = arg;
+    __atomic_fetch_add(&s->begun, 1, __ATOMIC_RELEASE);
+    xt_expect_equal(filch_semaphore_acquire(&s->has_forked), 0);
+    xt_expect_equal(filch_semaphore_acquire(&s->last), 0);
+    __atomic_fetch_add(&s->ended, 1, __ATOMIC_RELEASE);
+}
+
+static void wait_with_half(void *arg)
+{
+    struct scarce *s = arg;
+    FILCH_FORK(forked, leaf, 3);
+    filch_semaphore_release(&s->has_forked, 1);
+    xt_expect_equal(filch_semaphore_acquire(&s->first), 0);
+    __atomic_store_n(&s->result, FILCH_SYNC(forked, leaf), __ATOMIC_RELEASE);
+}
+
+static void spawn_waiting(struct scarce *s, void (*fn)(void *), unsigned count)
+{
+    uint32_t before = __atomic_load_n(&s->begun, __ATOMIC_ACQUIRE);
+    for (unsigned i = 0; i < count; i++)
+        assert_int_equal(filch_pool_spawn(s->pool, NULL, NULL, fn, s), 0);
+    while (__atomic_load_n(&s->begun, __ATOMIC_ACQUIRE) < before + count)
+        xt_sleep_ns(100 * FILCH_US);
+}
+
+static void end_scarcity(struct scarce *s)
+{
+    assert_int_equal(filch_pool_shutdown(s->pool, FILCH_DRAIN, filch_deadline_in(20 * FILCH_S)), 0);
+    xt_faults_disarm();
+    destroy(s->pool);
+    xt_faults_remove();
+}
+
+/* More tasks than there are stacks: the last ones wait where they are, on the base of the worker, which then is
+ * left as well. */
+xt_define(all_go_on_where_stacks_ran_out)
+{
+    enum { FEW = 4, MANY = 36 };
+    xt_faults_install();
+    struct scarce s = {.pool = create(1, 1)};
+    spawn_waiting(&s, wait_with_others, FEW);
+    xt_faults_arm(XT_MAP, 1, XT_FAULT_ONWARD);
+    for (int i = 0; i < MANY; i++)
+        assert_int_equal(filch_pool_spawn(s.pool, NULL, NULL, wait_with_others, &s), 0);
+    xt_sleep_ns(50 * FILCH_MS); /* most have begun, and there is nothing to see of the rest */
+    filch_semaphore_release(&s.last, FEW + MANY);
+    end_scarcity(&s);
+    assert_int_equal(s.ended, FEW + MANY);
+}
+
+/* A worker that looks for one to go on with keeps the halves in its deque: their strands look there. */
+xt_define(a_half_stays_where_stacks_ran_out)
+{
+    enum { FEW = 2, MANY = 13 };
+    xt_faults_install();
+    struct scarce s = {.pool = create(1, 0)};
+    struct filch_task *task = NULL;
+    assert_int_equal(filch_pool_spawn(s.pool, &task, &roaming, nothing, NULL), 0);
+    assert_int_equal(filch_task_join(task), 0);
+    spawn_waiting(&s, wait_twice, 1);
+    spawn_waiting(&s, wait_with_others, FEW);
+    xt_faults_arm(XT_MAP, 1, XT_FAULT_ONWARD);
+    spawn_waiting(&s, wait_with_others, MANY);
+    assert_int_equal(filch_pool_spawn(s.pool, NULL, NULL, wait_with_half, &s), 0);
+    xt_sleep_ns(50 * FILCH_MS); /* for it to have forked and to wait, which nobody can see */
+    filch_semaphore_release(&s.first, 1);
+    int64_t end = xt_now_ns() + 20 * FILCH_S;
+    while (__atomic_load_n(&s.result, __ATOMIC_ACQUIRE) == 0 && xt_now_ns() < end)
+        xt_sleep_ns(100 * FILCH_US);
+    assert_int_equal(s.result, 3); /* although the others wait for longer */
+    filch_semaphore_release(&s.last, 1 + FEW + MANY);
+    end_scarcity(&s);
+    assert_int_equal(s.ended, 1 + FEW + MANY);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -785,6 +886,8 @@ int main(void)
         xt_test(relays),
         xt_test(woken_from_outside_to_the_end),
         xt_test(the_drop_of_a_panic_may_move),
+        xt_test(all_go_on_where_stacks_ran_out),
+        xt_test(a_half_stays_where_stacks_ran_out),
         xt_test(a_scope_gets_the_panics_of_those_that_moved),
     };
     return xt_run(tests);

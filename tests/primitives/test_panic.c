@@ -353,6 +353,48 @@ xt_define(a_panic_that_leaves_a_handler_of_another_aborts)
     expect_abort(catch_twice, "filch: a panic left a cleanup handler during another panic");
 }
 
+/* --- threads that were not started here: what a panic comes to is looked for before anything is left --- */
+
+static void *call_there(void *body)
+{
+    (*(void (**)(void *))body)(name_x);
+    return NULL;
+}
+
+static void on_a_foreign_thread(void *body)
+{
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, call_there, body) != 0)
+        abort();
+    (void)pthread_join(thread, NULL);
+}
+
+static void catch_with_handlers(void *name)
+{
+    struct filch_panic *panic = caught(with_a_handler_that_catches, name);
+    xt_expect_equal(strcmp(filch_panic_message(panic), "no x is 7"), 0);
+    filch_panic_free(panic);
+    void (*fn)(void *) = panic_with_payload;
+    filch_panic_free(caught(three_handlers, &fn));
+    xt_expect_equal(filch_panicking(), 0);
+}
+
+xt_define(panics_are_the_same_on_a_foreign_thread)
+{
+    start_counting();
+    void (*body)(void *) = catch_with_handlers;
+    on_a_foreign_thread(&body);
+    assert_int_equal(drops, 11);
+    assert_int_equal(handlers_run, 123);
+    (void)filch_panic_set_hook(NULL);
+    body = catch_twice;
+    xt_skip_if_emulated();
+    struct xt_child child;
+    xt_run_child(&child, on_a_foreign_thread, &body);
+    assert_true(
+        xt_child_aborted(&child, "filch: a panic left a cleanup handler during another panic"));
+}
+
 static void panic_in_hook(const struct filch_panic *panic)
 {
     (void)panic;
@@ -429,24 +471,31 @@ xt_define(a_panic_of_main_ends_the_process_with_101)
     assert_non_null(strstr(child.output, "handlers: 1\n"));
 }
 
-static void *panicking_thread(void *unused)
+static void say_and_count(const int *step)
 {
-    panic_of_main(unused);
-    return NULL;
+    count_handler(step);
+    say_handlers();
 }
 
-static void panic_on_a_foreign_thread(void *unused)
+static void panic_behind_a_handler(void *unused)
 {
-    pthread_t thread;
-    if (pthread_create(&thread, NULL, panicking_thread, unused) != 0)
-        abort();
-    (void)pthread_join(thread, NULL);
+    (void)unused;
+    handlers_run = 0;
+    int step __attribute__((cleanup(say_and_count))) = 1;
+    (void)step;
+    panic_with_message(name_x);
 }
 
+/* The stack is whole, for a debugger: no handler has run. */
 xt_define(a_panic_without_a_boundary_aborts)
 {
     xt_skip_if_emulated();
-    expect_abort(panic_on_a_foreign_thread, "filch: a panic found no boundary");
+    (void)filch_panic_set_hook(NULL);
+    void (*body)(void *) = panic_behind_a_handler;
+    struct xt_child child;
+    xt_run_child(&child, on_a_foreign_thread, &body);
+    assert_true(xt_child_aborted(&child, "filch: a panic found no boundary"));
+    assert_null(strstr(child.output, "handlers: "));
 }
 
 /* --- other unwinding --- */
@@ -552,6 +601,7 @@ int main(void)
         xt_test(a_thousand_panics_leave_nothing_behind),
         xt_test(a_handler_may_panic_and_catch_it),
         xt_test(a_panic_that_leaves_a_handler_of_another_aborts),
+        xt_test(panics_are_the_same_on_a_foreign_thread),
         xt_test(a_panic_in_a_hook_or_a_drop_aborts),
         xt_test(a_panic_of_main_ends_the_process_with_101),
         xt_test(a_panic_without_a_boundary_aborts),

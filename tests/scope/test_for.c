@@ -537,6 +537,61 @@ xt_define(more_threads_than_places_for_guests)
     xt_run_threads(CROWD, loop_at_a_place, NULL, 0);
 }
 
+/* All places are taken while main forks, so that it forks on slots of its own, and free when it loops. */
+static struct filch_semaphore at_places = FILCH_SEMAPHORE_INIT(0);
+static struct filch_latch may_leave = FILCH_LATCH_INIT(1);
+
+static void stay_at_a_place(size_t begin, size_t end, void *ctx)
+{
+    (void)begin;
+    (void)end;
+    (void)ctx;
+    filch_semaphore_release(&at_places, 1);
+    xt_expect_equal(filch_latch_wait(&may_leave), 0);
+}
+
+static void *take_a_place(void *argument)
+{
+    xt_expect_equal(filch_for(0, 1, stay_at_a_place, argument), 0);
+    return NULL;
+}
+
+struct holders {
+    struct filch_thread *threads[100];
+    size_t count;
+};
+
+static void fork_without_a_place(void *argument)
+{
+    struct holders *holders = argument;
+    static char body[] = "body";
+    FILCH_FORK(open, nothing_much, 1);
+    xt_expect_equal(filch_worker_index(), FILCH_NOT_A_WORKER);
+    filch_latch_count_down(&may_leave);
+    for (size_t i = 0; i < holders->count; i++)
+        xt_expect_equal(filch_thread_join(holders->threads[i], NULL, NULL), 0);
+    filch_for(0, 1, panic_in_body, body);
+    xt_expect_equal(FILCH_SYNC(open, nothing_much), 0); /* not reached */
+}
+
+/* The forks that are older than the stay of the guest end with it, so that later ones go to the pool. */
+xt_define(a_body_panics_below_a_fork_without_a_place)
+{
+    struct holders holders = {.count = filch_pool_places(NULL) - filch_pool_width(NULL)};
+    if (holders.count > sizeof holders.threads / sizeof holders.threads[0])
+        skip(); /* a large machine */
+    for (size_t i = 0; i < holders.count; i++)
+        assert_int_equal(filch_thread_spawn(&holders.threads[i], NULL, take_a_place, NULL), 0);
+    for (size_t i = 0; i < holders.count; i++)
+        assert_int_equal(filch_semaphore_acquire(&at_places), 0);
+    filch_panic_hook *before = filch_panic_set_hook(say_nothing);
+    assert_int_equal(filch_catch_unwind(fork_without_a_place, &holders, NULL), EOWNERDEAD);
+    filch_panic_set_hook(before);
+    FILCH_FORK(next, nothing_much, 2);
+    assert_true(filch_worker_index() < filch_pool_places(NULL));
+    assert_int_equal(FILCH_SYNC(next, nothing_much), 2);
+}
+
 xt_define(errno_is_preserved)
 {
     errno = ENOTTY;
@@ -565,6 +620,7 @@ int main(void)
         xt_test(a_body_panics_below_an_open_fork),
         xt_test(two_threads_at_the_same_time),
         xt_test(more_threads_than_places_for_guests),
+        xt_test(a_body_panics_below_a_fork_without_a_place),
         xt_test(errno_is_preserved),
     };
     return xt_run(tests);

@@ -13,6 +13,7 @@
 #include "numeric/spmv.h"
 #include "numeric/stencil.h"
 #include "numeric/vectors.h"
+#include "panics/panics.h"
 #include "peer/peer.h"
 #include "tasks/flat.h"
 
@@ -137,6 +138,20 @@ static void iterations(void *data)
         iterations_range(loop, 0, loop->iterations);
 }
 
+static void return_at_once(void *data)
+{
+    ++((struct panics_data *)data)->returned;
+}
+
+/* The calls without a boundary: what others take beyond this is theirs. */
+static void catch (void *data)
+{
+    const struct panics_data *work = data;
+    void (*volatile returns)(void *) = return_at_once;
+    for (uint64_t i = 0; i < work->count; i++)
+        returns(data);
+}
+
 static void start(unsigned workers, const char *case_name)
 {
     (void)workers;
@@ -153,6 +168,7 @@ static const struct bench_impl impls[] = {
     {"stuck", "", "", stuck, 0},
     {"flat", "", "", flat, 0},
     {"dispatch", "", "", dispatch, 0},
+    {"catch", "", "", catch, 0},
     {"saxpy", "", "", saxpy, 0},
     {"dot", "", "", dot, 0},
     {"stencil", "", "", stencil, 0},

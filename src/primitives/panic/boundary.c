@@ -35,9 +35,15 @@ static _Unwind_Reason_Code contain(_Unwind_Action actions, struct _Unwind_Except
         filch__panic_reaches(filch__panic_of(exception), frame_of(context));
         return _URC_HANDLER_FOUND;
     }
-    if ((actions & _UA_HANDLER_FRAME) != 0)
+    if ((actions & (_UA_HANDLER_FRAME | _UA_FORCE_UNWIND)) != 0)
         return land(exception, context);
     return _URC_CONTINUE_UNWIND;
+}
+
+/* pthread_exit(3) and pthread_cancel(3); a panic may unwind by force as well. */
+static bool is_end_of_thread(_Unwind_Action actions, struct _Unwind_Exception *exception)
+{
+    return (actions & _UA_FORCE_UNWIND) != 0 && filch__panic_of(exception) == NULL;
 }
 
 _Unwind_Reason_Code filch__try_personality(int version, _Unwind_Action actions,
@@ -47,7 +53,7 @@ _Unwind_Reason_Code filch__try_personality(int version, _Unwind_Action actions,
 {
     (void)version;
     (void)class;
-    if ((actions & _UA_FORCE_UNWIND) != 0)
+    if (is_end_of_thread(actions, exception))
         return _URC_CONTINUE_UNWIND;
     return contain(actions, exception, context);
 }
@@ -62,7 +68,7 @@ _Unwind_Reason_Code filch__try_task_personality(int version, _Unwind_Action acti
 {
     (void)version;
     (void)class;
-    FILCH_CHECK((actions & _UA_FORCE_UNWIND) == 0,
+    FILCH_CHECK(!is_end_of_thread(actions, exception),
                 "pthread_exit or pthread_cancel in a task: its thread belongs to the pool");
     return contain(actions, exception, context);
 }

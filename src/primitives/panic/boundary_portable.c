@@ -41,15 +41,15 @@ static _Unwind_Reason_Code look_for_boundary(int version, _Unwind_Action actions
     longjmp(boundary->registers, 1);
 }
 
-_Unwind_Reason_Code filch__boundary_raise(struct filch_panic *panic)
+void filch__boundary_raise(struct filch_panic *panic)
 {
     struct boundary *boundary = filch__boundary_top;
     if (boundary == NULL)
-        return _URC_END_OF_STACK;
+        return;
     if (boundary->message != NULL)
         filch__abort(boundary->message, __FILE__, __LINE__);
     filch__panic_reaches(panic, boundary);
-    return _Unwind_ForcedUnwind(&panic->unwind, look_for_boundary, boundary);
+    (void)_Unwind_ForcedUnwind(&panic->unwind, look_for_boundary, boundary);
 }
 
 const void *filch__boundary_mark(void)

@@ -20,6 +20,8 @@ struct filch_panic {
     struct _Unwind_Exception unwind;
     struct filch_panic *outer; /* that was under way when this one began, in a cleanup handler */
     const void *target;        /* the boundary that it unwinds to; NULL: not known yet */
+    const void *reached;       /* the frame that it has come to, without a search; NULL: none yet */
+    const void *code;          /* where that frame goes on */
     const void *mark;          /* of that boundary; where `has_mark` */
     bool has_mark;
     bool is_in_hook;
@@ -47,15 +49,19 @@ int filch__try_task(void (*fn)(void *), void *arg, struct filch_panic **panic, c
 /* Calls fn(arg), which must not unwind: aborts with the message where it does. */
 void filch__try_nothing(void (*fn)(void *), void *arg, const char *message);
 
-/* Unwinds to the nearest boundary. Returns where there is none, or a frame cannot be unwound. */
+/* Unwinds to the nearest boundary. Returns where there is none, or a frame cannot be unwound; then nothing has
+ * been unwound yet. */
 #if FILCH_BOUNDARY_PORTABLE
-_Unwind_Reason_Code filch__boundary_raise(struct filch_panic *panic);
+void filch__boundary_raise(struct filch_panic *panic);
 #else
-static FILCH_ALWAYS_INLINE _Unwind_Reason_Code filch__boundary_raise(struct filch_panic *panic)
+static FILCH_ALWAYS_INLINE void filch__boundary_raise(struct filch_panic *panic)
 {
-    return _Unwind_RaiseException(&panic->unwind);
+    (void)_Unwind_RaiseException(&panic->unwind);
 }
 #endif
+
+/* Whether every stack of the calling thread ends with a boundary: set by whoever has made the thread. */
+extern __thread bool filch__panic_is_bounded __attribute__((tls_model("initial-exec")));
 
 /* The mark of the nearest boundary above the caller; NULL: there is none. Walks the stack. */
 const void *filch__boundary_mark(void);

@@ -38,7 +38,9 @@ static void call_body(void *argument)
 /* Calls the body: whatever of it may not get past the bottom of the thread ends here. */
 static void run_body(struct filch_thread *thread)
 {
+    filch__panic_is_bounded = true;
     (void)filch__try(call_body, thread, &thread->panic, NULL);
+    filch__panic_is_bounded = false;
 }
 
 /* A panic that no join will take is the scope's, if there is one. */
