@@ -886,6 +886,73 @@ xt_define(a_wait_ends_at_its_deadline)
     in_all_worlds(deadlines);
 }
 
+/* A message, or room, that comes when it is about to be too late, and wakes nobody: whoever's deadline passes
+ * then looks once more. */
+static void put_silently(struct channel *c)
+{
+    uint64_t x = 31, position;
+    if (c->flavour == BOUNDED)
+        xt_expect_equal(filch__ring_send(&c->ring, &c->ring.layout, false, &x, 1), 1);
+    else
+        xt_expect_equal(filch__list_send(&c->list, &c->list.layout, false, &x, 1, &position), 1);
+}
+
+static void take_silently(struct channel *c)
+{
+    uint64_t x;
+    xt_expect_equal(filch__ring_recv(&c->ring, &c->ring.layout, false, &x, 1), 1);
+}
+
+static void come_at_the_last_moment(struct world *world, size_t capacity, void (*wait)(void *),
+                                    bool receives)
+{
+    struct one one;
+    int64_t wait_ns = FILCH_MS;
+    bool is_in_time;
+    do {
+        struct job job;
+        wait_ns *= 2;
+        one = (struct one){.ends = make(8, capacity), .value = 32};
+        struct channel *c = filch__sender_channel(one.ends.tx);
+        if (capacity != FILCH_UNBOUNDED) {
+            filch__alone_end(&c->ring.tail.alone);
+            filch__alone_end(&c->ring.head.alone);
+        } else {
+            filch__alone_end(&c->list.tail.alone);
+        }
+        for (size_t i = 0; i < capacity && !receives; i++)
+            xt_expect_equal(filch_send(one.ends.tx, &(uint64_t){33}), 0);
+        one.deadline = filch_deadline_in(wait_ns);
+        job_start(world, &job, wait, &one);
+        while (filch__waits_word(&c->waits, receives ? RECEIVERS : SENDERS) < WAITS_ONE &&
+               filch_now_ns() < one.deadline)
+            nap(world);
+        if (receives)
+            put_silently(c);
+        else
+            take_silently(c);
+        is_in_time = filch_now_ns() < one.deadline;
+        job_join(&job);
+        filch_sender_drop(one.ends.tx);
+        filch_receiver_drop(one.ends.rx);
+    } while (!is_in_time && wait_ns < 10 * FILCH_S);
+    xt_expect_equal(one.error, 0);
+    xt_expect_equal(one.value, receives ? 31 : 32);
+}
+
+static void last_moments(struct world *world)
+{
+    come_at_the_last_moment(world, 2, receive_one, true);
+    come_at_the_last_moment(world, 2, select_one, true);
+    come_at_the_last_moment(world, FILCH_UNBOUNDED, receive_one, true);
+    come_at_the_last_moment(world, 2, send_one, false);
+}
+
+xt_define(what_has_come_is_not_too_late)
+{
+    in_all_worlds(last_moments);
+}
+
 /* Wake-ups and deadlines at the same time: each message is received or still there. */
 struct race {
     struct ends ends;
@@ -1127,6 +1194,7 @@ int main(void)
         xt_test(who_is_woken_for_one_message_passes_the_next_one_on),
         xt_test(those_that_wait_are_woken_when_the_other_side_goes),
         xt_test(a_wait_ends_at_its_deadline),
+        xt_test(what_has_come_is_not_too_late),
         xt_test(deadlines_race_with_messages),
         xt_test(a_hand_over_returns_when_the_receiver_has_it),
         xt_test(a_requester_learns_that_the_server_has_gone),
