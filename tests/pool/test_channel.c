@@ -287,6 +287,72 @@ xt_define(a_deadline_that_has_passed_is_a_try)
     }
 }
 
+/* That the other side has gone is told, not that it is too late. */
+xt_define(an_end_that_has_gone_is_told_before_a_deadline)
+{
+    static const int64_t passed[] = {0, INT64_MIN, 1};
+    for (size_t k = 0; k < CAPACITIES; k++) {
+        for (size_t i = 0; i < sizeof passed / sizeof passed[0]; i++) {
+            struct ends e = make(8, capacities[k]);
+            uint64_t x = 6;
+            size_t count = 77;
+            if (capacities[k] != 0)
+                assert_int_equal(filch_send(e.tx, &x), 0);
+            filch_sender_drop(e.tx);
+            x = 0;
+            if (capacities[k] != 0) {
+                assert_int_equal(filch_try_recv(e.rx, &x), 0);
+                assert_int_equal(x, 6);
+            }
+            assert_int_equal(filch_try_recv(e.rx, &x), EPIPE);
+            assert_int_equal(filch_recv_until(e.rx, &x, passed[i]), EPIPE);
+            assert_int_equal(filch_recv_many(e.rx, &x, 1, passed[i], &count), EPIPE);
+            filch_receiver_drop(e.rx);
+
+            e = make(8, capacities[k]);
+            for (size_t n = 0; n < capacities[k] && n < 64; n++)
+                assert_int_equal(filch_send(e.tx, &x), 0);
+            filch_receiver_drop(e.rx);
+            assert_int_equal(filch_try_send(e.tx, &x), EPIPE);
+            assert_int_equal(filch_send_until(e.tx, &x, passed[i]), EPIPE);
+            assert_int_equal(filch_send_many(e.tx, &x, 1, passed[i], &count), EPIPE);
+            assert_int_equal(count, 0);
+            filch_sender_drop(e.tx);
+        }
+    }
+}
+
+/* What was not sent is not dropped by the channel, nor received; what was not received is not written. */
+xt_define(a_refused_message_is_the_callers)
+{
+    for (size_t k = 0; k < CAPACITIES - 1; k++) {
+        struct ends e = make_dropping(capacities[k]);
+        uint64_t x = 8, batch[] = {9, 10, 11}, in = 77;
+        size_t count = 77;
+        for (uint64_t i = 0; i < capacities[k]; i++)
+            assert_int_equal(filch_send(e.tx, &i), 0);
+        assert_int_equal(filch_try_send(e.tx, &x), EAGAIN);
+        assert_int_equal(filch_send_until(e.tx, &x, 0), ETIMEDOUT);
+        assert_int_equal(filch_send_until(e.tx, &x, filch_deadline_in(FILCH_MS)), ETIMEDOUT);
+        assert_int_equal(filch_send_many(e.tx, batch, 3, filch_deadline_in(FILCH_MS), &count),
+                         ETIMEDOUT);
+        assert_int_equal(count, 0);
+        assert_int_equal(filch_receiver_len(e.rx), capacities[k]);
+        assert_int_equal(dropped_in_all(), 0);
+        for (uint64_t i = 0; i < capacities[k]; i++) {
+            assert_int_equal(filch_recv(e.rx, &in), 0);
+            assert_int_equal(in, i);
+        }
+        in = 77;
+        assert_int_equal(filch_try_recv(e.rx, &in), EAGAIN);
+        assert_int_equal(filch_recv_until(e.rx, &in, filch_deadline_in(FILCH_MS)), ETIMEDOUT);
+        assert_int_equal(in, 77);
+        filch_sender_drop(e.tx);
+        filch_receiver_drop(e.rx);
+        assert_int_equal(dropped_in_all(), 0);
+    }
+}
+
 xt_define(several_at_once)
 {
     struct ends e = make(8, 5);
@@ -598,6 +664,42 @@ xt_define(a_receive_waits_while_the_channel_is_empty)
     in_all_worlds(empty_channels);
 }
 
+static void receive_oneshot(void *argument)
+{
+    struct one *one = argument;
+    one->error = filch_oneshot_recv(one->ends.rx, &one->value, one->deadline);
+}
+
+static void oneshots(struct world *world)
+{
+    for (int is_sent = 0; is_sent < 2; is_sent++) {
+        struct job job;
+        struct one one = {.deadline = filch_deadline_in(2 * FILCH_MS)};
+        memset(dropped, 0, sizeof dropped);
+        xt_expect_equal(filch_oneshot_create(&one.ends.tx, &one.ends.rx, 8, count_drop), 0);
+        job_start(world, &job, receive_oneshot, &one);
+        job_join(&job);
+        xt_expect_equal(one.error, ETIMEDOUT); /* the handle stays */
+        xt_expect(filch_now_ns() >= one.deadline);
+        one.deadline = FILCH_FOREVER;
+        job_start(world, &job, receive_oneshot, &one);
+        until_receivers_wait(world, one.ends.tx, 1);
+        if (is_sent)
+            xt_expect_equal(filch_oneshot_send(one.ends.tx, &(uint64_t){12}), 0);
+        else
+            filch_sender_drop(one.ends.tx);
+        job_join(&job);
+        xt_expect_equal(one.error, is_sent ? 0 : EPIPE);
+        xt_expect_equal(one.value, is_sent ? 12 : 0);
+        xt_expect_equal(dropped_in_all(), 0);
+    }
+}
+
+xt_define(a_oneshot_is_waited_for)
+{
+    in_all_worlds(oneshots);
+}
+
 /* What comes at once, or in another order than it was begun, wakes one only: that one passes it on. */
 static const int64_t in_time_ns = 20 * FILCH_S;
 
@@ -782,6 +884,73 @@ static void deadlines(struct world *world)
 xt_define(a_wait_ends_at_its_deadline)
 {
     in_all_worlds(deadlines);
+}
+
+/* A message, or room, that comes when it is about to be too late, and wakes nobody: whoever's deadline passes
+ * then looks once more. */
+static void put_silently(struct channel *c)
+{
+    uint64_t x = 31, position;
+    if (c->flavour == BOUNDED)
+        xt_expect_equal(filch__ring_send(&c->ring, &c->ring.layout, false, &x, 1), 1);
+    else
+        xt_expect_equal(filch__list_send(&c->list, &c->list.layout, false, &x, 1, &position), 1);
+}
+
+static void take_silently(struct channel *c)
+{
+    uint64_t x;
+    xt_expect_equal(filch__ring_recv(&c->ring, &c->ring.layout, false, &x, 1), 1);
+}
+
+static void come_at_the_last_moment(struct world *world, size_t capacity, void (*wait)(void *),
+                                    bool receives)
+{
+    struct one one;
+    int64_t wait_ns = FILCH_MS;
+    bool is_in_time;
+    do {
+        struct job job;
+        wait_ns *= 2;
+        one = (struct one){.ends = make(8, capacity), .value = 32};
+        struct channel *c = filch__sender_channel(one.ends.tx);
+        if (capacity != FILCH_UNBOUNDED) {
+            filch__alone_end(&c->ring.tail.alone);
+            filch__alone_end(&c->ring.head.alone);
+        } else {
+            filch__alone_end(&c->list.tail.alone);
+        }
+        for (size_t i = 0; i < capacity && !receives; i++)
+            xt_expect_equal(filch_send(one.ends.tx, &(uint64_t){33}), 0);
+        one.deadline = filch_deadline_in(wait_ns);
+        job_start(world, &job, wait, &one);
+        while (filch__waits_word(&c->waits, receives ? RECEIVERS : SENDERS) < WAITS_ONE &&
+               filch_now_ns() < one.deadline)
+            nap(world);
+        if (receives)
+            put_silently(c);
+        else
+            take_silently(c);
+        is_in_time = filch_now_ns() < one.deadline;
+        job_join(&job);
+        filch_sender_drop(one.ends.tx);
+        filch_receiver_drop(one.ends.rx);
+    } while (!is_in_time && wait_ns < 10 * FILCH_S);
+    xt_expect_equal(one.error, 0);
+    xt_expect_equal(one.value, receives ? 31 : 32);
+}
+
+static void last_moments(struct world *world)
+{
+    come_at_the_last_moment(world, 2, receive_one, true);
+    come_at_the_last_moment(world, 2, select_one, true);
+    come_at_the_last_moment(world, FILCH_UNBOUNDED, receive_one, true);
+    come_at_the_last_moment(world, 2, send_one, false);
+}
+
+xt_define(what_has_come_is_not_too_late)
+{
+    in_all_worlds(last_moments);
 }
 
 /* Wake-ups and deadlines at the same time: each message is received or still there. */
@@ -1011,6 +1180,8 @@ int main(void)
         xt_test(a_failed_send_leaves_the_message),
         xt_test(what_is_never_received_is_dropped_once),
         xt_test(a_deadline_that_has_passed_is_a_try),
+        xt_test(an_end_that_has_gone_is_told_before_a_deadline),
+        xt_test(a_refused_message_is_the_callers),
         xt_test(several_at_once),
         xt_test(many_at_once_arrive_in_their_order),
         xt_test(a_oneshot_uses_its_handles_up),
@@ -1018,10 +1189,12 @@ int main(void)
         xt_test(each_message_arrives_once_and_in_its_senders_order),
         xt_test(a_send_waits_while_the_channel_is_full),
         xt_test(a_receive_waits_while_the_channel_is_empty),
+        xt_test(a_oneshot_is_waited_for),
         xt_test(a_batch_wakes_as_many_as_have_something_to_do),
         xt_test(who_is_woken_for_one_message_passes_the_next_one_on),
         xt_test(those_that_wait_are_woken_when_the_other_side_goes),
         xt_test(a_wait_ends_at_its_deadline),
+        xt_test(what_has_come_is_not_too_late),
         xt_test(deadlines_race_with_messages),
         xt_test(a_hand_over_returns_when_the_receiver_has_it),
         xt_test(a_requester_learns_that_the_server_has_gone),

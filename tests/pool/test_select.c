@@ -466,6 +466,167 @@ xt_define(a_select_is_woken_when_an_end_goes)
     in_all_worlds(ends_go);
 }
 
+/* One that waits to send: does so when there is room, and is told when nobody will ever receive. */
+static void selects_that_send(struct world *world)
+{
+    for (size_t k = 0; k < CAPACITIES - 1; k++) {
+        for (int has_gone = 0; has_gone < 2; has_gone++) {
+            struct ends full = make(capacities[k]), other = make(0);
+            struct job job;
+            uint64_t out = 1000, in = 0;
+            struct waiter_of w = {.count = 3};
+            for (uint64_t i = 0; i < capacities[k]; i++)
+                xt_expect_equal(filch_send(full.tx, &i), 0);
+            w.cases[0] = (struct filch_select_case){.tx = other.tx, .value = &out};
+            w.cases[1] = (struct filch_select_case){.tx = full.tx, .value = &out};
+            w.cases[2] = (struct filch_select_case){.rx = other.rx, .value = &w.in};
+            job_start(world, &job, select_forever, &w);
+            until_senders_wait(world, full.rx, 1);
+            until_receivers_wait(world, other.tx, 1);
+            if (has_gone) {
+                filch_receiver_drop(full.rx);
+            } else {
+                for (uint64_t i = 0; i < capacities[k]; i++) {
+                    xt_expect_equal(filch_recv(full.rx, &in), 0);
+                    xt_expect_equal(in, i);
+                }
+                xt_expect_equal(filch_recv(full.rx, &in), 0);
+                xt_expect_equal(in, out);
+            }
+            job_join(&job);
+            xt_expect_equal(w.error, 0);
+            xt_expect_equal(w.index, 1);
+            xt_expect_equal(w.cases[1].error, has_gone ? EPIPE : 0);
+            xt_expect_equal(waiting(other.tx, SENDERS) + waiting(other.tx, RECEIVERS), 0);
+            filch_sender_drop(full.tx);
+            if (!has_gone)
+                filch_receiver_drop(full.rx);
+            drop(other);
+        }
+    }
+}
+
+xt_define(a_select_sends_when_there_is_room)
+{
+    in_all_worlds(selects_that_send);
+}
+
+/* A moment ends a wait for messages, or a message a wait for a moment; and each moment comes to one. */
+static void moments_and_messages(struct world *world)
+{
+    for (size_t k = 0; k < CAPACITIES; k++) {
+        for (int is_sent = 0; is_sent < 2; is_sent++) {
+            struct ends e = make(capacities[k]);
+            struct filch_receiver *after, *tick;
+            int64_t moment = 0, begin = filch_now_ns();
+            int64_t timeout_ns = is_sent ? 3600 * FILCH_S : 2 * FILCH_MS;
+            struct job job;
+            struct waiter_of w = {.count = 3};
+            xt_expect_equal(filch_after(&after, timeout_ns), 0);
+            xt_expect_equal(filch_tick(&tick, 3600 * FILCH_S), 0);
+            w.cases[0] = (struct filch_select_case){.rx = tick, .value = &moment};
+            w.cases[1] = (struct filch_select_case){.rx = after, .value = &moment};
+            w.cases[2] = (struct filch_select_case){.rx = e.rx, .value = &w.in};
+            job_start(world, &job, select_forever, &w);
+            if (is_sent) {
+                until_receivers_wait(world, e.tx, 1);
+                xt_expect_equal(filch_send(e.tx, &(uint64_t){4}), 0);
+            }
+            job_join(&job);
+            xt_expect_equal(w.error, 0);
+            xt_expect_equal(w.index, is_sent ? 2 : 1);
+            if (is_sent)
+                xt_expect_equal(w.in, 4);
+            else
+                xt_expect(moment >= begin + timeout_ns && filch_now_ns() >= moment);
+            xt_expect_equal(waiting(e.tx, RECEIVERS), 0);
+            filch_receiver_drop(after);
+            filch_receiver_drop(tick);
+            drop(e);
+        }
+    }
+}
+
+xt_define(a_moment_ends_a_wait_for_messages)
+{
+    in_all_worlds(moments_and_messages);
+}
+
+struct sharers {
+    struct filch_receiver *tick;
+    int64_t period_ns;
+    uint64_t received;
+    int64_t last;
+};
+
+static void receive_ticks(void *argument)
+{
+    struct sharers *s = argument;
+    int64_t moment, last = 0;
+    for (int i = 0; i < 5; i++) {
+        xt_expect_equal(filch_recv(s->tick, &moment), 0);
+        xt_expect(filch_now_ns() >= moment);
+        xt_expect(moment >= last + s->period_ns); /* no moment comes twice */
+        last = moment;
+        __atomic_fetch_add(&s->received, 1, __ATOMIC_RELAXED);
+    }
+}
+
+static void shared_ticks(struct world *world)
+{
+    struct job jobs[3];
+    struct sharers s = {.period_ns = 200 * FILCH_US};
+    int64_t begin = filch_now_ns();
+    xt_expect_equal(filch_tick(&s.tick, s.period_ns), 0);
+    for (int i = 0; i < 3; i++)
+        job_start(world, &jobs[i], receive_ticks, &s);
+    for (int i = 0; i < 3; i++)
+        job_join(&jobs[i]);
+    xt_expect_equal(s.received, 15);
+    xt_expect(filch_now_ns() - begin >= 15 * s.period_ns); /* each came to one */
+    filch_receiver_drop(s.tick);
+}
+
+xt_define(clones_share_their_moments)
+{
+    in_all_worlds(shared_ticks);
+}
+
+/* A wait for many costs as little as a wait for one. */
+static void be_blocked(struct world *world)
+{
+    struct ends empty = make(3), full = make(1);
+    struct filch_receiver *far;
+    struct job job;
+    uint64_t out = 1;
+    int64_t moment;
+    struct waiter_of w = {.count = 3};
+    xt_expect_equal(filch_send(full.tx, &out), 0);
+    xt_expect_equal(filch_after(&far, 3600 * FILCH_S), 0);
+    w.cases[0] = (struct filch_select_case){.rx = empty.rx, .value = &w.in};
+    w.cases[1] = (struct filch_select_case){.tx = full.tx, .value = &out};
+    w.cases[2] = (struct filch_select_case){.rx = far, .value = &moment};
+    job_start(world, &job, select_forever, &w);
+    until_receivers_wait(world, empty.tx, 1);
+    until_senders_wait(world, full.rx, 1);
+    xt_sleep_ns(20 * FILCH_MS); /* whoever looks before it sleeps has done so */
+    int64_t before = xt_cpu_ns();
+    xt_sleep_ns(200 * FILCH_MS);
+    xt_expect(xt_cpu_ns() - before < 20 * FILCH_MS);
+    filch_sender_drop(empty.tx);
+    job_join(&job);
+    xt_expect_equal(w.index, 0);
+    xt_expect_equal(w.cases[0].error, EPIPE);
+    filch_receiver_drop(empty.rx);
+    filch_receiver_drop(far);
+    drop(full);
+}
+
+xt_define(waiting_costs_no_cpu_time)
+{
+    in_all_worlds(be_blocked);
+}
+
 /* What one waits for with its only handle is done through another handle of the same channel, and the
  * other cases are not. */
 static void clones(struct world *world)
@@ -636,6 +797,10 @@ int main(void)
         xt_test(each_message_arrives_once),
         xt_test(selects_meet_each_other),
         xt_test(a_select_is_woken_when_an_end_goes),
+        xt_test(a_select_sends_when_there_is_room),
+        xt_test(a_moment_ends_a_wait_for_messages),
+        xt_test(clones_share_their_moments),
+        xt_test(waiting_costs_no_cpu_time),
         xt_test(the_same_channel_twice),
         xt_test(lookers_take_nothing),
         xt_test(a_looker_sees_a_hand_over_that_is_offered),

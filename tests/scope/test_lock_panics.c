@@ -2,6 +2,8 @@
 /* Panics and locks, in threads and tasks: who poisons what, and that everything is given back. */
 #include "locks.h"
 
+#include "sync/queue.h"
+
 struct shared {
     struct filch_mutex m;
     struct filch_mutex other;
@@ -210,11 +212,107 @@ xt_define(a_party_that_panics_poisons_no_barrier)
     (void)filch_panic_set_hook(NULL);
 }
 
+/* One that waits for a lock, which is handed over to it by a holder that panics: it learns that. */
+struct heir {
+    struct shared x;
+    int (*lock)(struct shared *x);
+    struct filch_pool *pool; /* NULL: it is a thread */
+    struct filch_task *task;
+    pthread_t thread;
+    int error;
+};
+
+static int lock_mutex(struct shared *x)
+{
+    int error = filch_mutex_lock(&x->m);
+    filch_mutex_unlock(&x->m);
+    return error;
+}
+
+static int lock_writing(struct shared *x)
+{
+    int error = filch_rwlock_write(&x->l);
+    filch_rwlock_unlock_write(&x->l);
+    return error;
+}
+
+static int lock_reading(struct shared *x)
+{
+    int error = filch_rwlock_read(&x->l);
+    filch_rwlock_unlock_read(&x->l);
+    return error;
+}
+
+static void inherit(void *argument)
+{
+    struct heir *heir = argument;
+    heir->error = heir->lock(&heir->x);
+}
+
+static void *inherit_as_thread(void *argument)
+{
+    inherit(argument);
+    return NULL;
+}
+
+/* Starts the heir. When it waits, it is made one that has been woken in vain often enough. */
+static void appoint(struct heir *heir, uint64_t *word, void **queue)
+{
+    if (heir->pool == NULL)
+        xt_expect_equal(pthread_create(&heir->thread, NULL, inherit_as_thread, heir), 0);
+    else
+        xt_expect_equal(filch_pool_spawn(heir->pool, &heir->task, NULL, inherit, heir), 0);
+    while ((FILCH_LOAD_RELAXED(word) & FILCH__LOCK_WAITERS) == 0) /* a look */
+        filch_yield();
+    filch__queue_enter(word, 0);
+    ((struct lock_waiter *)*queue)->attempts = ATTEMPTS_MAX;
+    filch__queue_leave(word, queue, FILCH_LOAD_RELAXED(word)); /* nobody else changes it */
+}
+
+static void die_with_mutex(void *argument)
+{
+    struct heir *heir = argument;
+    FILCH_LOCK_GUARD(&heir->x.m);
+    appoint(heir, &heir->x.m.filch__word, &heir->x.m.filch__queue);
+    filch_panic("with a mutex, and an heir");
+}
+
+static void die_writing(void *argument)
+{
+    struct heir *heir = argument;
+    FILCH_WRITE_GUARD(&heir->x.l);
+    appoint(heir, &heir->x.l.filch__word, &heir->x.l.filch__queue);
+    filch_panic("writing, with an heir");
+}
+
+xt_define(who_is_handed_a_lock_learns_of_a_panic)
+{
+    static const struct {
+        void (*die)(void *heir);
+        int (*lock)(struct shared *x);
+    } ways[] = {
+        {die_with_mutex, lock_mutex}, {die_writing, lock_writing}, {die_writing, lock_reading}};
+    struct filch_pool *pool = locks_pool(1);
+    (void)filch_panic_set_hook(hook);
+    for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
+        for (int is_task = 0; is_task < 2; is_task++) {
+            struct heir heir = {.lock = ways[i].lock, .pool = is_task ? pool : NULL};
+            expect_panic(ways[i].die, &heir);
+            assert_int_equal(is_task ? filch_task_join(heir.task) : pthread_join(heir.thread, NULL),
+                             0);
+            assert_int_equal(heir.error, EOWNERDEAD);
+        }
+    }
+    (void)filch_panic_set_hook(NULL);
+    assert_int_equal(filch_pool_destroy(pool), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         xt_test(who_panics_poisons),
         xt_test(panics_among_many),
+        xt_test(who_is_handed_a_lock_learns_of_a_panic),
         xt_test(a_party_that_panics_poisons_no_barrier),
     };
     return xt_run(tests);

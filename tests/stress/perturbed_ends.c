@@ -3,28 +3,30 @@
  * goes, at the same time. What was sent is received once or dropped once, and memory is freed once, in
  * whatever order the ends go. (Such races were behind crossbeam #971, PR#1084 and RUSTSEC-2025-0024.)
  *
- * FILCH_RACES=N makes it N races of each flavour, instead of some seconds' worth. */
-#include "test.h"
+ * FILCH_STRESS_COUNT=N makes it N races of each flavour under perturbed schedules. */
+#include "perturbed.h"
 
 #include "boxes.h"
-#include "schedule.h"
 
 #include "base/atomic.h"
 
 #include <filch/filch.h>
 #include <sched.h>
-#include <stdio.h>
-#include <stdlib.h>
 
-enum { SIDES = 3, RACES = 20000 };
+enum {
+    SIDES = 3,
+    RACES = 20000,
+    BOUNDED = 1, /* capacity: 1 and 2 by turns */
+};
 
-/* Two sides of a race, and one that only sometimes takes part; they are threads that go from race to race
- * together. */
+/* The sides of a race are threads that go from race to race together; the last is the test's own. */
 struct race {
     uint64_t number;  /* of the race that runs */
-    uint64_t arrived; /* at its end, of all sides */
+    uint64_t arrived; /* at its end, of the other sides */
     bool is_over;
     uint64_t random[SIDES];
+    void (*start)(struct race *);
+    void (*check)(const struct race *);
     void (*sides[SIDES])(struct race *, uint64_t *random);
 
     struct filch_sender *tx;
@@ -130,6 +132,8 @@ static void start_channel(struct race *race)
 {
     struct filch_channel_config config = {
         .element_size = sizeof(uint64_t *), .capacity = race->capacity, .drop = count_drop};
+    if (race->capacity == BOUNDED)
+        config.capacity = 1 + race->number % 3 % 2;
     current = race;
     if (filch_channel_create_with(&race->tx, &race->rx, &config) != 0)
         abort();
@@ -312,45 +316,55 @@ static void check_broadcast(const struct race *race)
     xt_expect_equal(race->received, race->sent); /* by the one that receives all */
 }
 
-static uint64_t races(void)
+/* Runs go(argument) once for each race under every schedule. */
+static void run_counting(const char *flavour, void (*go)(void *), void *argument)
 {
-    const char *text = getenv("FILCH_RACES");
-    return text != NULL && text[0] != '\0' ? strtoull(text, NULL, 10) : xt_scaled(RACES);
+    uint64_t in_all = xt_stress_count(xt_scaled(RACES)), perturbed = 0;
+    for (int mode = SCHEDULE_OFF; mode < SCHEDULE_MODES; mode++) {
+        uint64_t share = perturbed_share((enum schedule_mode)mode, in_all);
+        schedule_perturb((enum schedule_mode)mode, xt_seed());
+        for (uint64_t n = 0; n < share; n++) {
+            if (n % 1024 == 0)
+                xt_watch(flavour, XT_TEST_SECONDS);
+            go(argument);
+            perturbed += mode != SCHEDULE_OFF;
+        }
+    }
+    schedule_perturb(SCHEDULE_OFF, xt_seed());
+    print_message("%s: %ju races under perturbed schedules\n", flavour, (uintmax_t)perturbed);
+    assert_true(perturbed >= in_all);
+}
+
+static void run_race(void *argument)
+{
+    struct race *race = argument;
+    race->sent = race->received = race->dropped = 0;
+    race->start(race);
+    race->arrived = 0;
+    __atomic_fetch_add(&race->number, 1, __ATOMIC_RELEASE);
+    race->sides[SIDES - 1](race, &race->random[SIDES - 1]);
+    while (__atomic_load_n(&race->arrived, __ATOMIC_ACQUIRE) < SIDES - 1)
+        sched_yield();
+    race->check(race);
 }
 
 static void run_races(const char *flavour, void (*start)(struct race *),
                       void (*check)(const struct race *), size_t capacity)
 {
-    static char what[128];
-    struct race race = {.capacity = capacity};
+    struct race race = {.start = start, .check = check, .capacity = capacity};
     struct side sides[SIDES];
-    pthread_t threads[SIDES];
+    pthread_t threads[SIDES - 1];
     uint64_t random = xt_seed();
-    for (size_t i = 0; i < SIDES; i++) {
-        sides[i] = (struct side){&race, i};
+    for (size_t i = 0; i < SIDES; i++)
         race.random[i] = xt_random(&random);
+    for (size_t i = 0; i < SIDES - 1; i++) {
+        sides[i] = (struct side){&race, i};
         assert_int_equal(pthread_create(&threads[i], NULL, run_side, &sides[i]), 0);
     }
-    uint64_t in_all = races(), per_mode = in_all / SCHEDULE_MODES + 1;
-    for (uint64_t n = 0; n < in_all; n++) {
-        if (n % per_mode == 0)
-            schedule_perturb((enum schedule_mode)(n / per_mode), xt_seed());
-        if (n % 1024 == 0) {
-            snprintf(what, sizeof what, "%s, race %llu", flavour, (unsigned long long)n);
-            xt_watch(what, XT_TEST_SECONDS);
-        }
-        race.sent = race.received = race.dropped = 0;
-        start(&race);
-        race.arrived = 0;
-        __atomic_fetch_add(&race.number, 1, __ATOMIC_RELEASE);
-        while (__atomic_load_n(&race.arrived, __ATOMIC_ACQUIRE) < SIDES)
-            sched_yield();
-        check(&race);
-    }
-    schedule_perturb(SCHEDULE_OFF, xt_seed());
+    run_counting(flavour, run_race, &race);
     race.is_over = true;
     __atomic_fetch_add(&race.number, 1, __ATOMIC_RELEASE);
-    for (size_t i = 0; i < SIDES; i++)
+    for (size_t i = 0; i < SIDES - 1; i++)
         assert_int_equal(pthread_join(threads[i], NULL), 0);
 }
 
@@ -361,8 +375,7 @@ xt_define(the_end_of_a_hand_over)
 
 xt_define(the_end_of_a_bounded_channel)
 {
-    run_races("bounded 1", start_channel, check_channel, 1);
-    run_races("bounded 2", start_channel, check_channel, 2);
+    run_races("bounded", start_channel, check_channel, BOUNDED);
 }
 
 xt_define(the_end_of_an_unbounded_channel)
@@ -393,10 +406,17 @@ static void drop_box(void *box)
     box_drop(&box);
 }
 
-static void end_set(struct filch_pool *pool, uint64_t *random)
+struct set_race {
+    struct filch_pool *pool;
+    uint64_t random;
+};
+
+static void end_set(void *argument)
 {
+    struct set_race *race = argument;
+    uint64_t *random = &race->random;
     struct filch_task_set *set;
-    struct filch_task_set_config config = {.pool = pool, .result_drop = drop_box};
+    struct filch_task_set_config config = {.pool = race->pool, .result_drop = drop_box};
     struct filch_task_attr attr = {.drop = drop_box};
     struct filch_task_end end;
     size_t spawned = xt_random(random) % 6, handed_over = 0;
@@ -423,19 +443,11 @@ static void end_set(struct filch_pool *pool, uint64_t *random)
 
 xt_define(the_end_of_a_task_set)
 {
-    struct filch_pool *pool;
     struct filch_pool_config config = {.workers = 2};
-    uint64_t random = xt_seed(), in_all = races(), per_mode = in_all / SCHEDULE_MODES + 1;
-    assert_int_equal(filch_pool_create(&pool, &config), 0);
-    for (uint64_t n = 0; n < in_all; n++) {
-        if (n % per_mode == 0)
-            schedule_perturb((enum schedule_mode)(n / per_mode), xt_seed());
-        if (n % 1024 == 0)
-            xt_watch("task set", XT_TEST_SECONDS);
-        end_set(pool, &random);
-    }
-    schedule_perturb(SCHEDULE_OFF, xt_seed());
-    assert_int_equal(filch_pool_destroy(pool), 0);
+    struct set_race race = {.random = xt_seed()};
+    assert_int_equal(filch_pool_create(&race.pool, &config), 0);
+    run_counting("task set", end_set, &race);
+    assert_int_equal(filch_pool_destroy(race.pool), 0);
 }
 
 int main(void)

@@ -19,7 +19,6 @@ enum {
 };
 
 static atomic_uint_fast64_t in_vain; /* waits whose deadline has passed */
-static atomic_uint_fast64_t done;    /* operations */
 
 /* About as far away as a wake-up. */
 static int64_t soon(uint64_t *random)
@@ -53,7 +52,6 @@ static void run_mixed(uint64_t *random, void (*body)(void *), void *argument)
 {
     static const size_t widths[] = {1, 2, 8};
     locks_mixed(widths[xt_random(random) % 3], TASKS, THREADS, body, argument);
-    atomic_fetch_add_explicit(&done, (uint64_t)PARTIES * OPERATIONS, memory_order_relaxed);
 }
 
 /* --- mutex --- */
@@ -266,7 +264,7 @@ static void use_barrier(void *argument)
 {
     struct rounds *r = argument;
     uint64_t random = next_seed();
-    for (int i = 0; i < OPERATIONS / PARTIES; i++) {
+    for (int i = 0; i < OPERATIONS; i++) {
         int is_leader = 0;
         bool is_patient = xt_random(&random) % 2 == 0;
         while (!got(filch_barrier_wait_until(&r->barrier, &is_leader,
@@ -281,13 +279,13 @@ static void barrier_round(uint64_t *random)
 {
     struct rounds r = {.barrier = FILCH_BARRIER_INIT(PARTIES)};
     run_mixed(random, use_barrier, &r);
-    assert_int_equal(r.met, PARTIES * (OPERATIONS / PARTIES));
-    assert_int_equal(r.led, OPERATIONS / PARTIES);
+    assert_int_equal(r.met, PARTIES * OPERATIONS);
+    assert_int_equal(r.led, OPERATIONS);
 }
 
 /* --- latch and once --- */
 
-enum { STEPS = OPERATIONS / 4 };
+enum { STEPS = OPERATIONS / 4, STEP_OPERATIONS = 3 };
 
 struct steps {
     struct filch_latch latches[STEPS]; /* all parties count each of them down */
@@ -346,45 +344,56 @@ static void storm(bool rages)
     assert_int_equal(setitimer(ITIMER_REAL, rages ? &often : &never, NULL), 0);
 }
 
-static void run(const char *name, void (*round)(uint64_t *random))
+static uint64_t rounds;
+static void (*round_of_test)(uint64_t *random);
+
+static void count_round(uint64_t *random)
+{
+    round_of_test(random);
+    rounds++;
+}
+
+/* `operations`: of each party, in a round. */
+static void run(const char *name, void (*round)(uint64_t *random), uint64_t operations)
 {
     atomic_store(&in_vain, 0);
-    atomic_store(&done, 0);
-    perturbed_run(name, round);
+    rounds = 0;
+    round_of_test = round;
+    perturbed_run_counting(name, count_round, operations * PARTIES);
     printf("%s: %ju operations, %ju deadlines passed, %ju signals\n", name,
-           (uintmax_t)atomic_load(&done), (uintmax_t)atomic_load(&in_vain),
+           (uintmax_t)(rounds * operations * PARTIES), (uintmax_t)atomic_load(&in_vain),
            (uintmax_t)atomic_load(&signals));
     assert_true(atomic_load(&in_vain) != 0);
 }
 
 xt_define(mutexes)
 {
-    run("mutex", mutex_round);
+    run("mutex", mutex_round, OPERATIONS);
 }
 
 xt_define(rwlocks)
 {
-    run("rwlock", rwlock_round);
+    run("rwlock", rwlock_round, OPERATIONS);
 }
 
 xt_define(condvars)
 {
-    run("condvar", condvar_round);
+    run("condvar", condvar_round, OPERATIONS);
 }
 
 xt_define(semaphores)
 {
-    run("semaphore", semaphore_round);
+    run("semaphore", semaphore_round, OPERATIONS);
 }
 
 xt_define(barriers)
 {
-    run("barrier", barrier_round);
+    run("barrier", barrier_round, OPERATIONS);
 }
 
 xt_define(latches_and_onces)
 {
-    run("latch and once", steps_round);
+    run("latch and once", steps_round, (uint64_t)STEPS * STEP_OPERATIONS);
 }
 
 static int begin_storm(void **state)
@@ -407,5 +416,6 @@ int main(void)
         xt_test(mutexes),    xt_test(rwlocks),  xt_test(condvars),
         xt_test(semaphores), xt_test(barriers), xt_test(latches_and_onces),
     };
+    cmocka_set_test_filter(getenv("FILCH_TEST_FILTER"));
     return cmocka_run_group_tests(tests, begin_storm, end_storm);
 }

@@ -9,11 +9,13 @@
 #include <filch/filch.h>
 #include <stdatomic.h>
 
-enum { RACES = 500 /* in a round */ };
+enum {
+    PAIRS = 4,   /* at once: while one naps, others race */
+    RACES = 200, /* of each pair, in a round */
+};
 
 struct race {
     const struct kind *kind;
-    atomic_uint party;           /* the first is the one that waits */
     atomic_uint began, prepared; /* races */
     atomic_uint finished;
     int64_t
@@ -270,7 +272,7 @@ static void wait_each(struct race *r)
 
 static void end_each(struct race *r)
 {
-    uint64_t random = xt_seed();
+    uint64_t random = xt_seed() + (uintptr_t)r;
     for (unsigned i = 1; i <= RACES; i++) {
         r->kind->prepare(r);
         atomic_store_explicit(&r->prepared, i, memory_order_release);
@@ -283,13 +285,19 @@ static void end_each(struct race *r)
     }
 }
 
+struct pairs {
+    struct race races[PAIRS];
+    atomic_uint parties; /* that have come so far: two after each other are a pair */
+};
+
 static void race(void *argument)
 {
-    struct race *r = argument;
-    if (atomic_fetch_add(&r->party, 1) == 0)
-        wait_each(r);
+    struct pairs *pairs = argument;
+    unsigned party = atomic_fetch_add(&pairs->parties, 1);
+    if (party % 2 == 0)
+        wait_each(&pairs->races[party / 2]);
     else
-        end_each(r);
+        end_each(&pairs->races[party / 2]);
 }
 
 static const struct kind *racing;
@@ -298,19 +306,24 @@ static uint64_t races, late;
 static void race_round(uint64_t *random)
 {
     static const size_t widths[] = {1, 2, 8};
-    size_t tasks = xt_random(random) % 3;
-    struct race r = {.kind = racing, .lead_ns = 2000};
-    locks_mixed(widths[xt_random(random) % 3], tasks, 2 - tasks, race, &r);
-    assert_int_equal(r.had, RACES);
-    races += RACES;
-    late += r.late;
+    size_t tasks = xt_random(random) % 3 * PAIRS;
+    static struct pairs pairs;
+    pairs = (struct pairs){.parties = 0};
+    for (int i = 0; i < PAIRS; i++)
+        pairs.races[i] = (struct race){.kind = racing, .lead_ns = 2000};
+    locks_mixed(widths[xt_random(random) % 3], tasks, 2 * PAIRS - tasks, race, &pairs);
+    for (int i = 0; i < PAIRS; i++) {
+        assert_int_equal(pairs.races[i].had, RACES);
+        late += pairs.races[i].late;
+    }
+    races += PAIRS * RACES;
 }
 
 static void run(const struct kind *kind)
 {
     racing = kind;
     races = late = 0;
-    perturbed_run(kind->name, race_round);
+    perturbed_run_counting(kind->name, race_round, PAIRS * RACES);
     printf("%s: %ju races, %ju won by the deadline\n", kind->name, (uintmax_t)races,
            (uintmax_t)late);
     assert_true(late != 0 && late != races);

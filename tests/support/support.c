@@ -110,6 +110,12 @@ int64_t xt_stress_ns(double seconds)
     return (int64_t)(seconds * NS_PER_S);
 }
 
+uint64_t xt_stress_count(uint64_t count)
+{
+    const char *text = getenv("FILCH_STRESS_COUNT");
+    return text != NULL && text[0] != '\0' ? strtoull(text, NULL, 10) : count;
+}
+
 int64_t xt_run_delay_ns(void)
 {
     int64_t total_ns = 0;

@@ -72,6 +72,9 @@ bool xt_has_migration(void);
 /* How long stress tests run: FILCH_STRESS_SECONDS, by default `seconds`. */
 int64_t xt_stress_ns(double seconds);
 
+/* How much stress tests do that count what they do: FILCH_STRESS_COUNT, by default `count`. */
+uint64_t xt_stress_count(uint64_t count);
+
 /* How long the process's threads have been ready to run without a CPU, in all; 0 where the kernel does
  * not say. */
 int64_t xt_run_delay_ns(void);

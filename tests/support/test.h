@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 
 #include <cmocka.h>
 
@@ -48,6 +49,9 @@ static inline void xt__run_test(const char *name, void (*body)(void))
 
 #define xt_test(name) cmocka_unit_test_setup(name, xt__setup)
 
-#define xt_run(tests) cmocka_run_group_tests((tests), NULL, NULL)
+/* FILCH_TEST_FILTER: only the tests whose names it matches, with * and ?. */
+#define xt_run(tests)                                                                              \
+    (cmocka_set_test_filter(getenv("FILCH_TEST_FILTER")),                                          \
+     cmocka_run_group_tests((tests), NULL, NULL))
 
 #endif

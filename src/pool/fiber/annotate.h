@@ -92,7 +92,21 @@ static FILCH_ALWAYS_INLINE void filch__asan_leaves_for_good(struct annotation *f
                                                             struct annotation *to)
 {
     to->before = from;
+    from->asan_fake_stack = NULL;
     __sanitizer_start_switch_fiber(NULL, to->low, to->size_bytes);
+}
+
+/* The fake frames of a fiber that has not ended are freed only by a switch away from it: for so long, this
+ * thread seems to run on it. */
+static FILCH_NO_SANITIZE void filch__asan_free_fake_stack(struct annotation *of)
+{
+    void *mine;
+    const void *low;
+    size_t size_bytes;
+    __sanitizer_start_switch_fiber(&mine, of->low, of->size_bytes);
+    __sanitizer_finish_switch_fiber(of->asan_fake_stack, &low, &size_bytes);
+    __sanitizer_start_switch_fiber(NULL, low, size_bytes);
+    __sanitizer_finish_switch_fiber(mine, NULL, NULL);
 }
 
 /* The frames that never returned have left their red zones behind. They lie above the point where
@@ -105,6 +119,8 @@ static inline void filch__asan_destroyed(struct annotation *self, const void *st
     if (first < low || first > top)
         first = low;
     __asan_unpoison_memory_region((void *)first, top - first);
+    if (self->asan_fake_stack != NULL)
+        filch__asan_free_fake_stack(self);
 }
 
 #else
