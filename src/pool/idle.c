@@ -58,8 +58,9 @@ static bool wake_if_asleep(struct worker *w, bool here, uint64_t change)
 /* Wakes a worker that sleeps, of those tied to the core where we run (`here`) or of the others. */
 static bool wake_of(struct filch_pool *pool, bool here, uint64_t change)
 {
+    bool is_known = filch__machine_is_known(&pool->machine);
     for (size_t i = 0; i < pool->width; i++) {
-        if (filch__topology_is_here(&pool->placements[i]) == here &&
+        if ((is_known && filch__topology_is_here(&pool->machine.placements[i])) == here &&
             wake_if_asleep(pool->places[i], here, change))
             return true;
     }
