@@ -66,7 +66,10 @@ enum filch_shutdown {
 FILCH_API FILCH_NODISCARD int filch_pool_create(struct filch_pool **pool,
                                                 const struct filch_pool_config *config);
 
-/* The default pool, started by the first call. In a forked child it is started anew.
+/* The default pool, started by the first call. In a forked child it is started anew. The call does not wait
+ * until hwloc has described the machine: in the first milliseconds its workers run unbound, while the last
+ * one asks, which reads hwloc's variables in the environment; then all are bound. Where a variable is set
+ * whose name begins with HWLOC_, and in filch_pool_create, the call waits for that instead.
  *   pool  receives the pool                                                                [out]
  * Returns 0; EINVAL (pool NULL); else as filch_pool_create, and the next call tries again.
  * Ownership: the library's; it is shut down at exit() without waiting for detached tasks, and may

@@ -61,7 +61,8 @@ FILCH_API FILCH_NODISCARD int filch_pool_stats(struct filch_pool *pool,
  *   pool    NULL: the default pool                                                          [in]
  *   buffer  receives a NUL-terminated text, cut where it does not fit                      [out]
  *   size_bytes  of buffer; at least 1
- * Returns 0; EINVAL; else as filch_pool_default. Blocks: never. Panics: never.
+ * Returns 0; EINVAL; ENOMEM; ECANCELED; else as filch_pool_default. Blocks: in the first milliseconds of the
+ * default pool, until its workers have their places; a task suspends. Panics: never.
  * Callable from: threads and tasks. */
 FILCH_API FILCH_NODISCARD int filch_pool_describe(struct filch_pool *pool, char *buffer,
                                                   size_t size_bytes);

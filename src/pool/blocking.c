@@ -158,10 +158,12 @@ static bool end(struct blocking *b, struct spare *s)
 }
 
 /* Not where the worker is bound that happened to start the thread. */
-static void run_anywhere(const struct filch_pool *pool)
+static void run_anywhere(struct filch_pool *pool)
 {
     struct placement anywhere;
-    int error = filch__topology_place(pool->topology, 1, FILCH_BIND_NONE, &anywhere);
+    if (!filch__machine_is_known(&pool->machine))
+        return; /* neither is any worker */
+    int error = filch__topology_place(pool->machine.topology, 1, FILCH_BIND_NONE, &anywhere);
     if (error == 0)
         error = filch__topology_bind_self(&anywhere);
     (void)error; /* then it stays there: slower at worst */

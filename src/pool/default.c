@@ -15,9 +15,20 @@ static FILCH_SHARED(uint64_t) generation; /* written only while the process has 
 static FILCH_SHARED(uint32_t) is_watching;
 static struct lock watch_lock;
 
+static void before_fork(void)
+{
+    filch__topology_before_fork();
+}
+
+static void after_fork_in_parent(void)
+{
+    filch__topology_after_fork(false);
+}
+
 /* In the child, where only the forking thread is left. */
 static void after_fork(void)
 {
+    filch__topology_after_fork(true);
     FILCH_STORE_RELAXED(&generation, generation + 1); /* one thread */
     /* The parent's pool stays in memory, unused: its locks may be held by threads that are not here. */
     FILCH_STORE_RELAXED(&default_pool, NULL); /* one thread */
@@ -36,7 +47,7 @@ int filch__process_init(void)
     filch__lock(&watch_lock);
     int error = 0;
     if (FILCH_LOAD_RELAXED(&is_watching) == 0) /* under the lock */
-        error = pthread_atfork(NULL, NULL, after_fork);
+        error = pthread_atfork(before_fork, after_fork_in_parent, after_fork);
     if (error == 0)
         FILCH_STORE(&is_watching, 1, PR_watch, release);
     filch__unlock(&watch_lock);

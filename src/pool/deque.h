@@ -173,6 +173,18 @@ static inline int filch__deque_push(struct deque *q, const struct task_item *ite
     return 0;
 }
 
+/* Pushes tasks, the last of them first, so that the first one is the newest, and shows them all at once.
+ * Owner only, who has reserved the room. */
+static inline void filch__deque_push_reversed(struct deque *q, const struct task_item *items,
+                                              size_t count)
+{
+    uint64_t bottom = FILCH_LOAD_RELAXED(&q->bottom);          /* owner only */
+    struct deque_array *array = FILCH_LOAD_RELAXED(&q->array); /* owner only */
+    for (size_t i = 0; i < count; i++)
+        filch__deque_slot_write(filch__deque_slot(array, bottom + i), &items[count - 1 - i]);
+    FILCH_STORE(&q->bottom, bottom + count, DQ_bottom_push, release);
+}
+
 /* Reads the newest task without taking it; a thief may take it at any time. Returns false: empty. Owner
  * only. */
 static inline bool filch__deque_peek(struct deque *q, struct task_item *item)

@@ -5,6 +5,7 @@
 #include "steal.h"
 
 #include "base/check.h"
+#include "park/spin.h"
 
 enum {
     /* A worker that is woken again sooner is in the middle of a stream of tasks. */
@@ -48,6 +49,8 @@ static bool wake_if_asleep(struct worker *w, bool here, uint64_t change)
     if (filch__worker != NULL)
         filch__count(&filch__worker->stats.wakes);
     FILCH_STORE_RELAXED(&w->blocks_waker, here); /* handed over by the wake-up */
+    if (here)
+        filch__spin_is_futile();
     filch__unpark(sleeper);
     return true;
 }
@@ -55,8 +58,9 @@ static bool wake_if_asleep(struct worker *w, bool here, uint64_t change)
 /* Wakes a worker that sleeps, of those tied to the core where we run (`here`) or of the others. */
 static bool wake_of(struct filch_pool *pool, bool here, uint64_t change)
 {
+    bool is_known = filch__machine_is_known(&pool->machine);
     for (size_t i = 0; i < pool->width; i++) {
-        if (filch__topology_is_here(&pool->placements[i]) == here &&
+        if ((is_known && filch__topology_is_here(&pool->machine.placements[i])) == here &&
             wake_if_asleep(pool->places[i], here, change))
             return true;
     }
@@ -81,12 +85,16 @@ static void order_pushes(struct filch_pool *pool)
 }
 
 /* Whether there is work, for one whose change of the word has just made it the business of whoever
- * pushes from now on: what was pushed before is seen here, or its owner has seen the change. */
-static bool is_work_left(struct filch_pool *pool)
+ * pushes from now on: what was pushed before is seen here, or its owner has seen the change.
+ *   is_alone  that change was made by the only one who is awake: all the others have changed the word after
+ *             they pushed, so what they pushed is seen without a barrier */
+static bool is_work_left(struct filch_pool *pool, bool is_alone)
 {
     filch__idle_ask_all(pool);
     if (filch__search_sees_work(pool))
         return true;
+    if (is_alone)
+        return false;
     order_pushes(pool);
     return filch__search_sees_work(pool);
 }
@@ -108,7 +116,7 @@ static void wake_if(struct filch_pool *pool, idle_question *wanted)
      * searcher meanwhile and woke nobody: what they have put is ours to notice. This time we do not
      * count as searching, so nobody is misled again. */
     word = count(pool, -IDLE_SEARCHING);
-    if (!wanted(word, pool->width) || !is_work_left(pool))
+    if (!wanted(word, pool->width) || !is_work_left(pool, false))
         return;
     /* A push is too cheap to be ordered before the look at sleepers: now it is. Whoever shows itself
      * after this sees the work. */
@@ -173,7 +181,7 @@ void filch__idle_search_end(struct worker *w)
         return;
     /* The last that searched has found work, and others sleep. Pushes that came while it searched
      * woke nobody: look for what they left, and be told of those to come. */
-    if (is_work_left(pool))
+    if (is_work_left(pool, filch__idle_seats(word) == 1))
         filch__idle_wake_one(pool);
 }
 
@@ -244,7 +252,7 @@ static void seat_is_free(struct filch_pool *pool)
     bool nobody_works = filch__idle_seats(word) == 0 && !filch__injector_has_any(&pool->injector);
     if (!filch__idle_wants_waking(word, pool->width) || nobody_works)
         return;
-    if (is_work_left(pool))
+    if (is_work_left(pool, false))
         filch__idle_wake_one(pool);
 }
 
@@ -273,7 +281,7 @@ void filch__idle_sleep_until_ready(struct worker *w)
     bool was_searching = w->is_searching;
     filch__idle_search_begin(w); /* the state that sleeping starts from and ends in */
     /* Who pushed while we seemed to search has woken nobody. */
-    if (announce(w, &waiter) && is_work_left(w->pool))
+    if (announce(w, &waiter) && is_work_left(w->pool, false))
         filch__idle_wake_one(w->pool);
     if (!filch__strand_has_ready(w) || !withdraw(w))
         park_worker(w, &waiter);

@@ -127,14 +127,19 @@ int filch__injector_put(struct injector *q, const struct task_item *model, void 
 /* Copies the oldest `count` tasks of the block that have not been taken. */
 static void copy_tasks(struct injector_block *block, struct task_item *tasks, size_t count)
 {
-    for (size_t i = 0; i < count; i++, block->taken++) {
-        if (block->is_packed) {
-            tasks[i] = block->model;
-            tasks[i].arg = args_of(block)[block->taken];
-        } else {
-            tasks[i] = tasks_of(block)[block->taken];
+    if (block->is_packed) {
+        struct task_item model = block->model;
+        void *const *args = args_of(block) + block->taken;
+        for (size_t i = 0; i < count; i++) {
+            tasks[i].fn = model.fn;
+            tasks[i].arg = args[i];
+            tasks[i].tally = model.tally;
+            tasks[i].drop = model.drop;
         }
+    } else {
+        memcpy(tasks, tasks_of(block) + block->taken, count * sizeof *tasks);
     }
+    block->taken += count;
 }
 
 /* The block is drained, and out of the queue. */

@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "os/cgroup.h"
 #include "os/cpu_set.h"
+#include "thread/start.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -197,32 +198,50 @@ int filch__topology_victims(const struct topology *t, const struct placement *pl
     return 0;
 }
 
+enum { BIND_FEW_WORDS = 16 };
+
+static void add_pus(struct cpu_set *set, const struct topology *t, size_t first, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        filch__cpu_set_add(set, t->pus[first + i].os_index);
+}
+
 /* Makes the set of `count` PUs from `first` on; false where memory is short. */
 static bool make_set(struct cpu_set *set, const struct topology *t, size_t first, size_t count)
 {
     if (!filch__cpu_set_init(set, t->cpu_limit))
         return false;
-    for (size_t i = 0; i < count; i++)
-        filch__cpu_set_add(set, t->pus[first + i].os_index);
+    add_pus(set, t, first, count);
     return true;
 }
 
-int filch__topology_bind_self(const struct placement *place)
+static int bind_self(const void *set, size_t set_bytes)
+{
+    int saved_errno = errno;
+    int error = sched_setaffinity(0, set_bytes, set) == 0 ? 0 : errno;
+    errno = saved_errno;
+    return error;
+}
+
+int filch__topology_bind(const struct placement *place, const struct filch_thread *thread)
 {
     if (place == NULL)
         return EINVAL;
     if (!place->topology->is_this_machine)
         return 0;
-    struct cpu_set set;
-    if (!make_set(&set, place->topology, place->first_pu, place->pu_count))
+    /* A thread that has just begun had to set up the allocator for the larger ones. */
+    unsigned long few[BIND_FEW_WORDS] = {0};
+    struct cpu_set set = {.word_count = BIND_FEW_WORDS, .words = few};
+    bool is_small = place->topology->cpu_limit <= filch__cpu_set_limit(&set);
+    if (is_small)
+        add_pus(&set, place->topology, place->first_pu, place->pu_count);
+    else if (!make_set(&set, place->topology, place->first_pu, place->pu_count))
         return ENOMEM;
-    int saved_errno = errno;
-    int error = 0;
-    if (sched_setaffinity(0, set.word_count * sizeof *set.words,
-                          (const cpu_set_t *)(const void *)set.words) != 0)
-        error = errno;
-    filch__cpu_set_fini(&set);
-    errno = saved_errno;
+    size_t set_bytes = set.word_count * sizeof *set.words;
+    int error = thread == NULL ? bind_self(set.words, set_bytes)
+                               : filch__thread_bind(thread, set.words, set_bytes);
+    if (!is_small)
+        filch__cpu_set_fini(&set);
     return error;
 }
 

@@ -25,7 +25,7 @@ static void *worker_main(void *argument)
 {
     struct worker *w = argument;
     struct filch_pool *pool = w->pool;
-    if (filch__topology_bind_self(&pool->placements[w->index]) != 0)
+    for (size_t failures = filch__machine_settle(w); failures > 0; failures--)
         filch__count(&w->stats.bind_failures);
     filch__ambient_save(&w->ambient, &errno);
     filch__worker_enter(w);
@@ -79,11 +79,14 @@ static int start_worker(struct filch_pool *pool, size_t index)
 
 static int start_workers(struct filch_pool *pool)
 {
-    /* They count as awake and searching, and each finds out for itself. */
-    pool->idle.word = pool->width * (IDLE_SEAT + IDLE_SEARCHING);
+    /* They count as awake and searching, and each finds out for itself; but the last one may have
+     * something else to find out first. */
+    bool is_known = filch__machine_is_known(&pool->machine);
+    size_t searching = is_known ? pool->width : pool->width - 1;
+    pool->idle.word = pool->width * IDLE_SEAT + searching * IDLE_SEARCHING;
     pool->running = pool->width;
     for (size_t i = 0; i < pool->width; i++) {
-        pool->places[i]->is_searching = true;
+        pool->places[i]->is_searching = i < searching;
         int error = start_worker(pool, i);
         if (error == 0)
             continue;
@@ -136,37 +139,6 @@ static int read_settings(struct settings *settings, const struct filch_pool_conf
     return error;
 }
 
-static int find_machine(struct filch_pool *pool, const struct settings *settings)
-{
-    struct topology_source source = {.hwloc_topology = settings->hwloc_topology};
-    int error =
-        filch__topology_create(&pool->topology, settings->hwloc_topology != NULL ? &source : NULL);
-    if (error != 0)
-        return error;
-    pool->width =
-        settings->workers != 0 ? settings->workers : filch__topology_width(pool->topology);
-    if (pool->width > POOL_WORKERS_MAX)
-        pool->width = POOL_WORKERS_MAX;
-    FILCH_DCHECK(settings->workers != 0 || pool->width <= pool->topology->pu_count);
-    pool->placements =
-        filch__os_alloc_zeroed(pool->width, sizeof *pool->placements, FILCH_CACHE_LINE);
-    if (pool->placements == NULL)
-        return ENOMEM;
-    return filch__topology_place(pool->topology, pool->width, settings->bind, pool->placements);
-}
-
-static int make_victims(struct filch_pool *pool, struct worker *w)
-{
-    w->victim_count = pool->width - 1;
-    if (w->victim_count == 0)
-        return 0;
-    w->victims = filch__os_alloc_zeroed(w->victim_count, sizeof *w->victims, FILCH_CACHE_LINE);
-    if (w->victims == NULL)
-        return ENOMEM;
-    return filch__topology_victims(pool->topology, pool->placements, pool->width, w->index,
-                                   w->victims);
-}
-
 /* Guests look at all workers, in the order of their numbers from their own on. */
 static int make_guest_victims(struct filch_pool *pool, struct worker *w)
 {
@@ -196,7 +168,7 @@ static int make_places(struct filch_pool *pool)
         pool->places[i] = w;
         w->index = i;
         w->pool = pool;
-        int error = is_guest ? make_guest_victims(pool, w) : make_victims(pool, w);
+        int error = is_guest ? make_guest_victims(pool, w) : filch__machine_choose_victims(pool, w);
         if (error == 0 && !is_guest)
             error = filch__worker_init(w, pool, i, false);
         if (error != 0)
@@ -219,8 +191,7 @@ static void free_pool(struct filch_pool *pool)
     filch__os->free(pool->places);
     filch__blocking_destroy(&pool->blocking);
     filch__stack_store_destroy(&pool->stacks);
-    filch__os->free(pool->placements);
-    filch__topology_destroy(pool->topology);
+    filch__machine_destroy(&pool->machine);
     FILCH_DCHECK(!filch__injector_has_any(&pool->injector)); /* no task is lost */
     filch__injector_destroy(&pool->injector);
     filch__os->free(pool->name);
@@ -262,7 +233,8 @@ int filch__pool_create(struct filch_pool **out, const struct filch_pool_config *
         goto undo;
     }
     memcpy(pool->name, settings.name, name_bytes);
-    error = find_machine(pool, &settings);
+    pool->machine.bind = settings.bind;
+    error = filch__machine_init(pool, settings.workers, settings.hwloc_topology, is_default);
     if (error == 0)
         error = filch__blocking_init(&pool->blocking, settings.blocking_threads_max);
     if (error == 0)

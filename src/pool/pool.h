@@ -6,6 +6,7 @@
 #include "blocking.h"
 #include "idle.h"
 #include "injector.h"
+#include "machine.h"
 #include "topology.h"
 #include "worker.h"
 
@@ -31,8 +32,7 @@ struct filch_pool {
     size_t guest_count;                                      /* const: places for guests */
     struct worker **places;                                  /* const: width workers, then guests */
     FILCH_SHARED(size_t) places_used; /* places below this may have work; only goes up */
-    struct topology *topology;        /* const */
-    struct placement *placements;     /* const: width of them */
+    struct machine machine;
     struct stack_store stacks;
     struct blocking blocking;
     char *name;              /* const */

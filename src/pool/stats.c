@@ -44,13 +44,18 @@ int filch_pool_describe(struct filch_pool *pool, char *buffer, size_t size_bytes
     if (error != 0)
         return error;
     buffer[0] = '\0';
-    error = filch__topology_describe(pool->topology, buffer, size_bytes);
+    error = filch__event_wait(&pool->machine.known, FILCH_FOREVER);
+    if (error != 0)
+        return error;
+    if (pool->machine.placements == NULL)
+        return ENOMEM;
+    error = filch__topology_describe(pool->machine.topology, buffer, size_bytes);
     if (error != 0 && error != ENOSPC)
         return error;
     size_t used = strlen(buffer);
     for (size_t i = 0; i < pool->width && used + 1 < size_bytes; i++) {
         int length = snprintf(buffer + used, size_bytes - used, "worker %s-%zu on %s\n", pool->name,
-                              i, pool->placements[i].name);
+                              i, pool->machine.placements[i].name);
         used += length < 0 ? 0 : (size_t)length;
     }
     return 0;

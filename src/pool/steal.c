@@ -52,10 +52,10 @@ bool filch__search_injector(struct worker *w, size_t most, struct task_item *ite
     w->loot.is_all = FILCH_LOAD_RELAXED(&injector->size) == 0; /* a hint */
     w->outside_until = w->tick + count;
     *item = tasks[0];
-    /* Newest first, so that the owner pops the oldest first. */
-    for (size_t i = count - 1; i > 0; i--) {
-        int error = filch__worker_push(w, &tasks[i]);
-        FILCH_CHECK(error == 0, "room that was reserved is gone");
+    if (count > 1) {
+        filch__deque_push_reversed(&w->deque, tasks + 1,
+                                   count - 1); /* the oldest is popped first */
+        filch__worker_has_pushed(w);
     }
     return true;
 }
@@ -173,7 +173,7 @@ bool filch__search_once(struct worker *w, struct found *found, struct worker **h
         return true;
     }
     for (size_t i = 0; i < w->victim_count; i++) {
-        if (steal_from(w, pool->places[w->victims[i]], found, hidden))
+        if (steal_from(w, pool->places[FILCH_LOAD_RELAXED(&w->victims[i])], found, hidden))
             return true;
     }
     /* Guests come and go; they are nobody's neighbours. */

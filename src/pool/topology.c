@@ -11,6 +11,7 @@
 #include "os/cgroup.h"
 #include "os/cpu_set.h"
 #include "os/os.h"
+#include "park/lock.h"
 
 #include <errno.h>
 #include <hwloc.h>
@@ -22,6 +23,9 @@ static const hwloc_obj_type_t level_types[TOPOLOGY_LEVEL_COUNT] = {
     [TOPOLOGY_L3] = HWLOC_OBJ_L3CACHE,      [TOPOLOGY_NUMA] = HWLOC_OBJ_NUMANODE,
     [TOPOLOGY_PACKAGE] = HWLOC_OBJ_PACKAGE,
 };
+
+/* Held while hwloc is at work, for a fork to wait for. */
+static struct lock discovery;
 
 static int errno_of_failure(void)
 {
@@ -239,6 +243,19 @@ static int description_count(const struct topology_source *source)
            (source->xml_path != NULL);
 }
 
+void filch__topology_before_fork(void)
+{
+    filch__lock(&discovery);
+}
+
+void filch__topology_after_fork(bool is_child)
+{
+    if (is_child)
+        discovery = (struct lock){0}; /* those who wait for it are not here */
+    else
+        filch__unlock(&discovery);
+}
+
 /* Sets *t only where it returns 0. */
 static int discover(struct topology **t, const struct topology_source *source)
 {
@@ -266,9 +283,27 @@ int filch__topology_create(struct topology **out, const struct topology_source *
         return EINVAL;
     int saved_errno = errno;
     struct topology *t;
+    filch__lock(&discovery);
     int error = discover(&t, source);
+    filch__unlock(&discovery);
     if (error == 0 && (t->is_this_machine || source->cgroup_root != NULL)) {
         error = filch__cgroup_quota(source->cgroup_root, &t->quota_milli_cpus);
+        if (error != 0)
+            filch__os->free(t);
+    }
+    if (error == 0)
+        *out = t;
+    errno = saved_errno;
+    return error;
+}
+
+int filch__topology_create_flat(struct topology **out)
+{
+    int saved_errno = errno;
+    struct topology *t;
+    int error = copy_allowed(&t, NULL);
+    if (error == 0) {
+        error = filch__cgroup_quota(NULL, &t->quota_milli_cpus);
         if (error != 0)
             filch__os->free(t);
     }

@@ -29,6 +29,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct filch_thread;
+
 /* What two PUs can have in common, from near to far. */
 enum topology_level {
     TOPOLOGY_CORE,
@@ -100,6 +102,15 @@ struct placement {
 FILCH_NODISCARD int filch__topology_create(struct topology **out,
                                            const struct topology_source *source);
 
+/* The same without hwloc, in a tenth of the time: every CPU of the affinity masks counts as a core, and
+ * caches, nodes and packages are not known. The width is the same as that of filch__topology_create.
+ * Returns 0; ENOMEM. */
+FILCH_NODISCARD int filch__topology_create_flat(struct topology **out);
+
+/* Around a fork: no discovery is under way while the process is copied, since hwloc has locks. */
+void filch__topology_before_fork(void);
+void filch__topology_after_fork(bool is_child);
+
 /* Gives the description back.
  *   t   NULL is allowed; no placement on it is used any more
  * Blocks: never. Panics: never. */
@@ -138,13 +149,20 @@ FILCH_NODISCARD int filch__topology_victims(const struct topology *t,
  * to TOPOLOGY_LEVEL_COUNT (different packages). */
 unsigned filch__topology_distance(const struct placement *a, const struct placement *b);
 
-/* Binds the calling thread to its place; where it is not pinned, to all PUs of the topology, so that
+/* Binds a thread to its place; where it is not pinned, to all PUs of the topology, so that
  * a worker does not inherit the narrow mask of the thread that happened to create its pool.
+ *   thread   started by this library, and not joined or detached; NULL: the calling one
  * Returns 0, also where the topology is not of this machine and there is nothing to be done; the
  * error of sched_setaffinity(2), ENOMEM or EINVAL (NULL). A failure is worth counting and no more:
  * the thread runs on where it may.
- * Blocks: never. Panics: never. Callable from: the thread that is to be bound. Ordering: none. */
-FILCH_NODISCARD int filch__topology_bind_self(const struct placement *place);
+ * Blocks: never. Panics: never. Callable from: anywhere. Ordering: none. */
+FILCH_NODISCARD int filch__topology_bind(const struct placement *place,
+                                         const struct filch_thread *thread);
+
+static inline int filch__topology_bind_self(const struct placement *place)
+{
+    return filch__topology_bind(place, NULL);
+}
 
 /* Whether the place is one core or PU of its own and the calling thread is running there just now: a
  * hint, since the thread may be moved. Blocks: never. Panics: never. Callable from: anywhere. */

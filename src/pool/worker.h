@@ -142,20 +142,20 @@ struct worker {
     struct task_places task_places;
     int *error_number;      /* &errno of its thread */
     struct ambient ambient; /* floating-point modes and errno that a fresh task starts with */
-    uint32_t *victims;      /* const: indices of other workers, nearest first */
-    size_t victim_count;    /* const */
-    size_t index;           /* const: place in the pool */
-    size_t suspended;       /* strands that wait */
-    size_t awaited_halves;  /* that others run while a sync here waits for them */
-    struct wait *waits;     /* those that can be cancelled */
-    struct level outermost; /* around all strands */
-    struct roam roam;       /* waits that may end with another worker */
-    unsigned timer_looks;   /* times at which the timers could have been looked at */
-    unsigned lonely_yields; /* of tasks beside which nobody was to run here */
-    uint64_t tick;          /* tasks started, for what is looked at now and then */
-    bool is_guest;          /* const */
-    const void *visitor;    /* of a guest's place: tells one thread from another */
-    bool is_searching;      /* counted as searching in the idle word */
+    FILCH_SHARED(uint32_t) * victims; /* indices of other workers, nearest first */
+    size_t victim_count;              /* const */
+    size_t index;                     /* const: place in the pool */
+    size_t suspended;                 /* strands that wait */
+    size_t awaited_halves;            /* that others run while a sync here waits for them */
+    struct wait *waits;               /* those that can be cancelled */
+    struct level outermost;           /* around all strands */
+    struct roam roam;                 /* waits that may end with another worker */
+    unsigned timer_looks;             /* times at which the timers could have been looked at */
+    unsigned lonely_yields;           /* of tasks beside which nobody was to run here */
+    uint64_t tick;                    /* tasks started, for what is looked at now and then */
+    bool is_guest;                    /* const */
+    const void *visitor;              /* of a guest's place: tells one thread from another */
+    bool is_searching;                /* counted as searching in the idle word */
     bool is_brief; /* its searches are: whoever woke it waits for its core, or it was a deadline */
     uint64_t outside_until; /* tick: tasks from outside lie in the own deque until then */
     struct loot loot;
@@ -229,16 +229,21 @@ void filch__worker_join_thread(struct filch_thread *thread);
 /* Calls the drop function of a task, which must not panic. */
 void filch__worker_drop(void (*drop)(void *), void *arg);
 
-/* Pushes a task on the worker's deque and sees to it that somebody is awake. Returns 0; ENOMEM. */
-FILCH_NODISCARD static inline int filch__worker_push(struct worker *w, const struct task_item *item)
+/* Sees to it that somebody is awake for what has just been pushed. Store the task, then load the word: a
+ * worker that goes to sleep counts itself, makes every processor order its accesses, then looks for tasks. */
+static inline void filch__worker_has_pushed(struct worker *w)
 {
-    int error = filch__deque_push(&w->deque, item);
-    /* Store the task, then load the word: a worker that goes to sleep counts itself, makes every
-     * processor order its accesses, then looks for tasks. */
     FILCH_FENCE_LIGHT();
     uint64_t word = FILCH_LOAD_RELAXED(w->idle_word); /* see above */
     if (FILCH_UNLIKELY(filch__idle_wants_waking(word, w->width) || w->fences))
         filch__idle_notify(w);
+}
+
+/* Pushes a task on the worker's deque and sees to it that somebody is awake. Returns 0; ENOMEM. */
+FILCH_NODISCARD static inline int filch__worker_push(struct worker *w, const struct task_item *item)
+{
+    int error = filch__deque_push(&w->deque, item);
+    filch__worker_has_pushed(w);
     return error;
 }
 

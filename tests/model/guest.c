@@ -46,9 +46,9 @@ void filch__worker_join_thread(struct filch_thread *thread)
     }
 }
 
-int filch__topology_bind_self(const struct placement *placement)
+size_t filch__machine_settle(struct worker *w)
 {
-    (void)placement;
+    (void)w;
     return 0;
 }
 
@@ -137,9 +137,9 @@ void filch__stack_store_destroy(struct stack_store *store)
     (void)store;
 }
 
-void filch__topology_destroy(struct topology *topology)
+void filch__machine_destroy(struct machine *m)
 {
-    (void)topology;
+    free(m->placements);
 }
 
 void filch__injector_destroy(struct injector *q)
@@ -252,8 +252,8 @@ static void make_pool(void)
     pool->guest_count = PLACES - 1;
     pool->places_used = PLACES;
     pool->places = malloc(PLACES * sizeof *pool->places);
-    pool->topology = NULL;
-    pool->placements = malloc(1);
+    pool->machine.topology = NULL;
+    pool->machine.placements = malloc(1);
     pool->name = NULL;
     pool->process = 0;
     pool->is_default = false;

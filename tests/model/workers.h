@@ -56,7 +56,7 @@ static struct filch_pool pool = {
     .state = POOL_OPEN,
     .width = WIDTH,
     .places = places,
-    .placements = placements,
+    .machine.placements = placements,
     .places_used = WIDTH,
 };
 

@@ -302,6 +302,33 @@ xt_define(a_child_begins_anew)
     assert_int_equal(filch_pool_destroy(h.pool), 0);
 }
 
+/* Forks while the pool's last worker asks hwloc. */
+static void fork_at_once(void *unused)
+{
+    uint64_t count = 0;
+    char text[64];
+    (void)unused;
+    filch_join(add_one, &count, add_one, &count);
+    pid_t child = fork();
+    if (child == 0) {
+        filch_join(add_one, &count, add_one, &count);
+        _exit(count == 4 && filch_pool_describe(NULL, text, sizeof text) == 0 ? 0 : 1);
+    }
+    int status = -1;
+    xt_expect_equal(waitpid(child, &status, 0), child);
+    xt_expect_equal(status, 0);
+    xt_expect_equal(filch_pool_describe(NULL, text, sizeof text), 0);
+}
+
+xt_define(a_child_of_a_pool_that_begins_begins_anew)
+{
+    xt_skip_if_emulated();
+    if (XT_TSAN || XT_ASAN)
+        skip(); /* the locks of their runtimes do not survive a fork beside other threads */
+    for (size_t i = 0; i < xt_scaled(50); i++)
+        xt_expect_child(fork_at_once, NULL, "a fork at once");
+}
+
 struct noise {
     struct filch_pool *pool;
     uint32_t stop;
@@ -431,6 +458,7 @@ int main(void)
         xt_test(a_process_ends_while_its_pools_work),
         xt_test(many_threads_start_one_default_pool),
         xt_test(a_child_begins_anew),
+        xt_test(a_child_of_a_pool_that_begins_begins_anew),
         xt_test(a_task_forks),
         xt_test(a_scope_body_forks),
         xt_test(a_loop_body_forks),

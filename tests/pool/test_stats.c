@@ -203,19 +203,63 @@ xt_define(the_name_is_copied_and_stays_whole)
 
 /* Whether this thread may run on exactly what its worker's placement says, or on whatever the whole
  * topology has where that ties it to nothing. */
-static void compare_masks(void *argument)
+static bool is_where_it_belongs(const struct filch_pool *pool)
 {
-    const struct filch_pool *pool = argument;
-    const struct placement *place = &pool->placements[filch_worker_index()];
+    const struct placement *place = &pool->machine.placements[filch_worker_index()];
     cpu_set_t now;
     cpu_set_t expected;
     xt_expect_equal(sched_getaffinity(0, sizeof now, &now), 0);
     CPU_ZERO(&expected);
     uint32_t first = place->is_pinned ? place->first_pu : 0;
-    uint32_t count = place->is_pinned ? place->pu_count : pool->topology->pu_count;
+    uint32_t count = place->is_pinned ? place->pu_count : pool->machine.topology->pu_count;
     for (uint32_t i = 0; i < count; i++)
-        CPU_SET(pool->topology->pus[first + i].os_index, &expected);
-    xt_expect(CPU_EQUAL(&now, &expected));
+        CPU_SET(pool->machine.topology->pus[first + i].os_index, &expected);
+    return CPU_EQUAL(&now, &expected);
+}
+
+static void compare_masks(void *argument)
+{
+    xt_expect(is_where_it_belongs(argument));
+}
+
+static void wait_for_its_place(void *argument)
+{
+    while (!is_where_it_belongs(argument)) /* the last one may be binding it just now */
+        filch_sleep_ns(100000);
+}
+
+struct found_out {
+    const char *workers; /* FILCH_WORKERS */
+};
+
+/* The default pool runs tasks before it knows the machine, and binds its workers then. */
+static void start_default_pool(void *argument)
+{
+    const struct found_out *f = argument;
+    struct filch_pool *pool;
+    struct filch_task *task;
+    char text[1024];
+    setenv("FILCH_WORKERS", f->workers, 1);
+    setenv("FILCH_BIND", "cores", 1);
+    xt_expect_equal(filch_pool_spawn(NULL, &task, NULL, nothing, NULL), 0);
+    xt_expect_equal(filch_task_join(task), 0);
+    xt_expect_equal(filch_pool_default(&pool), 0);
+    xt_expect_equal(filch_pool_describe(NULL, text, sizeof text), 0);
+    xt_expect(strstr(text, "worker filch-0 on ") != NULL);
+    for (size_t i = 0; i < 10 * pool->width; i++) {
+        xt_expect_equal(filch_pool_spawn(NULL, &task, NULL, wait_for_its_place, pool), 0);
+        xt_expect_equal(filch_task_join(task), 0);
+    }
+    struct filch_pool_stats stats;
+    xt_expect_equal(filch_pool_stats(NULL, &stats), 0);
+    xt_expect_equal(stats.bind_failures, 0);
+}
+
+xt_define(the_default_pool_finds_its_places)
+{
+    xt_skip_if_emulated();
+    xt_expect_child(start_default_pool, &(struct found_out){.workers = "1"}, "one worker");
+    xt_expect_child(start_default_pool, &(struct found_out){.workers = "2"}, "two workers");
 }
 
 static void compare_ranges(size_t first, size_t end, void *ctx)
@@ -244,9 +288,9 @@ xt_define(workers_run_where_they_are_planned)
             struct filch_pool *pool =
                 create(&(struct filch_pool_config){.workers = workers, .bind = policies[i]});
             if (policies[i] == FILCH_BIND_NONE)
-                assert_false(pool->placements[0].is_pinned);
-            else if (policies[i] == FILCH_BIND_CORES && workers <= pool->topology->pu_count)
-                assert_true(pool->placements[0].is_pinned);
+                assert_false(pool->machine.placements[0].is_pinned);
+            else if (policies[i] == FILCH_BIND_CORES && workers <= pool->machine.topology->pu_count)
+                assert_true(pool->machine.placements[0].is_pinned);
             assert_int_equal(filch_pool_install(pool, compare_all, pool), 0);
             assert_int_equal(stats_of(pool).bind_failures, 0);
             assert_int_equal(filch_pool_destroy(pool), 0);
@@ -281,8 +325,9 @@ xt_define(a_topology_of_the_caller_is_borrowed_for_the_call)
     assert_int_equal(filch_pool_width(pool), 6);
     assert_int_equal(filch_pool_describe(pool, text, sizeof text), 0);
     assert_non_null(strstr(text, "worker filch-5 on core 5"));
-    assert_true(filch__topology_distance(&pool->placements[0], &pool->placements[5]) >
-                filch__topology_distance(&pool->placements[0], &pool->placements[1]));
+    assert_true(
+        filch__topology_distance(&pool->machine.placements[0], &pool->machine.placements[5]) >
+        filch__topology_distance(&pool->machine.placements[0], &pool->machine.placements[1]));
     spawn_many(pool);
     assert_int_equal(filch_pool_destroy(pool), 0);
 }
@@ -298,6 +343,7 @@ int main(void)
         xt_test(the_name_is_copied_and_stays_whole),
         xt_test(workers_run_where_they_are_planned),
         xt_test(a_pool_whose_workers_cannot_be_bound_works),
+        xt_test(the_default_pool_finds_its_places),
         xt_test(a_topology_of_the_caller_is_borrowed_for_the_call),
     };
     /* What the environment of the tests says is not what they are about. */

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#define _GNU_SOURCE 1 /* environ */
 #include "os/env.h"
 
 #include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static int shift_of(const char *suffix, unsigned *shift)
 {
@@ -52,4 +54,14 @@ int filch__env_word(const char *name, const char *const *words, size_t count, si
         }
     }
     return EINVAL;
+}
+
+bool filch__env_has_any(const char *prefix)
+{
+    size_t length = strlen(prefix);
+    for (char *const *variable = environ; variable != NULL && *variable != NULL; variable++) {
+        if (strncmp(*variable, prefix, length) == 0)
+            return true;
+    }
+    return false;
 }

@@ -3,6 +3,7 @@
 #ifndef FILCH_OS_ENV_H
 #define FILCH_OS_ENV_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* Reads a size or count: decimal digits, with an optional K, M or G for 2^10, 2^20, 2^30.
@@ -19,5 +20,8 @@ int filch__env_size(const char *name, size_t fallback, size_t *value);
  *   chosen  receives the index of the word; unchanged where the variable is not set or empty [out]
  * Returns 0; EINVAL (set to something else). Blocks: never. Panics: never. */
 int filch__env_word(const char *name, const char *const *words, size_t count, size_t *chosen);
+
+/* Whether a variable is set whose name begins so. Blocks: never. Panics: never. */
+bool filch__env_has_any(const char *prefix);
 
 #endif

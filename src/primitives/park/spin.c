@@ -16,6 +16,14 @@ enum {
 /* Pauses were in vain: so many of this thread's next waits do without. Own. */
 static __thread unsigned without_pauses __attribute__((tls_model("initial-exec")));
 
+/* The next wait does not begin to spin. Own. */
+static __thread bool is_futile __attribute__((tls_model("initial-exec")));
+
+void filch__spin_is_futile(void)
+{
+    is_futile = true;
+}
+
 static void pause(int step)
 {
     int pauses = step < 2 ? 2 << step : PAUSES_MAX;
@@ -25,6 +33,11 @@ static void pause(int step)
 
 bool filch__spin(struct spin *s)
 {
+    if (FILCH_UNLIKELY(is_futile)) {
+        is_futile = false;
+        if (s->step == 0)
+            return false;
+    }
     if (s->step == 0 && without_pauses > 0) {
         without_pauses--;
         s->step = PAUSING_STEPS;

@@ -29,12 +29,20 @@ static inline bool filch__spin_in_crowd(struct spin *s)
 {
     return filch__spin(s);
 }
+
+static inline void filch__spin_is_futile(void)
+{
+}
 #else
 bool filch__spin(struct spin *s);
 
 /* The same for a lock that many want: it lets others run sooner, since each look takes the cache line from
  * the owner, and an owner that is let alone gets more done. */
 bool filch__spin_in_crowd(struct spin *s);
+
+/* The next wait of the calling thread is likely to be for one who waits for its processor: that wait
+ * sleeps at once. */
+void filch__spin_is_futile(void);
 #endif
 
 /* Step `step` (0, 1, 2, ...) of the same for a bit that guards a few instructions and that nobody can be

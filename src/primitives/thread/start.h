@@ -17,4 +17,10 @@ FILCH_NODISCARD int filch__thread_start(struct filch_thread **thread,
                                         const struct filch_thread_attr *attr, void *(*fn)(void *),
                                         void *arg, const struct thread_start *start);
 
+/* Binds a thread that was started here, and has not been joined or detached, to a set of CPUs, as
+ * sched_setaffinity(2) reads it. Returns 0; what pthread_setaffinity_np(3) returns. Blocks: never. Panics:
+ * never. */
+FILCH_NODISCARD int filch__thread_bind(const struct filch_thread *thread, const void *set,
+                                       size_t set_bytes);
+
 #endif

@@ -227,6 +227,11 @@ int filch_thread_spawn(struct filch_thread **thread, const struct filch_thread_a
     return filch__thread_start(thread, attr, thread == NULL ? NULL : fn, arg, &plain);
 }
 
+int filch__thread_bind(const struct filch_thread *thread, const void *set, size_t set_bytes)
+{
+    return pthread_setaffinity_np(filch__thread_of(thread)->os_thread, set_bytes, set);
+}
+
 /* --- join, detach --- */
 
 /* The thread of a handle that is to be given up. Returns 0; EDEADLK, EINVAL, EPERM. */

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "machine.h"
+
+#include "pool.h"
+
+#include "base/check.h"
+#include "os/env.h"
+
+/* Chooses the places of the workers on the machine, which it keeps, whatever it returns. */
+static int place_workers(struct filch_pool *pool, struct topology *t)
+{
+    struct machine *m = &pool->machine;
+    m->topology = t;
+    m->placements = filch__os_alloc_zeroed(pool->width, sizeof *m->placements, FILCH_CACHE_LINE);
+    if (m->placements == NULL)
+        return ENOMEM;
+    return filch__topology_place(t, pool->width, m->bind, m->placements);
+}
+
+static size_t clamp_width(size_t width)
+{
+    return width < POOL_WORKERS_MAX ? width : (size_t)POOL_WORKERS_MAX;
+}
+
+static int find_width(struct filch_pool *pool)
+{
+    struct topology *t;
+    int error = filch__topology_create_flat(&t);
+    if (error != 0)
+        return error;
+    pool->width = clamp_width(filch__topology_width(t));
+    filch__topology_destroy(t);
+    return 0;
+}
+
+int filch__machine_init(struct filch_pool *pool, size_t workers, void *hwloc_topology,
+                        bool may_put_off)
+{
+    pool->width = workers;
+    if (may_put_off && hwloc_topology == NULL && !filch__env_has_any("HWLOC_"))
+        return workers == 0 ? find_width(pool) : 0;
+    struct topology_source source = {.hwloc_topology = hwloc_topology};
+    struct topology *t;
+    int error = filch__topology_create(&t, hwloc_topology != NULL ? &source : NULL);
+    if (error != 0)
+        return error;
+    if (workers == 0)
+        pool->width = clamp_width(filch__topology_width(t));
+    FILCH_DCHECK(workers != 0 || pool->width <= t->pu_count);
+    error = place_workers(pool, t);
+    if (error == 0)
+        filch__event_set(&pool->machine.known);
+    return error;
+}
+
+void filch__machine_destroy(struct machine *m)
+{
+    filch__os->free(m->placements);
+    filch__topology_destroy(m->topology);
+}
+
+/* Relaxed: an order is as good as another one, and a thief that reads while it changes looks again. */
+static void set_victims(struct worker *w, const uint32_t *order)
+{
+    for (size_t i = 0; i < w->victim_count; i++)
+        FILCH_STORE_RELAXED(&w->victims[i], order[i]); /* see above */
+}
+
+int filch__machine_choose_victims(struct filch_pool *pool, struct worker *w)
+{
+    w->victim_count = pool->width - 1;
+    if (w->victim_count == 0)
+        return 0;
+    uint32_t *order = filch__os_alloc_zeroed(w->victim_count, sizeof *order, _Alignof(uint32_t));
+    if (w->victims == NULL)
+        w->victims = filch__os_alloc_zeroed(w->victim_count, sizeof *w->victims, FILCH_CACHE_LINE);
+    if (order == NULL || w->victims == NULL) {
+        filch__os->free(order);
+        return ENOMEM;
+    }
+    struct machine *m = &pool->machine;
+    int error = 0;
+    if (m->placements != NULL)
+        error = filch__topology_victims(m->topology, m->placements, pool->width, w->index, order);
+    for (size_t i = 0; m->placements == NULL && i < w->victim_count; i++)
+        order[i] = (uint32_t)((w->index + 1 + i) % pool->width);
+    if (error == 0)
+        set_victims(w, order);
+    filch__os->free(order);
+    return error;
+}
+
+/* For all workers. What was begun before it is known where it belongs runs on from there. */
+static size_t find_out(struct filch_pool *pool, struct worker *self)
+{
+    struct machine *m = &pool->machine;
+    struct topology *t;
+    size_t failures = 0;
+    int error = filch__topology_create(&t, NULL);
+    if (error == 0)
+        error = place_workers(pool, t);
+    if (error != 0) {
+        filch__machine_destroy(m);
+        m->topology = NULL;
+        m->placements = NULL;
+    }
+    /* A thread that a worker starts before it is bound may run anywhere; one that it starts later knows. */
+    filch__event_set(&m->known);
+    for (size_t i = 0; error == 0 && i < pool->width; i++) {
+        struct worker *w = pool->places[i];
+        const struct filch_thread *thread = w == self ? NULL : w->thread; /* started before us */
+        failures += filch__topology_bind(&m->placements[i], thread) != 0;
+        if (filch__machine_choose_victims(pool, w) != 0)
+            continue; /* no memory: the order that it has does as well */
+    }
+    return failures;
+}
+
+size_t filch__machine_settle(struct worker *w)
+{
+    struct filch_pool *pool = w->pool;
+    if (filch__machine_is_known(&pool->machine))
+        return filch__topology_bind(&pool->machine.placements[w->index], NULL) != 0;
+    return w->index + 1 == pool->width ? find_out(pool, w) : 0;
+}
