@@ -49,16 +49,44 @@ static void *second(void *unused)
     return NULL;
 }
 
-/* The owner gives the lock back while somebody is under way to it, whose thread goes on here. */
+/* The owner gives the lock back, by a word that says nothing of somebody asleep, while another one is
+ * under way, whose thread goes on here. */
 static void *under_way(void *unused)
 {
     (void)unused;
     begin(3);
     filch__mutex_unlock(m);
     begin(1);
-    struct lock_waiter w = {.self = filch__self, .attempts = 1};
+    struct lock_waiter w = {.self = filch__self, .attempts = 1, .more = FILCH__LOCK_WAITERS};
     filch__lock_waiter_renew(&w);
-    int error = lock_with(m, &w, FILCH__LOCK_WAKING, FILCH_FOREVER);
+    int error = lock_with(m, &w, FILCH_FOREVER);
+    assert(error == 0);
+    data++;
+    filch__mutex_unlock(m);
+    return NULL;
+}
+
+/* That one. */
+static struct lock_waiter forgotten;
+
+static void forget(void)
+{
+    forgotten.self = UINT64_C(2) << FILCH__SELF_SHIFT;
+    filch__lock_waiter_renew(&forgotten);
+    forgotten.home = &m->filch__word;
+    filch__queue_append(&m->filch__queue, &forgotten);
+}
+
+static void *asleep(void *unused)
+{
+    (void)unused;
+    begin(2);
+    int error = wait(m, &forgotten, FILCH_FOREVER);
+    forgotten.attempts++;
+    if (error == 0 && !forgotten.is_handed) {
+        filch__lock_waiter_renew(&forgotten);
+        error = lock_with(m, &forgotten, FILCH_FOREVER);
+    }
     assert(error == 0);
     data++;
     filch__mutex_unlock(m);
@@ -90,9 +118,9 @@ static void *in_time(void *unused)
 #if SCENARIO == 1 || SCENARIO == 4 /* two; the lock is handed over */
 enum { ADDERS = 2 };
 #define BODIES first, second
-#elif SCENARIO == 2 /* one under way beside another one that waits */
+#elif SCENARIO == 2 /* one under way, one asleep */
 enum { ADDERS = 2 };
-#define BODIES under_way, second
+#define BODIES under_way, asleep
 #elif SCENARIO == 3 /* a deadline beside them */
 enum { ADDERS = 2 };
 #define BODIES clock, first, in_time
@@ -101,8 +129,10 @@ enum { ADDERS = 2 };
 int main(void)
 {
     m = malloc(sizeof *m);
-    m->filch__word = SCENARIO == 2 ? UINT64_C(3) << FILCH__SELF_SHIFT | FILCH__LOCK_WAKING : 0;
+    m->filch__word = SCENARIO == 2 ? UINT64_C(3) << FILCH__SELF_SHIFT : 0;
     m->filch__queue = NULL;
+    if (SCENARIO == 2)
+        forget();
     MODEL_RUN(BODIES);
     assert(data + model_timeouts == ADDERS);
     assert(m->filch__word == 0);

@@ -5,8 +5,11 @@
 
 enum {
     PAUSING_STEPS = 10, /* 70 pauses, 2 to 4 us: ten times what another processor's answer takes */
-    PAUSING_STEPS_IN_CROWD = 3,
     PAUSES_MAX = 8,
+    STEPS_AT_LOCK = 47, /* 100 pauses */
+    PAUSES_AT_LOCK = 2,
+    TURN_NS = 500 * 1000, /* less than the system lets a thread run while others wait */
+    LOOK_EVERY = 64,      /* of so many waits at locks one looks at the clock */
     SOON_NS = 10000, /* a wake-up through the kernel takes longer, and costs the waker a call */
     WAITS_WITHOUT_PAUSES = 16,
     YIELDING_STEPS = 32,
@@ -45,11 +48,27 @@ bool filch__spin(struct spin *s)
     return true;
 }
 
-bool filch__spin_in_crowd(struct spin *s)
+/* Lets those run, now and then, that have been woken and have no processor. */
+static void take_turns(void)
 {
-    if (s->step == PAUSING_STEPS_IN_CROWD)
-        s->step = PAUSING_STEPS;
-    return filch__spin(s);
+    static __thread unsigned waits __attribute__((tls_model("initial-exec")));
+    static __thread int64_t since_ns __attribute__((tls_model("initial-exec")));
+    if (++waits % LOOK_EVERY != 0 || filch__os->now_ns() - since_ns < TURN_NS)
+        return;
+    filch__os->yield();
+    since_ns = filch__os->now_ns();
+}
+
+bool filch__spin_at_lock(struct spin *s)
+{
+    if (s->step == 0)
+        take_turns();
+    if (s->step == STEPS_AT_LOCK)
+        return false;
+    int pauses = s->step++ == 0 ? PAUSES_MAX : PAUSES_AT_LOCK;
+    for (int i = 0; i < pauses; i++)
+        filch__cpu_relax();
+    return true;
 }
 
 void filch__spin_on(int step)

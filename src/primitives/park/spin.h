@@ -25,16 +25,18 @@ static inline bool filch__spin(struct spin *s)
     return false;
 }
 
-static inline bool filch__spin_in_crowd(struct spin *s)
+static inline bool filch__spin_at_lock(struct spin *s)
 {
     return filch__spin(s);
 }
 #else
 bool filch__spin(struct spin *s);
 
-/* The same for a lock that many want: it lets others run sooner, since each look takes the cache line from
- * the owner, and an owner that is let alone gets more done. */
-bool filch__spin_in_crowd(struct spin *s);
+/* The same for a lock that others take in turn, for 100 pauses: 1 to 4 us, then the caller queues up. The
+ * first look comes late, since each takes the cache line from an owner that may have short work and much
+ * of it; the others follow soon, to lose no time behind one whose work is longer. A thread that waits
+ * like this over and over lets others run every half a millisecond, so that all get their turn. */
+bool filch__spin_at_lock(struct spin *s);
 #endif
 
 /* Step `step` (0, 1, 2, ...) of the same for a bit that guards a few instructions and that nobody can be
