@@ -46,8 +46,9 @@ static FILCH_COLD bool is_overdue(struct lock_waiter *first)
 }
 
 /* With the queue, where the word is to be `word` but for WAITERS: takes the first waiter out if it is to
- * be woken, or handed the lock. *wakes: that one, or NULL. Returns the word as it has to be then: without
- * WAITERS where one is woken, so that locking and unlocking go the short way until it comes. */
+ * be woken, or handed the lock. *wakes: that one, or NULL. Returns the word as it has to be then. Where a
+ * thread is woken it says nothing of those that still wait, so that locking and unlocking go the short way
+ * until that one comes and says it. A task may not come before the one that runs here waits. */
 static inline uint64_t choose(struct filch_mutex *m, struct lock_waiter **wakes, uint64_t word)
 {
     struct lock_waiter *w = m->filch__queue;
@@ -60,15 +61,21 @@ static inline uint64_t choose(struct filch_mutex *m, struct lock_waiter **wakes,
     w->is_handed = filch__wants_handing(w) || (is_late && w->attempts > 0);
     filch__queue_remove(&m->filch__queue, w);
     FILCH_STORE_RELAXED(&w->home, NULL); /* under the queue */
-    struct lock_waiter *next = m->filch__queue;
-    if (next != NULL)
-        next->first_ns = 0;
     *wakes = w;
-    w->more = next != NULL ? FILCH__LOCK_WAITERS : 0;
-    return w->is_handed ? word | w->self | w->more : word;
+    w->more = 0;
+    if (w->is_handed)
+        word |= w->self;
+    if (m->filch__queue == NULL)
+        return word;
+    ((struct lock_waiter *)m->filch__queue)->first_ns = 0;
+    if (w->is_handed || !w->is_thread)
+        return word | FILCH__LOCK_WAITERS;
+    w->more = FILCH__LOCK_WAITERS;
+    return word;
 }
 
-/* Gives the queue back. Where the lock is free then, the first waiter is woken, or gets it. Nothing of *m is touched after the swap. */
+/* Gives the queue back. Where the lock is free then, the first waiter is woken, or gets it.
+ * Nothing of *m is touched after the swap. */
 static void leave_queue(struct filch_mutex *m)
 {
     struct lock_waiter *wakes;
