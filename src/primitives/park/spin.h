@@ -29,6 +29,10 @@ static inline bool filch__spin_at_lock(struct spin *s)
 {
     return filch__spin(s);
 }
+
+static inline void filch__give_way(void)
+{
+}
 #else
 bool filch__spin(struct spin *s);
 
@@ -37,6 +41,10 @@ bool filch__spin(struct spin *s);
  * of it; the others follow soon, to lose no time behind one whose work is longer. A thread that waits
  * like this over and over lets others run every half a millisecond, so that all get their turn. */
 bool filch__spin_at_lock(struct spin *s);
+
+/* After a thread was woken by one that goes on: now and then that lets others run, since the system may have
+ * put the woken one behind it. Panics: never. errno is preserved. */
+void filch__give_way(void);
 #endif
 
 /* Step `step` (0, 1, 2, ...) of the same for a bit that guards a few instructions and that nobody can be

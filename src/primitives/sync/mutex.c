@@ -99,9 +99,12 @@ static void drop(struct filch_mutex *m, uint64_t word)
 {
     struct lock_waiter *wakes;
     word = choose(m, &wakes, word & ~FILCH__LOCK_WAITERS);
+    bool wakes_thread = wakes != NULL && wakes->is_thread;
     FILCH_STORE(&m->filch__word, word, MX_drop, release);
     if (wakes != NULL)
         filch__unpark(&wakes->waiter);
+    if (wakes_thread)
+        filch__give_way();
 }
 
 /* Takes the lock if it becomes free soon. A task goes on with other work instead, and whoever waits for
