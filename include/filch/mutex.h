@@ -92,7 +92,8 @@ FILCH_API void filch_mutex_clear_poison(struct filch_mutex *m);
 /* Checks that the lock is out of use, for those who want to know before they free its memory; nothing
  * needs to be given back.
  *   m   NULL does nothing                                                               [in,out]
- * Returns 0: it is a fresh lock, not poisoned; EBUSY: held or waited for, nothing was changed.
+ * Returns 0: it is a fresh lock, not poisoned; EBUSY: held or waited for, nothing was changed. One that
+ * has been woken to take it, and has yet to run, is not seen.
  * Blocks: never. Panics: never. Callable from: threads and tasks. */
 FILCH_API FILCH_NODISCARD int filch_mutex_destroy(struct filch_mutex *m);
 

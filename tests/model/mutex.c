@@ -49,19 +49,47 @@ static void *second(void *unused)
     return NULL;
 }
 
-/* The owner gives the lock back while somebody is under way to it, whose thread goes on here. */
+/* Two that wait already. */
+static struct lock_waiter waiting[2];
+
+static void prepare(int i)
+{
+    waiting[i].self = (uint64_t)(i + 1) << FILCH__SELF_SHIFT;
+    filch__lock_waiter_renew(&waiting[i]);
+    waiting[i].home = &m->filch__word;
+    filch__queue_append(&m->filch__queue, &waiting[i]);
+}
+
+static void go_on(int i)
+{
+    struct lock_waiter *w = &waiting[i];
+    begin(i + 1);
+    int error = wait(m, w, FILCH_FOREVER);
+    w->attempts++;
+    if (error == 0 && !w->is_handed) {
+        filch__lock_waiter_renew(w);
+        error = lock_with(m, w, FILCH_FOREVER);
+    }
+    assert(error == 0);
+    data++;
+    filch__mutex_unlock(m);
+}
+
+/* The owner gives the lock back and wakes the first, by a word that does not tell of the second; its thread
+ * goes on as the first. */
 static void *under_way(void *unused)
 {
     (void)unused;
     begin(3);
     filch__mutex_unlock(m);
-    begin(1);
-    struct lock_waiter w = {.self = filch__self, .attempts = 1};
-    filch__lock_waiter_renew(&w);
-    int error = lock_with(m, &w, FILCH__LOCK_WAKING, FILCH_FOREVER);
-    assert(error == 0);
-    data++;
-    filch__mutex_unlock(m);
+    go_on(0);
+    return NULL;
+}
+
+static void *asleep(void *unused)
+{
+    (void)unused;
+    go_on(1);
     return NULL;
 }
 
@@ -90,9 +118,9 @@ static void *in_time(void *unused)
 #if SCENARIO == 1 || SCENARIO == 4 /* two; the lock is handed over */
 enum { ADDERS = 2 };
 #define BODIES first, second
-#elif SCENARIO == 2 /* one under way beside another one that waits */
+#elif SCENARIO == 2 /* one is woken, one forgotten */
 enum { ADDERS = 2 };
-#define BODIES under_way, second
+#define BODIES under_way, asleep
 #elif SCENARIO == 3 /* a deadline beside them */
 enum { ADDERS = 2 };
 #define BODIES clock, first, in_time
@@ -101,8 +129,13 @@ enum { ADDERS = 2 };
 int main(void)
 {
     m = malloc(sizeof *m);
-    m->filch__word = SCENARIO == 2 ? UINT64_C(3) << FILCH__SELF_SHIFT | FILCH__LOCK_WAKING : 0;
+    m->filch__word = 0;
     m->filch__queue = NULL;
+    if (SCENARIO == 2) {
+        m->filch__word = UINT64_C(3) << FILCH__SELF_SHIFT | FILCH__LOCK_WAITERS;
+        prepare(0);
+        prepare(1);
+    }
     MODEL_RUN(BODIES);
     assert(data + model_timeouts == ADDERS);
     assert(m->filch__word == 0);

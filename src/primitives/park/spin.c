@@ -5,8 +5,12 @@
 
 enum {
     PAUSING_STEPS = 10, /* 70 pauses, 2 to 4 us: ten times what another processor's answer takes */
-    PAUSING_STEPS_IN_CROWD = 3,
     PAUSES_MAX = 8,
+    STEPS_AT_LOCK = 47, /* 100 pauses */
+    PAUSES_AT_LOCK = 2,
+    TURN_NS = 500 * 1000, /* less than the system lets a thread run while others wait */
+    LOOK_EVERY = 64,      /* of so many waits at locks one looks at the clock */
+    GIVE_WAY_NS = 200 * 1000,
     SOON_NS = 10000, /* a wake-up through the kernel takes longer, and costs the waker a call */
     WAITS_WITHOUT_PAUSES = 16,
     YIELDING_STEPS = 32,
@@ -58,11 +62,40 @@ bool filch__spin(struct spin *s)
     return true;
 }
 
-bool filch__spin_in_crowd(struct spin *s)
+/* Lets others run, unless that was done less than `every_ns` ago. */
+static void yield_every(int64_t every_ns, int64_t *since_ns)
 {
-    if (s->step == PAUSING_STEPS_IN_CROWD)
-        s->step = PAUSING_STEPS;
-    return filch__spin(s);
+    if (filch__os->now_ns() - *since_ns < every_ns)
+        return;
+    filch__os->yield();
+    *since_ns = filch__os->now_ns();
+}
+
+/* Those that have no processor get their turn, now and then. */
+static void take_turns(void)
+{
+    static __thread unsigned waits __attribute__((tls_model("initial-exec")));
+    static __thread int64_t since_ns __attribute__((tls_model("initial-exec")));
+    if (++waits % LOOK_EVERY == 0)
+        yield_every(TURN_NS, &since_ns);
+}
+
+void filch__give_way(void)
+{
+    static __thread int64_t since_ns __attribute__((tls_model("initial-exec")));
+    yield_every(GIVE_WAY_NS, &since_ns);
+}
+
+bool filch__spin_at_lock(struct spin *s)
+{
+    if (s->step == 0)
+        take_turns();
+    if (s->step == STEPS_AT_LOCK)
+        return false;
+    int pauses = s->step++ == 0 ? PAUSES_MAX : PAUSES_AT_LOCK;
+    for (int i = 0; i < pauses; i++)
+        filch__cpu_relax();
+    return true;
 }
 
 void filch__spin_on(int step)

@@ -25,7 +25,7 @@ static inline bool filch__spin(struct spin *s)
     return false;
 }
 
-static inline bool filch__spin_in_crowd(struct spin *s)
+static inline bool filch__spin_at_lock(struct spin *s)
 {
     return filch__spin(s);
 }
@@ -33,16 +33,26 @@ static inline bool filch__spin_in_crowd(struct spin *s)
 static inline void filch__spin_is_futile(void)
 {
 }
+
+static inline void filch__give_way(void)
+{
+}
 #else
 bool filch__spin(struct spin *s);
-
-/* The same for a lock that many want: it lets others run sooner, since each look takes the cache line from
- * the owner, and an owner that is let alone gets more done. */
-bool filch__spin_in_crowd(struct spin *s);
 
 /* The next wait of the calling thread is likely to be for one who waits for its processor: that wait
  * sleeps at once. */
 void filch__spin_is_futile(void);
+
+/* The same for a lock that others take in turn, for 100 pauses: 1 to 4 us, then the caller queues up. The
+ * first look comes late, since each takes the cache line from an owner that may have short work and much
+ * of it; the others follow soon, to lose no time behind one whose work is longer. A thread that waits
+ * like this over and over lets others run every half a millisecond, so that all get their turn. */
+bool filch__spin_at_lock(struct spin *s);
+
+/* After a thread was woken by one that goes on: now and then that lets others run, since the system may have
+ * put the woken one behind it. Panics: never. errno is preserved. */
+void filch__give_way(void);
 #endif
 
 /* Step `step` (0, 1, 2, ...) of the same for a bit that guards a few instructions and that nobody can be

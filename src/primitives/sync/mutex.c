@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The mutex. The shape of its word, and of the dance between unlock and the woken, is that of nsync's
- * mu (one waiter under way at a time) and of parking_lot (spin, overtake, hand over in the end). */
+/* The mutex. The shape of its word and queue is that of nsync's mu, the dance between unlock and the woken
+ * that of parking_lot (spin, overtake, hand over in the end) and of the smallest futex locks: an unlock
+ * that wakes forgets those that still wait, and the one that was woken says again that they do. */
 #include "sync/mutex.h"
 
 #include "base/check.h"
@@ -15,24 +16,21 @@
 #undef filch_mutex_try_lock
 #undef filch_mutex_unlock
 
-enum {
-    /* The first waiter that is overtaken for so long is helped: tens of thousands of acquisitions, but less
-     * than the system lets a thread run while others wait for the processor. */
-    OVERTAKEN_NS = 500 * 1000,
-    /* While one is under way, of so many unlocks one looks. */
-    LOOK_EVERY = 64,
-};
+/* The first waiter that is overtaken for so long is helped: tens of thousands of acquisitions, but less
+ * than the system lets a thread run while others wait for the processor. */
+enum { OVERTAKEN_NS = 500 * 1000 };
 
 static int result_of(uint64_t word)
 {
     return (word & FILCH__LOCK_POISONED) != 0 ? EOWNERDEAD : 0;
 }
 
-/* Takes the lock if nobody has it, and clears the bits `done`. *seen: the word; on success, before. */
-static bool take_free(struct filch_mutex *m, uint64_t *seen, uint64_t self, uint64_t done)
+/* Takes the lock if nobody has it. *seen: the word; on success, before.
+ *   adds  what the word gets: the owner, and what it has to say */
+static bool take_free(struct filch_mutex *m, uint64_t *seen, uint64_t adds)
 {
     while ((*seen & LOCK_OWNER) == 0) {
-        if (FILCH_CAS(&m->filch__word, seen, (*seen & ~done) | self, MX_lock_slow, acquire))
+        if (FILCH_CAS(&m->filch__word, seen, *seen | adds, MX_lock_slow, acquire))
             return true;
     }
     return false;
@@ -48,30 +46,36 @@ static FILCH_COLD bool is_overdue(struct lock_waiter *first)
 }
 
 /* With the queue, where the word is to be `word` but for WAITERS: takes the first waiter out if it is to
- * be woken, or handed the lock. *wakes: that one, or NULL. Returns the word as it has to be then. */
+ * be woken, or handed the lock. *wakes: that one, or NULL. Returns the word as it has to be then. Where a
+ * thread is woken it says nothing of those that still wait, so that locking and unlocking go the short way
+ * until that one comes and says it. A task may not come before the one that runs here waits. */
 static inline uint64_t choose(struct filch_mutex *m, struct lock_waiter **wakes, uint64_t word)
 {
     struct lock_waiter *w = m->filch__queue;
     *wakes = NULL;
-    if (w != NULL && (word & (LOCK_OWNER | FILCH__LOCK_WAKING)) == 0) {
-        bool is_late = w->is_thread && is_overdue(w);
-        w->is_handed = filch__wants_handing(w) || (is_late && w->attempts > 0);
-        filch__queue_remove(&m->filch__queue, w);
-        FILCH_STORE_RELAXED(&w->home, NULL); /* under the queue */
-        if (w->is_handed)
-            word |= w->self;
-        else if (w->is_thread)
-            word |= FILCH__LOCK_WAKING;
-        *wakes = w;
-        w = m->filch__queue;
-        if (w != NULL)
-            w->first_ns = 0;
-    }
-    return w != NULL ? word | FILCH__LOCK_WAITERS : word;
+    if (w == NULL)
+        return word;
+    if ((word & LOCK_OWNER) != 0)
+        return word | FILCH__LOCK_WAITERS;
+    bool is_late = w->is_thread && is_overdue(w);
+    w->is_handed = filch__wants_handing(w) || (is_late && w->attempts > 0);
+    filch__queue_remove(&m->filch__queue, w);
+    FILCH_STORE_RELAXED(&w->home, NULL); /* under the queue */
+    *wakes = w;
+    w->more = 0;
+    if (w->is_handed)
+        word |= w->self;
+    if (m->filch__queue == NULL)
+        return word;
+    ((struct lock_waiter *)m->filch__queue)->first_ns = 0;
+    if (w->is_handed || !w->is_thread)
+        return word | FILCH__LOCK_WAITERS;
+    w->more = FILCH__LOCK_WAITERS;
+    return word;
 }
 
-/* Gives the queue back. Where the lock is free then and nobody is under way for it, the first waiter is
- * woken, or gets it. Nothing of *m is touched after the swap. */
+/* Gives the queue back. Where the lock is free then, the first waiter is woken, or gets it.
+ * Nothing of *m is touched after the swap. */
 static void leave_queue(struct filch_mutex *m)
 {
     struct lock_waiter *wakes;
@@ -95,52 +99,42 @@ static void drop(struct filch_mutex *m, uint64_t word)
 {
     struct lock_waiter *wakes;
     word = choose(m, &wakes, word & ~FILCH__LOCK_WAITERS);
+    bool wakes_thread = wakes != NULL && wakes->is_thread;
     FILCH_STORE(&m->filch__word, word, MX_drop, release);
     if (wakes != NULL)
         filch__unpark(&wakes->waiter);
-}
-
-/* The same where one is under way. Where it has not come for long, it has no processor, perhaps: ours. */
-static FILCH_COLD void drop_and_look(struct filch_mutex *m, uint64_t word)
-{
-    struct lock_waiter *first = m->filch__queue;
-    bool is_late = first->is_thread && is_overdue(first);
-    if (is_late)
-        first->first_ns = 0;
-    FILCH_STORE(&m->filch__word, word, MX_drop, release);
-    if (is_late)
-        filch__os->yield();
+    if (wakes_thread)
+        filch__give_way();
 }
 
 /* Takes the lock if it becomes free soon. A task goes on with other work instead, and whoever waits for
  * a task would wait in vain where that one is set aside. */
-static bool spin(struct filch_mutex *m, uint64_t *seen, const struct lock_waiter *w, uint64_t done)
+static bool spin(struct filch_mutex *m, uint64_t *seen, const struct lock_waiter *w)
 {
-    struct spin state = {0};
-    for (;;) {
+    for (struct spin state = {0};;) {
         *seen = FILCH_LOAD_RELAXED(&m->filch__word); /* the swap decides */
-        if (take_free(m, seen, w->self, done))
+        if (take_free(m, seen, w->self | w->more))
             return true;
-        if (!w->is_thread || (*seen & FILCH__SELF_TASK) != 0)
-            return false;
-        bool is_crowded = (*seen & FILCH__LOCK_WAITERS) != 0;
-        if (!(is_crowded ? filch__spin_in_crowd(&state) : filch__spin(&state)))
+        if (!w->is_thread || (*seen & FILCH__SELF_TASK) != 0 || !filch__spin_at_lock(&state))
             return false;
     }
 }
 
 /* Puts w into the queue; those that were woken in vain first. Returns false: it has taken the lock. */
-static bool enter_queue(struct filch_mutex *m, struct lock_waiter *w, uint64_t *seen, uint64_t done)
+static bool enter_queue(struct filch_mutex *m, struct lock_waiter *w, uint64_t *seen)
 {
     while (true) {
         *seen = filch__queue_is_free(&m->filch__word);
-        if (take_free(m, seen, w->self, done))
+        if (take_free(m, seen, w->self | w->more))
             return false;
-        uint64_t word = (*seen & ~done) | FILCH__LOCK_QUEUE | FILCH__LOCK_WAITERS;
+        uint64_t word = *seen | FILCH__LOCK_QUEUE | FILCH__LOCK_WAITERS;
         if ((*seen & FILCH__LOCK_QUEUE) == 0 &&
             FILCH_CAS(&m->filch__word, seen, word, SY_queue, acquire))
             break;
     }
+    if (w->is_thread && m->filch__queue != NULL)
+        w->waiter.ops =
+            &filch__waiter_worker_ops; /* others will be woken before: it need not look */
     FILCH_STORE_RELAXED(&w->home, &m->filch__word); /* under the queue */
     if (w->attempts > 0)
         filch__queue_prepend(&m->filch__queue, w);
@@ -170,24 +164,17 @@ static int wait(struct filch_mutex *m, struct lock_waiter *w, int64_t deadline)
     return error == 0 ? 0 : filch__park_through(&w->waiter, FILCH_FOREVER); /* its wake-up is due */
 }
 
-/* What a waiter that was woken has to clear in the word, as soon as it has the lock or waits again. */
-static uint64_t after_wake(const struct lock_waiter *w)
-{
-    return w->is_thread ? FILCH__LOCK_WAKING : 0;
-}
-
-static int lock_with(struct filch_mutex *m, struct lock_waiter *w, uint64_t done, int64_t deadline)
+static int lock_with(struct filch_mutex *m, struct lock_waiter *w, int64_t deadline)
 {
     while (true) {
         uint64_t seen;
-        if (spin(m, &seen, w, done) || !enter_queue(m, w, &seen, done))
+        if (spin(m, &seen, w) || !enter_queue(m, w, &seen))
             return result_of(seen);
         int error = wait(m, w, deadline);
         if (error != 0)
             return error;
         if (w->is_handed)
             return result_of(FILCH_LOAD_RELAXED(&m->filch__word)); /* the owner's */
-        done = after_wake(w);
         w->attempts++;
         filch__lock_waiter_renew(w);
     }
@@ -202,7 +189,7 @@ static int lock(struct filch_mutex *m, bool resists, int64_t deadline)
     if ((seen & LOCK_OWNER) == (w.self & LOCK_OWNER))
         return EDEADLK;
     filch__lock_waiter_renew(&w);
-    return lock_with(m, &w, 0, deadline);
+    return lock_with(m, &w, deadline);
 }
 
 int filch__mutex_lock_slow(struct filch_mutex *m, int64_t deadline)
@@ -220,27 +207,21 @@ int filch__mutex_try_lock_slow(struct filch_mutex *m)
     if (m == NULL)
         return EINVAL;
     uint64_t seen = FILCH_LOAD_RELAXED(&m->filch__word); /* the swap decides */
-    return take_free(m, &seen, filch__self_get(), 0) ? result_of(seen) : EBUSY;
+    return take_free(m, &seen, filch__self_get()) ? result_of(seen) : EBUSY;
 }
 
 /* Gives the lock back, with the bits `more`. */
 static void unlock(struct filch_mutex *m, uint64_t more)
 {
-    static __thread unsigned times __attribute__((tls_model("initial-exec")));
     uint64_t seen = FILCH_LOAD_RELAXED(&m->filch__word); /* the swap decides */
     while (true) {
         uint64_t word = (seen & ~(LOCK_OWNER | FILCH__SELF_BITS)) | more;
-        /* Whoever has the queue wakes, and so does the one that is under way, in the end. */
-        bool is_calm = (seen & FILCH__LOCK_WAITERS) == 0 || (seen & FILCH__LOCK_QUEUE) != 0;
-        bool is_under_way = (seen & FILCH__LOCK_WAKING) != 0;
-        if (is_calm || (is_under_way && ++times % LOOK_EVERY != 0)) {
+        /* Whoever has the queue wakes. */
+        if ((seen & FILCH__LOCK_WAITERS) == 0 || (seen & FILCH__LOCK_QUEUE) != 0) {
             if (FILCH_CAS(&m->filch__word, &seen, word, MX_unlock_slow, release))
                 return;
         } else if (FILCH_CAS(&m->filch__word, &seen, seen | FILCH__LOCK_QUEUE, SY_queue, acquire)) {
-            if (is_under_way)
-                drop_and_look(m, word);
-            else
-                drop(m, word);
+            drop(m, word);
             return;
         }
     }
@@ -291,11 +272,10 @@ int filch__mutex_lock_again(struct filch_mutex *m, struct lock_waiter *w, bool w
 {
     if (was_queued && w->is_handed)
         return result_of(FILCH_LOAD_RELAXED(&m->filch__word)); /* the owner's */
-    uint64_t done = was_queued ? after_wake(w) : 0;
     w->attempts = was_queued ? 1 : 0;
     w->resists = true; /* the caller counts on holding it */
     filch__lock_waiter_renew(w);
-    return lock_with(m, w, done, FILCH_FOREVER);
+    return lock_with(m, w, FILCH_FOREVER);
 }
 
 /* --- the rest of the interface --- */
@@ -343,8 +323,14 @@ int filch_mutex_destroy(struct filch_mutex *m)
         return 0;
     uint64_t seen = FILCH_LOAD_RELAXED(&m->filch__word); /* the swap decides */
     while ((seen & ~FILCH__LOCK_POISONED) == 0) {
-        if (FILCH_CAS(&m->filch__word, &seen, 0, MX_lock_slow, acquire))
+        if (!FILCH_CAS(&m->filch__word, &seen, seen | FILCH__LOCK_QUEUE, SY_queue, acquire))
+            continue;
+        /* The word does not tell of those that wait behind one that was woken. */
+        seen |= FILCH__LOCK_QUEUE;
+        if (m->filch__queue == NULL && FILCH_CAS(&m->filch__word, &seen, 0, MX_leave, acq_rel))
             return 0;
+        leave_queue(m);
+        break;
     }
     return EBUSY;
 }

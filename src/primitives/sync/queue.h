@@ -18,6 +18,7 @@ struct lock_waiter {
     struct lock_waiter *prev;
     FILCH_SHARED(uint64_t *) home; /* the word whose queue it is in; NULL: none; under the queue */
     uint64_t self;                 /* const while it waits: what the word gets with the lock */
+    uint64_t more;                 /* own, but whoever wakes it: what the word gets as well, then */
     struct filch_mutex *mutex;     /* const: in the queue of a condvar, which mutex it comes from */
     int64_t first_ns;              /* under the queue: since when it is the first one; 0: unknown */
     unsigned attempts;             /* how often it was woken in vain; own */
