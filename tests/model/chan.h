@@ -127,8 +127,12 @@ static const struct os_table chan_os = {
 /* --- the sources --- */
 
 enum { BLOCK_SLOTS = 2, EXTENT_BLOCKS_FIRST = 2, EXTENT_BYTES_MAX = 1 << 12, IDLE_EXTENTS_MAX = 1 };
-#define shape_blocks(l)                                                                            \
-    ((l)->block_slots = BLOCK_SLOTS,                                                               \
+#ifndef UNPACKED
+#define UNPACKED 0
+#endif
+#define shape_blocks(l, size)                                                                      \
+    ((l)->block_slots = BLOCK_SLOTS, (l)->places.size_bytes = (size),                              \
+     (l)->places.is_packed = !UNPACKED,                                                            \
      (l)->block_bytes = BLOCK_HEADER_BYTES + BLOCK_SLOTS * 2 * sizeof(uint64_t))
 
 /* Whoever loses against others tries again, which is followed only so far. */

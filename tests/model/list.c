@@ -3,6 +3,8 @@
  * of their messages have been copied. */
 #if SCENARIO == 6
 #define WITHOUT_BARRIER
+#elif SCENARIO >= 8 /* messages that are copied when they have been claimed */
+#define UNPACKED 1
 #endif
 #include "chan.h"
 
@@ -14,11 +16,11 @@
 #define BODIES sends_2, receives_three
 #elif SCENARIO == 3 /* the senders go */
 #define BODIES sends_and_goes, receives_until_the_end
-#elif SCENARIO == 4 /* the receiver goes */
+#elif SCENARIO == 4 || SCENARIO == 9 /* the receiver goes */
 #define PRELOADED 1
 #define DROPS
 #define BODIES sends_to_one_that_goes, goes
-#elif SCENARIO == 5 /* a block is used again */
+#elif SCENARIO == 5 || SCENARIO == 8 /* a block is used again */
 #define PRELOADED 3
 #define BODIES sends_3_and_4, tries_to_receive, receives_two
 #elif SCENARIO == 7 /* a block is used by one that did not put it there */

@@ -37,7 +37,7 @@ static size_t list_send(struct list *l, const void *values, size_t max)
     while (true) {
         uint64_t position;
         bool is_alone = filch__alone_enter(&l->tail.alone);
-        size_t count = filch__list_send(l, &l->layout, is_alone, values, max, &position);
+        size_t count = filch__list_send(l, &l->places, is_alone, values, max, &position);
         if (is_alone)
             filch__alone_leave(&l->tail.alone);
         if (count != 0 || filch__list_grow(l, position) != 0)
@@ -59,7 +59,7 @@ static size_t list_recv(struct list *l, void *values, size_t max)
     while (true) {
         uint64_t position;
         bool is_alone = filch__alone_enter(&l->head.alone);
-        size_t count = filch__list_recv(l, &l->layout, is_alone, values, max, &position);
+        size_t count = filch__list_recv(l, &l->places, is_alone, values, max, &position);
         if (is_alone)
             filch__alone_leave(&l->head.alone);
         if (count != 0 || !filch__list_is_used_up(l, position) || !filch__list_advance(l, position))
@@ -178,9 +178,9 @@ static FILCH_ALWAYS_INLINE size_t send_word(struct channel *c, const void *value
     } else if (c->flavour == UNBOUNDED) {
         enum alone_how how = filch__alone_try_enter(&c->list.tail.alone);
         if (how == ALONE_AMONG) {
-            count = filch__list_send(&c->list, layout, false, value, 1, &position);
+            count = filch__list_send(&c->list, &filch__places_word, false, value, 1, &position);
         } else if (how == ALONE_INSIDE) {
-            count = filch__list_send(&c->list, layout, true, value, 1, &position);
+            count = filch__list_send(&c->list, &filch__places_word, true, value, 1, &position);
             filch__alone_leave(&c->list.tail.alone);
         }
     }
@@ -245,9 +245,9 @@ static FILCH_ALWAYS_INLINE size_t recv_word(struct channel *c, void *value)
     } else if (c->flavour == UNBOUNDED) {
         enum alone_how how = filch__alone_try_enter(&c->list.head.alone);
         if (how == ALONE_AMONG) {
-            count = filch__list_recv(&c->list, layout, false, value, 1, &position);
+            count = filch__list_recv(&c->list, &filch__places_word, false, value, 1, &position);
         } else if (how == ALONE_INSIDE) {
-            count = filch__list_recv(&c->list, layout, true, value, 1, &position);
+            count = filch__list_recv(&c->list, &filch__places_word, true, value, 1, &position);
             filch__alone_leave(&c->list.head.alone);
         }
     }

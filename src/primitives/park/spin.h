@@ -29,8 +29,17 @@ static inline bool filch__spin_in_crowd(struct spin *s)
 {
     return filch__spin(s);
 }
+
+static inline bool filch__spin_closely(struct spin *s)
+{
+    return filch__spin(s);
+}
 #else
 bool filch__spin(struct spin *s);
+
+/* The same with a look after each pause: where nobody is disturbed by it, as at a word that is written once, or
+ * nobody but the one that is waited for, and soon is what counts. */
+bool filch__spin_closely(struct spin *s);
 
 /* The same for a lock that many want: it lets others run sooner, since each look takes the cache line from
  * the owner, and an owner that is let alone gets more done. */
