@@ -24,15 +24,18 @@ int filch__handoff_try(struct channel *c, enum side side, void *value)
 
 /* What one shows that waits for the other side. */
 struct meeting {
-    struct entry entry; /* a cache line with what is handed over, for the one that comes second */
+    struct entry entry; /* a cache line for the one that comes second, with what is handed over */
     uint64_t word;
-    struct party party __attribute__((aligned(FILCH_CACHE_LINE))); /* it looks here meanwhile */
+    struct party party
+        __attribute__((aligned(FILCH_CACHE_LINE))); /* the one that waits looks here */
 } __attribute__((aligned(FILCH_CACHE_LINE)));
 
 int filch__handoff(struct channel *c, enum side side, void *value, int64_t deadline_ns)
 {
     struct meeting m; /* filch__waits_meet_or_show sees to the entry, and to the party */
-    const bool is_word = c->size_bytes == sizeof m.word;
+    /* Tasks meet on one processor, mostly. */
+    const bool is_word =
+        c->size_bytes == sizeof m.word && filch__waiter_kind.ops == &filch__waiter_thread_ops;
     m.entry.party = &m.party;
     m.entry.value = is_word ? &m.word : value;
     if (is_word && side == SENDERS)

@@ -122,6 +122,29 @@ static void wake_first(struct channel *c, enum side side)
 
 /* --- sending --- */
 
+/* Whether no message lies in the channel, or is being sent: none that came before what the caller does next. */
+static bool is_empty(struct channel *c)
+{
+    return c->flavour == BOUNDED ? filch__ring_length(&c->ring) == 0
+                                 : filch__list_length(&c->list) == 0;
+}
+
+/* Hands a message of a task to the first one that waits to receive, where none came before it: it need not lie
+ * in the channel in between. Returns whether it has. */
+static bool hand_to_first(struct channel *c, const void *value)
+{
+    if (filch__waiter_kind.ops == &filch__waiter_thread_ops ||
+        filch__waits_word(&c->waits, RECEIVERS) < WAITS_ONE || c->flavour > UNBOUNDED ||
+        !is_empty(c))
+        return false;
+    struct entry *met = filch__waits_meet(&c->waits, RECEIVERS);
+    if (met == NULL)
+        return false;
+    filch__copy(met->value, value, c->size_bytes);
+    filch__unpark(&met->party->waiter);
+    return true;
+}
+
 /* Somebody waits to receive, or nobody will receive any more. */
 static FILCH_COLD int sent_slow(struct channel *c, uint32_t word)
 {
@@ -165,7 +188,7 @@ static FILCH_ALWAYS_INLINE size_t send_word(struct channel *c, const void *value
     size_t count = 0;
     if (FILCH_UNLIKELY(c->size_bytes != layout->size_bytes))
         return 0;
-    if (FILCH_UNLIKELY(filch__waits_has_gone(&c->waits, RECEIVERS)))
+    if (FILCH_UNLIKELY(filch__waits_anybody(&c->waits, RECEIVERS)))
         return 0;
     if (c->flavour == BOUNDED) {
         enum alone_how how = filch__alone_try_enter(&c->ring.tail.alone);
@@ -289,7 +312,9 @@ static bool is_valid(const struct channel *c, const void *value)
 
 static __attribute__((noinline)) int try_send_any(struct channel *c, const void *value)
 {
-    return is_valid(c, value) ? try_send_one(c, value) : EINVAL;
+    if (!is_valid(c, value))
+        return EINVAL;
+    return hand_to_first(c, value) ? 0 : try_send_one(c, value);
 }
 
 static __attribute__((noinline)) int try_recv_any(struct channel *c, void *value)
@@ -305,6 +330,8 @@ static __attribute__((noinline)) int send_until(struct channel *c, const void *v
     void *unchanged = (void *)(uintptr_t)value; /* it is only read */
     if (c->flavour == HANDOFF)
         return filch__handoff(c, SENDERS, unchanged, deadline);
+    if (hand_to_first(c, value))
+        return 0;
     int error = filch__op_may_be_ready(c, SENDERS) ? try_send_one(c, value) : EAGAIN;
     return error != EAGAIN ? error : filch__op_wait(c, SENDERS, unchanged, deadline);
 }

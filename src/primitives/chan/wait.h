@@ -98,6 +98,12 @@ static inline uint32_t filch__waits_word(struct waits *w, enum side side)
     return FILCH_LOAD(&w->of[side].word, CW_look, seq_cst);
 }
 
+/* Whether somebody waits there, or the side has gone; before an operation, so that it may be old. */
+static inline bool filch__waits_anybody(struct waits *w, enum side side)
+{
+    return FILCH_LOAD(&w->of[side].word, CW_gone, acquire) != 0;
+}
+
 static inline bool filch__waits_has_gone(struct waits *w, enum side side)
 {
     return (FILCH_LOAD(&w->of[side].word, CW_gone, acquire) & WAITS_GONE) != 0;
