@@ -202,8 +202,9 @@ static void make(size_t capacity, void (*drop)(void *))
 #endif
     int error = filch_channel_create_with(&tx, &rx, &config);
     assert(error == 0);
-#ifndef ALONE /* which has a model of its own (alone) */
     struct channel *c = filch__sender_channel(tx);
+    c->size_bytes += UNPACKED; /* then what is compiled for words leaves them alone */
+#ifndef ALONE /* which has a model of its own (alone) */
     c->ring.tail.alone.owner = c->ring.head.alone.owner = ALONE_SHARED;
     c->list.tail.alone.owner = c->list.head.alone.owner = ALONE_SHARED;
 #endif

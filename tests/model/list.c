@@ -3,7 +3,7 @@
  * of their messages have been copied. */
 #if SCENARIO == 6
 #define WITHOUT_BARRIER
-#elif SCENARIO >= 8 /* messages that are copied when they have been claimed */
+#elif SCENARIO == 8 || SCENARIO == 9 /* messages that are copied when they have been claimed */
 #define UNPACKED 1
 #endif
 #include "chan.h"
@@ -26,5 +26,9 @@
 #elif SCENARIO == 7 /* a block is used by one that did not put it there */
 #define PRELOADED 2
 #define BODIES sends_2, sends_4
+#elif SCENARIO == 10 /* two receive where one of them has gone on to a block */
+#define PRELOADED 4
+#define TAKEN 2
+#define BODIES tries_to_receive, tries_to_receive
 #endif
 #include "flow.h"
