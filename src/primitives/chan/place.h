@@ -36,6 +36,14 @@ struct places {
 /* Those of messages of a word, for code that is compiled for them. */
 static const struct places filch__places_word = {.size_bytes = sizeof(uint64_t), .is_packed = true};
 
+/* Those of messages that are not packed, for code that is compiled for them. */
+static FILCH_ALWAYS_INLINE struct places filch__places_apart(const struct places *places)
+{
+    struct places apart = *places;
+    apart.is_packed = false;
+    return apart;
+}
+
 /* The stamp of a place, and its message. */
 static FILCH_ALWAYS_INLINE place_stamp *filch__place_stamp(void *slots, const struct places *places,
                                                            uint64_t index)

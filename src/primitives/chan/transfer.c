@@ -37,7 +37,10 @@ static size_t list_send(struct list *l, const void *values, size_t max)
     while (true) {
         uint64_t position;
         bool is_alone = filch__alone_enter(&l->tail.alone);
-        size_t count = filch__list_send(l, &l->places, is_alone, values, max, &position);
+        struct places apart = filch__places_apart(&l->places);
+        size_t count = l->places.is_packed
+                           ? filch__list_send(l, &l->places, is_alone, values, max, &position)
+                           : filch__list_send(l, &apart, is_alone, values, max, &position);
         if (is_alone)
             filch__alone_leave(&l->tail.alone);
         if (count != 0 || filch__list_grow(l, position) != 0)
@@ -59,7 +62,10 @@ static size_t list_recv(struct list *l, void *values, size_t max)
     while (true) {
         uint64_t position;
         bool is_alone = filch__alone_enter(&l->head.alone);
-        size_t count = filch__list_recv(l, &l->places, is_alone, values, max, &position);
+        struct places apart = filch__places_apart(&l->places);
+        size_t count = l->places.is_packed
+                           ? filch__list_recv(l, &l->places, is_alone, values, max, &position)
+                           : filch__list_recv(l, &apart, is_alone, values, max, &position);
         if (is_alone)
             filch__alone_leave(&l->head.alone);
         if (count != 0 || !filch__list_is_used_up(l, position) || !filch__list_advance(l, position))
