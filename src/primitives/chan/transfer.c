@@ -37,10 +37,11 @@ static size_t list_send(struct list *l, const void *values, size_t max)
     while (true) {
         uint64_t position;
         bool is_alone = filch__alone_enter(&l->tail.alone);
-        struct places apart = filch__places_apart(&l->places);
+        struct places copy;
+        const struct places *apart = filch__places_apart(&l->places, &copy);
         size_t count = l->places.is_packed
                            ? filch__list_send(l, &l->places, is_alone, values, max, &position)
-                           : filch__list_send(l, &apart, is_alone, values, max, &position);
+                           : filch__list_send(l, apart, is_alone, values, max, &position);
         if (is_alone)
             filch__alone_leave(&l->tail.alone);
         if (count != 0 || filch__list_grow(l, position) != 0)
@@ -62,10 +63,11 @@ static size_t list_recv(struct list *l, void *values, size_t max)
     while (true) {
         uint64_t position;
         bool is_alone = filch__alone_enter(&l->head.alone);
-        struct places apart = filch__places_apart(&l->places);
+        struct places copy;
+        const struct places *apart = filch__places_apart(&l->places, &copy);
         size_t count = l->places.is_packed
                            ? filch__list_recv(l, &l->places, is_alone, values, max, &position)
-                           : filch__list_recv(l, &apart, is_alone, values, max, &position);
+                           : filch__list_recv(l, apart, is_alone, values, max, &position);
         if (is_alone)
             filch__alone_leave(&l->head.alone);
         if (count != 0 || !filch__list_is_used_up(l, position) || !filch__list_advance(l, position))
