@@ -2,24 +2,6 @@
 /* Sending and receiving, in whatever flavour. */
 #include "chan/channel.h"
 
-/* A message that is being sent is its sender's to drop: it sees that the receivers have gone when it has
- * stamped the slot, unless it was alone then, which we end. */
-void filch__channel_drain(struct channel *c)
-{
-    if (c->drop == NULL)
-        return;
-    if (c->flavour == BOUNDED) {
-        filch__alone_end_other(&c->ring.tail.alone);
-        while (filch__ring_drop(&c->ring, c->drop) == 0 || filch__ring_has_message(&c->ring)) {
-        }
-    } else if (c->flavour == UNBOUNDED) {
-        filch__alone_end_other(&c->list.tail.alone);
-        filch__alone_end_other(&c->list.head.alone); /* we are neither */
-        while (filch__list_drop(&c->list, c->drop) == 0 || filch__list_has_message(&c->list)) {
-        }
-    }
-}
-
 /* --- messages, whoever waits --- */
 
 static size_t ring_send(struct ring *r, const void *values, size_t max)
