@@ -127,8 +127,12 @@ static const struct os_table chan_os = {
 /* --- the sources --- */
 
 enum { BLOCK_SLOTS = 2, EXTENT_BLOCKS_FIRST = 2, EXTENT_BYTES_MAX = 1 << 12, IDLE_EXTENTS_MAX = 1 };
-#define shape_blocks(l)                                                                            \
-    ((l)->block_slots = BLOCK_SLOTS,                                                               \
+#ifndef UNPACKED
+#define UNPACKED 0
+#endif
+#define shape_blocks(l, size)                                                                      \
+    ((l)->block_slots = BLOCK_SLOTS, (l)->places.size_bytes = (size),                              \
+     (l)->places.is_packed = !UNPACKED,                                                            \
      (l)->block_bytes = BLOCK_HEADER_BYTES + BLOCK_SLOTS * 2 * sizeof(uint64_t))
 
 /* Whoever loses against others tries again, which is followed only so far. */
@@ -198,8 +202,9 @@ static void make(size_t capacity, void (*drop)(void *))
 #endif
     int error = filch_channel_create_with(&tx, &rx, &config);
     assert(error == 0);
-#ifndef ALONE /* which has a model of its own (alone) */
     struct channel *c = filch__sender_channel(tx);
+    c->size_bytes += UNPACKED; /* then what is compiled for words leaves them alone */
+#ifndef ALONE /* which has a model of its own (alone) */
     c->ring.tail.alone.owner = c->ring.head.alone.owner = ALONE_SHARED;
     c->list.tail.alone.owner = c->list.head.alone.owner = ALONE_SHARED;
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The threads of ring.c and list.c, which choose among them: BODIES, and how many messages lie in the
- * channel at the beginning: PRELOADED. */
+ * channel at the beginning: PRELOADED, of which some are received at once: TAKEN. */
 #ifndef FILCH_MODEL_FLOW_H
 #define FILCH_MODEL_FLOW_H
 
@@ -8,6 +8,9 @@
 
 #ifndef PRELOADED
 #define PRELOADED 0
+#endif
+#ifndef TAKEN
+#define TAKEN 0
 #endif
 
 enum { NOT_SENT, SENT, ENDED };
@@ -243,6 +246,8 @@ int main(void)
 #ifdef HALF_SENT
     send_half();
 #endif
+    for (uint64_t i = 0; i < TAKEN; i++)
+        (void)receive();
     MODEL_RUN(BODIES);
 #ifndef DROPS
     uint64_t i;

@@ -188,7 +188,8 @@ xt_define(a_drained_channel_returns_its_memory)
     for (int round = 0; round < 2; round++) {
         for (uint64_t i = 0; i < count; i++)
             assert_int_equal(filch_send(e.tx, &i), 0);
-        assert_true(xt_rss_bytes() - before > count * 16);
+        size_t full = xt_rss_bytes() - before;
+        assert_true(full > count * 8 && full < count * 10);
         for (uint64_t i = 0; i < count; i++)
             assert_int_equal(filch_recv(e.rx, &(uint64_t){0}), 0);
         size_t after = xt_rss_bytes();
@@ -1128,6 +1129,76 @@ xt_define(a_deadline_is_kept_beside_busy_tasks)
     in_all_worlds(busy_neighbours);
 }
 
+/* A message that lies in the channel, for one that was woken from outside and has yet to run, is not overtaken
+ * by one that a task sends after it while another one waits. */
+struct overtaking {
+    struct ends ends;
+    bool is_sent;
+    uint64_t got[2][2];
+    size_t count[2];
+};
+
+static void receive_and_try(struct overtaking *o, int i)
+{
+    xt_expect_equal(filch_recv(o->ends.rx, &o->got[i][0]), 0);
+    o->count[i] = filch_try_recv(o->ends.rx, &o->got[i][1]) == 0 ? 2 : 1;
+}
+
+static void receives_first(void *argument)
+{
+    receive_and_try(argument, 0);
+}
+
+static void receives_second(void *argument)
+{
+    receive_and_try(argument, 1);
+}
+
+static void *sends_from_outside(void *argument)
+{
+    struct overtaking *o = argument;
+    xt_expect_equal(filch_send(o->ends.tx, &(uint64_t){1}), 0);
+    __atomic_store_n(&o->is_sent, true, __ATOMIC_RELEASE);
+    return NULL;
+}
+
+static void send_both(void *argument)
+{
+    struct overtaking *o = argument;
+    struct filch_thread *thread;
+    FILCH_SCOPE (s) {
+        xt_expect_equal(filch_scope_spawn(s, receives_first, o), 0);
+        xt_expect_equal(filch_scope_spawn(s, receives_second, o), 0);
+        while (filch__waits_word(&filch__sender_channel(o->ends.tx)->waits, RECEIVERS) !=
+               2 * WAITS_ONE)
+            filch_yield();
+        xt_expect_equal(filch_thread_spawn(&thread, NULL, sends_from_outside, o), 0);
+        while (!__atomic_load_n(&o->is_sent, __ATOMIC_ACQUIRE)) {
+        } /* nobody else runs here meanwhile */
+        xt_expect_equal(filch_send(o->ends.tx, &(uint64_t){2}), 0);
+        /* One may have got both. */
+        xt_expect_equal(filch_send(o->ends.tx, &(uint64_t){3}), 0);
+    }
+    xt_expect_equal(filch_thread_join(thread, NULL, NULL), 0);
+}
+
+xt_define(a_message_that_is_handed_to_a_task_overtakes_none)
+{
+    static const size_t rooms[] = {4, FILCH_UNBOUNDED};
+    struct filch_pool *pool;
+    struct filch_pool_config config = {.workers = 1};
+    assert_int_equal(filch_pool_create(&pool, &config), 0);
+    for (size_t k = 0; k < 2; k++) {
+        struct overtaking o = {.ends = make(8, rooms[k])};
+        assert_int_equal(filch_pool_install(pool, send_both, &o), 0);
+        for (int i = 0; i < 2; i++)
+            assert_true(o.count[i] == 1 || o.got[i][0] < o.got[i][1]);
+        filch_sender_drop(o.ends.tx);
+        filch_receiver_drop(o.ends.rx);
+    }
+    assert_int_equal(filch_pool_destroy(pool), 0);
+}
+
 /* Waiting burns nothing: receivers of empty channels, senders to full ones, of all flavours. */
 static void be_blocked(struct world *world)
 {
@@ -1199,6 +1270,7 @@ int main(void)
         xt_test(a_hand_over_returns_when_the_receiver_has_it),
         xt_test(a_requester_learns_that_the_server_has_gone),
         xt_test(a_deadline_is_kept_beside_busy_tasks),
+        xt_test(a_message_that_is_handed_to_a_task_overtakes_none),
         xt_test(a_blocked_pair_uses_no_cpu_time),
     };
     return xt_run(tests);

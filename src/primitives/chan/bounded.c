@@ -8,7 +8,7 @@ int filch__ring_init(struct ring *r, size_t size_bytes, size_t capacity)
     size_t slot_bytes = filch__slot_bytes(size_bytes);
     if (capacity > (SIZE_MAX / 4) / slot_bytes)
         return ENOMEM;
-    struct layout layout = filch__layout_for(size_bytes, capacity, 0);
+    struct layout layout = filch__layout_for(size_bytes, capacity);
     char *slots =
         filch__os->alloc(layout.stamp_offset + capacity * layout.stamp_stride, layout.align_bytes);
     if (slots == NULL)

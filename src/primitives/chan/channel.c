@@ -79,6 +79,24 @@ static void channel_free(struct channel *c)
     filch__os->free(c);
 }
 
+/* A message that is being sent is its sender's to drop: it sees that the receivers have gone when it has
+ * stamped the slot, unless it was alone then, which we end. */
+void filch__channel_drain(struct channel *c)
+{
+    if (c->drop == NULL)
+        return;
+    if (c->flavour == BOUNDED) {
+        filch__alone_end_other(&c->ring.tail.alone);
+        while (filch__ring_drop(&c->ring, c->drop) == 0 || filch__ring_has_message(&c->ring)) {
+        }
+    } else if (c->flavour == UNBOUNDED) {
+        filch__alone_end_other(&c->list.tail.alone);
+        filch__alone_end_other(&c->list.head.alone); /* we are neither */
+        while (filch__list_drop(&c->list, c->drop) == 0 || filch__list_has_message(&c->list)) {
+        }
+    }
+}
+
 static void handle_clone(struct channel *c, enum side side)
 {
     uint32_t before = FILCH_FETCH_ADD_RELAXED(&c->handles[side], 1); /* the caller has one */

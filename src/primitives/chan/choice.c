@@ -108,7 +108,7 @@ static FILCH_ALWAYS_INLINE int try_for_a_moment(const struct choice *choice, siz
     struct spin spin = {0};
     if (choice->count == 1)
         be_patient_for(choice->ops);
-    while (error == EAGAIN && filch__spin(&spin))
+    while (error == EAGAIN && filch__spin_closely(&spin))
         error = try_all(choice, index);
     return error;
 }
@@ -192,7 +192,7 @@ static FILCH_ALWAYS_INLINE int wait_once(const struct choice *choice, struct ent
         (void)filch__park_through(&party.waiter,
                                   FILCH_FOREVER); /* somebody has it: its touch is due */
     /* The party's own by now: what claimed it has unparked it. */
-    *claim = FILCH_LOAD_RELAXED(&party.claim);
+    *claim = FILCH_LOAD_RELAXED(is_lone(choice) ? &entries->lone_claim : &party.claim);
     if (!is_lone(choice))
         take_back(choice, entries, shown, *claim);
     return 0;

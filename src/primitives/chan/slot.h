@@ -15,7 +15,7 @@ enum {
     ELEMENT_ALIGN_MAX = 64,
 };
 
-/* How the slots of a ring or block lie in memory. Small messages have their stamps beside them, so that what
+/* How the slots of a ring lie in memory. Small messages have their stamps beside them, so that what
  * goes from one processor to another is one line; large ones lie on their own, with no gaps between. Const
  * after creation. */
 struct layout {
@@ -53,29 +53,26 @@ static inline size_t filch__slot_bytes(size_t size_bytes)
     return filch__round_up(align + size_bytes, align);
 }
 
-/* The layout of `count` slots behind `header_bytes` of something else, a multiple of ELEMENT_ALIGN_MAX. */
-static inline struct layout filch__layout_for(size_t size_bytes, size_t count, size_t header_bytes)
+/* That of `count` slots. */
+static inline struct layout filch__layout_for(size_t size_bytes, size_t count)
 {
     size_t align = filch__align_for(size_bytes);
     if (size_bytes <= BESIDE_MAX) {
         size_t stride = filch__slot_bytes(size_bytes);
         return (struct layout){.size_bytes = size_bytes,
                                .align_bytes = align,
-                               .value_offset = header_bytes + align,
+                               .value_offset = align,
                                .value_stride = stride,
-                               .stamp_offset = header_bytes,
                                .stamp_stride = stride};
     }
     return (struct layout){.size_bytes = size_bytes,
                            .align_bytes = align,
-                           .value_offset = header_bytes,
                            .value_stride = size_bytes,
-                           .stamp_offset =
-                               filch__round_up(header_bytes + count * size_bytes, sizeof(uint64_t)),
+                           .stamp_offset = filch__round_up(count * size_bytes, sizeof(uint64_t)),
                            .stamp_stride = sizeof(uint64_t)};
 }
 
-/* That of messages of a word, for code that is compiled for them; the memory begins behind the header. */
+/* That of messages of a word, for code that is compiled for them. */
 static const struct layout filch__layout_word = {.size_bytes = sizeof(uint64_t),
                                                  .align_bytes = sizeof(uint64_t),
                                                  .value_offset = sizeof(uint64_t),

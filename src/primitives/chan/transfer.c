@@ -2,24 +2,6 @@
 /* Sending and receiving, in whatever flavour. */
 #include "chan/channel.h"
 
-/* A message that is being sent is its sender's to drop: it sees that the receivers have gone when it has
- * stamped the slot, unless it was alone then, which we end. */
-void filch__channel_drain(struct channel *c)
-{
-    if (c->drop == NULL)
-        return;
-    if (c->flavour == BOUNDED) {
-        filch__alone_end_other(&c->ring.tail.alone);
-        while (filch__ring_drop(&c->ring, c->drop) == 0 || filch__ring_has_message(&c->ring)) {
-        }
-    } else if (c->flavour == UNBOUNDED) {
-        filch__alone_end_other(&c->list.tail.alone);
-        filch__alone_end_other(&c->list.head.alone); /* we are neither */
-        while (filch__list_drop(&c->list, c->drop) == 0 || filch__list_has_message(&c->list)) {
-        }
-    }
-}
-
 /* --- messages, whoever waits --- */
 
 static size_t ring_send(struct ring *r, const void *values, size_t max)
@@ -37,7 +19,11 @@ static size_t list_send(struct list *l, const void *values, size_t max)
     while (true) {
         uint64_t position;
         bool is_alone = filch__alone_enter(&l->tail.alone);
-        size_t count = filch__list_send(l, &l->layout, is_alone, values, max, &position);
+        struct places copy;
+        const struct places *apart = filch__places_apart(&l->places, &copy);
+        size_t count = l->places.is_packed
+                           ? filch__list_send(l, &l->places, is_alone, values, max, &position)
+                           : filch__list_send(l, apart, is_alone, values, max, &position);
         if (is_alone)
             filch__alone_leave(&l->tail.alone);
         if (count != 0 || filch__list_grow(l, position) != 0)
@@ -59,7 +45,11 @@ static size_t list_recv(struct list *l, void *values, size_t max)
     while (true) {
         uint64_t position;
         bool is_alone = filch__alone_enter(&l->head.alone);
-        size_t count = filch__list_recv(l, &l->layout, is_alone, values, max, &position);
+        struct places copy;
+        const struct places *apart = filch__places_apart(&l->places, &copy);
+        size_t count = l->places.is_packed
+                           ? filch__list_recv(l, &l->places, is_alone, values, max, &position)
+                           : filch__list_recv(l, apart, is_alone, values, max, &position);
         if (is_alone)
             filch__alone_leave(&l->head.alone);
         if (count != 0 || !filch__list_is_used_up(l, position) || !filch__list_advance(l, position))
@@ -122,6 +112,29 @@ static void wake_first(struct channel *c, enum side side)
 
 /* --- sending --- */
 
+/* Whether no message lies in the channel, or is being sent: none that came before what the caller does next. */
+static bool is_empty(struct channel *c)
+{
+    return c->flavour == BOUNDED ? filch__ring_length(&c->ring) == 0
+                                 : filch__list_length(&c->list) == 0;
+}
+
+/* Hands a message of a task to the first one that waits to receive, where none came before it: it need not lie
+ * in the channel in between. Returns whether it has. */
+static bool hand_to_first(struct channel *c, const void *value)
+{
+    if (filch__waiter_kind.ops == &filch__waiter_thread_ops ||
+        filch__waits_word(&c->waits, RECEIVERS) < WAITS_ONE || c->flavour > UNBOUNDED ||
+        !is_empty(c))
+        return false;
+    struct entry *met = filch__waits_meet(&c->waits, RECEIVERS);
+    if (met == NULL)
+        return false;
+    filch__copy(met->value, value, c->size_bytes);
+    filch__unpark(&met->party->waiter);
+    return true;
+}
+
 /* Somebody waits to receive, or nobody will receive any more. */
 static FILCH_COLD int sent_slow(struct channel *c, uint32_t word)
 {
@@ -165,7 +178,7 @@ static FILCH_ALWAYS_INLINE size_t send_word(struct channel *c, const void *value
     size_t count = 0;
     if (FILCH_UNLIKELY(c->size_bytes != layout->size_bytes))
         return 0;
-    if (FILCH_UNLIKELY(filch__waits_has_gone(&c->waits, RECEIVERS)))
+    if (FILCH_UNLIKELY(filch__waits_anybody(&c->waits, RECEIVERS)))
         return 0;
     if (c->flavour == BOUNDED) {
         enum alone_how how = filch__alone_try_enter(&c->ring.tail.alone);
@@ -178,9 +191,9 @@ static FILCH_ALWAYS_INLINE size_t send_word(struct channel *c, const void *value
     } else if (c->flavour == UNBOUNDED) {
         enum alone_how how = filch__alone_try_enter(&c->list.tail.alone);
         if (how == ALONE_AMONG) {
-            count = filch__list_send(&c->list, layout, false, value, 1, &position);
+            count = filch__list_send(&c->list, &filch__places_word, false, value, 1, &position);
         } else if (how == ALONE_INSIDE) {
-            count = filch__list_send(&c->list, layout, true, value, 1, &position);
+            count = filch__list_send(&c->list, &filch__places_word, true, value, 1, &position);
             filch__alone_leave(&c->list.tail.alone);
         }
     }
@@ -245,9 +258,9 @@ static FILCH_ALWAYS_INLINE size_t recv_word(struct channel *c, void *value)
     } else if (c->flavour == UNBOUNDED) {
         enum alone_how how = filch__alone_try_enter(&c->list.head.alone);
         if (how == ALONE_AMONG) {
-            count = filch__list_recv(&c->list, layout, false, value, 1, &position);
+            count = filch__list_recv(&c->list, &filch__places_word, false, value, 1, &position);
         } else if (how == ALONE_INSIDE) {
-            count = filch__list_recv(&c->list, layout, true, value, 1, &position);
+            count = filch__list_recv(&c->list, &filch__places_word, true, value, 1, &position);
             filch__alone_leave(&c->list.head.alone);
         }
     }
@@ -289,7 +302,9 @@ static bool is_valid(const struct channel *c, const void *value)
 
 static __attribute__((noinline)) int try_send_any(struct channel *c, const void *value)
 {
-    return is_valid(c, value) ? try_send_one(c, value) : EINVAL;
+    if (!is_valid(c, value))
+        return EINVAL;
+    return hand_to_first(c, value) ? 0 : try_send_one(c, value);
 }
 
 static __attribute__((noinline)) int try_recv_any(struct channel *c, void *value)
@@ -305,6 +320,8 @@ static __attribute__((noinline)) int send_until(struct channel *c, const void *v
     void *unchanged = (void *)(uintptr_t)value; /* it is only read */
     if (c->flavour == HANDOFF)
         return filch__handoff(c, SENDERS, unchanged, deadline);
+    if (hand_to_first(c, value))
+        return 0;
     int error = filch__op_may_be_ready(c, SENDERS) ? try_send_one(c, value) : EAGAIN;
     return error != EAGAIN ? error : filch__op_wait(c, SENDERS, unchanged, deadline);
 }

@@ -59,7 +59,8 @@ static struct block *take_block(struct list *l, uint64_t first)
     if (extent->unused == 0)
         unlist_extent(extent);
     struct block *block = (struct block *)(void *)(extent->blocks + index * l->block_bytes);
-    *block = (struct block){.first = first, .extent = extent};
+    uint64_t life = block->life == 0 || block->life == LIFE_LAST ? 1 : block->life + 2;
+    *block = (struct block){.life = life, .first = first, .extent = extent};
     return block;
 }
 
@@ -123,35 +124,52 @@ static void extent_add(struct list *l, struct extent *extent)
 /* --- the list --- */
 
 #ifndef FILCH_MODEL
-/* How many slots a block has, and its size in whole pages. */
-static void shape_blocks(struct list *l)
+/* How many slots a block has, where they lie in it, and its size in whole pages. */
+static void shape_blocks(struct list *l, size_t size_bytes)
 {
-    size_t page = filch__page_size_bytes();
-    size_t slot_bytes = filch__slot_bytes(l->layout.size_bytes);
+    const size_t page = filch__page_size_bytes();
+    struct places *places = &l->places;
+    size_t slot_bytes = sizeof(uint64_t) + size_bytes;
+    *places =
+        (struct places){.size_bytes = size_bytes, .is_packed = size_bytes <= sizeof(uint64_t)};
+    if (places->is_packed)
+        slot_bytes = FILCH_CACHE_LINE / LINE_MESSAGES;
+    else if (size_bytes <= BESIDE_MAX)
+        slot_bytes = filch__slot_bytes(size_bytes);
     l->block_bytes = filch__round_up(BLOCK_HEADER_BYTES + BLOCK_SLOTS_MIN * slot_bytes, page);
-    l->block_slots = (l->block_bytes - BLOCK_HEADER_BYTES) / slot_bytes;
+    const size_t room = l->block_bytes - BLOCK_HEADER_BYTES;
+    l->block_slots = room / slot_bytes;
+    if (places->is_packed) {
+        l->block_slots = room / FILCH_CACHE_LINE * LINE_MESSAGES;
+    } else if (size_bytes <= BESIDE_MAX) {
+        places->value_offset = filch__align_for(size_bytes);
+        places->value_stride = places->stamp_stride = slot_bytes;
+    } else {
+        places->value_stride = size_bytes;
+        places->stamp_offset = l->block_slots * size_bytes;
+        places->stamp_stride =
+            sizeof(uint64_t); /* eight in a line, as they go to another processor */
+    }
 }
 #endif
 
 int filch__list_init(struct list *l, size_t size_bytes)
 {
-    l->layout.size_bytes = size_bytes;
     l->has_barrier = filch__os->barrier_ready() == 0;
     if (!l->has_barrier)
         l->tail.alone.owner = l->head.alone.owner = ALONE_SHARED; /* nobody else knows it yet */
-    shape_blocks(l);
-    l->layout = filch__layout_for(size_bytes, l->block_slots, 0);
+    shape_blocks(l, size_bytes);
+    l->block_end = filch__place_index(&l->places, l->block_slots);
     l->step = 2;
-    while (l->step <= l->block_slots)
+    while (l->step <= l->block_end)
         l->step *= 2;
     struct extent *extent = extent_new(l, next_count(l));
     if (extent == NULL)
         return ENOMEM;
     extent_add(l, extent);
-    /* Not 0: no stamp is 0, so that memory that was never used looks like no message. */
-    struct block *block = take_block(l, l->step);
-    l->tail.alone.position = l->head.alone.position = l->step; /* nobody else knows it yet */
-    l->tail.block = l->head.block = block;
+    struct block *block = take_block(l, 0);
+    l->tail.block = l->head.block = block; /* nobody else knows it yet */
+    l->tail.life = l->head.life = (place_stamp)block->life;
     return 0;
 }
 
@@ -176,6 +194,7 @@ int filch__list_grow(struct list *l, uint64_t position)
         if (block != NULL) {
             FILCH_LOAD_RELAXED(&l->tail.block)->next = block;
             FILCH_STORE_RELAXED(&l->tail.block, block); /* published by the position */
+            FILCH_STORE_RELAXED(&l->tail.life, (place_stamp)block->life); /* likewise */
             FILCH_STORE(&l->tail.alone.position, first, CU_grow, release);
             break;
         }
@@ -192,16 +211,19 @@ int filch__list_grow(struct list *l, uint64_t position)
 }
 
 /* Whether all messages of a block that is used up have been copied. One that was alone has not stamped
- * what it has received; so the block in which that ended stays as it is until the list is destroyed. */
+ * what it has received; so a block in which that ended stays as it is until the list is
+ * destroyed. */
 static bool is_all_received(struct list *l, struct block *block)
 {
+    if (l->places.is_packed)
+        return true;
     uintptr_t owner = FILCH_LOAD(&l->head.alone.owner, CA_owner, acquire);
     if (owner != ALONE_SHARED)
         return owner == filch__alone_self(); /* else it may be inside */
     for (size_t i = 0; i < l->block_slots; i++) {
-        uint64_t stamp = FILCH_LOAD(filch__stamp_at(filch__list_slots(block), &l->layout, i),
-                                    CU_all_received, acquire);
-        if (stamp != 2 * (block->first + i) + 2)
+        place_stamp stamp = FILCH_LOAD(filch__place_stamp(filch__list_slots(block), &l->places, i),
+                                       CU_all_received, acquire);
+        if (stamp != block->life + 1)
             return false;
     }
     return true;
@@ -217,7 +239,8 @@ bool filch__list_advance(struct list *l, uint64_t position)
     struct block *block = FILCH_LOAD_RELAXED(&l->head.block);
     struct block *next = block->next;
     if (next != NULL) {
-        FILCH_STORE_RELAXED(&l->head.block, next); /* published by the position */
+        FILCH_STORE_RELAXED(&l->head.block, next);                   /* published by the position */
+        FILCH_STORE_RELAXED(&l->head.life, (place_stamp)next->life); /* likewise */
         FILCH_STORE(&l->head.alone.position, next->first, CU_advance, release);
         block->waiting = l->waiting;
         l->waiting = block;
@@ -245,11 +268,11 @@ bool filch__list_has_message(struct list *l)
 {
     while (true) {
         uint64_t head = FILCH_LOAD(&l->head.alone.position, CU_sleep_head, seq_cst);
-        uint64_t good = 2 * head + 1;
-        uint64_t *stamp = NULL;
+        place_stamp good = FILCH_LOAD_RELAXED(&l->head.life); /* as in filch__list_claim */
+        place_stamp *stamp = NULL;
         if (!filch__list_is_used_up(l, head)) {
-            stamp = filch__stamp_at(filch__list_slots(FILCH_LOAD_RELAXED(&l->head.block)),
-                                    &l->layout, filch__list_index(l, head));
+            stamp = filch__place_stamp(filch__list_slots(FILCH_LOAD_RELAXED(&l->head.block)),
+                                       &l->places, filch__list_index(l, head)); /* likewise */
             if (FILCH_LOAD(stamp, CU_sleep_stamp, seq_cst) == good)
                 return true;
         }
@@ -274,7 +297,8 @@ bool filch__list_has_message(struct list *l)
 /* How many slots lie before a position. */
 static uint64_t count_before(const struct list *l, uint64_t position)
 {
-    return position / l->step * l->block_slots + filch__list_index(l, position);
+    return position / l->step * l->block_slots +
+           filch__place_ordinal(&l->places, filch__list_index(l, position));
 }
 
 size_t filch__list_length(struct list *l)
@@ -289,13 +313,21 @@ size_t filch__list_length(struct list *l)
 
 int filch__list_drop(struct list *l, void (*drop)(void *))
 {
+    const struct places *places = &l->places;
     uint64_t position;
     void *slots;
-    while (filch__list_claim(l, &l->layout, false, 1, &position, &slots) == 0) {
+    place_stamp life;
+    uint64_t word;
+    while (filch__list_claim(l, places, false, 1, &position, &slots, &life, &word) == 0) {
         if (!filch__list_is_used_up(l, position) || !filch__list_advance(l, position))
             return EAGAIN;
     }
-    drop(filch__value_at(slots, &l->layout, filch__list_index(l, position)));
-    filch__list_received(l, &l->layout, slots, position);
+    uint64_t index = filch__list_index(l, position);
+    if (places->is_packed) {
+        drop(&word);
+    } else {
+        drop(filch__place_value(slots, places, index));
+        filch__list_received(places, slots, life, index);
+    }
     return 0;
 }

@@ -18,7 +18,7 @@ static FILCH_ALWAYS_INLINE bool claim(struct entry *entry, uint32_t how)
 {
     uint32_t seen = CLAIM_NOBODY;
     if (FILCH_LIKELY(entry->is_lone)) {
-        FILCH_STORE_RELAXED(&entry->party->claim, how); /* read behind the unpark */
+        FILCH_STORE_RELAXED(&entry->lone_claim, how); /* read behind the unpark */
         return true;
     }
     return FILCH_CAS(&entry->party->claim, &seen, how + 2 * entry->index, CW_claim, acq_rel);

@@ -30,7 +30,8 @@ enum { CLAIM_NOBODY = 0, CLAIM_WITHDRAWN = 1, CLAIM_TRY = 2, CLAIM_DONE = 3 };
 
 struct party {
     struct waiter waiter;
-    FILCH_SHARED(uint32_t) claim; /* CLAIM_..., plus twice the index of the entry */
+    FILCH_SHARED(uint32_t)
+    claim; /* CLAIM_..., plus twice the index of the entry; not of a lone one */
 };
 
 struct entry {
@@ -41,6 +42,7 @@ struct entry {
     uint32_t index;      /* which of the party's entries it is */
     bool only_looks;     /* wants to know that the channel is ready, takes nothing */
     bool is_lone;        /* the party's only one: whoever takes it out has claimed the party */
+    FILCH_SHARED(uint32_t) lone_claim; /* that claim: beside what else the claimer reads */
 };
 
 /* Bits of `word`: the side has gone, so nobody waits there ever again; above that, how many wait. */
@@ -96,6 +98,12 @@ static inline uint32_t filch__waits_word(struct waits *w, enum side side)
     return FILCH_LOAD(&w->of[side].word, CW_look, seq_cst);
 }
 
+/* Whether somebody waits there, or the side has gone; before an operation, so that it may be old. */
+static inline bool filch__waits_anybody(struct waits *w, enum side side)
+{
+    return FILCH_LOAD(&w->of[side].word, CW_gone, acquire) != 0;
+}
+
 static inline bool filch__waits_has_gone(struct waits *w, enum side side)
 {
     return (FILCH_LOAD(&w->of[side].word, CW_gone, acquire) & WAITS_GONE) != 0;
@@ -115,7 +123,10 @@ struct entry *filch__waits_meet(struct waits *w, enum side side);
 static inline void filch__waits_let_try(struct entry *entry)
 {
     /* Relaxed: it looks when it has been unparked. */
-    FILCH_STORE_RELAXED(&entry->party->claim, CLAIM_TRY + 2 * entry->index);
+    if (entry->is_lone)
+        FILCH_STORE_RELAXED(&entry->lone_claim, CLAIM_TRY);
+    else
+        FILCH_STORE_RELAXED(&entry->party->claim, CLAIM_TRY + 2 * entry->index);
 }
 
 /* The same of the other side; where nobody waits, shows the entry, as filch__waits_show with `meets`.

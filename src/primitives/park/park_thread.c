@@ -16,7 +16,7 @@ static bool is_woken_soon(struct waiter *w)
     do {
         if (FILCH_LOAD(&w->state, PK_woken, acquire) == WAITER_WOKEN)
             return true;
-    } while (filch__spin(&spin));
+    } while (filch__spin_closely(&spin));
     return false;
 }
 

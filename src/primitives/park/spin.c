@@ -5,6 +5,7 @@
 
 enum {
     PAUSING_STEPS = 10, /* 70 pauses, 2 to 4 us: ten times what another processor's answer takes */
+    PAUSING_STEPS_CLOSELY = 70, /* the same time */
     PAUSES_MAX = 8,
     STEPS_AT_LOCK = 47, /* 100 pauses */
     PAUSES_AT_LOCK = 2,
@@ -28,14 +29,15 @@ void filch__spin_is_futile(void)
     is_futile = true;
 }
 
-static void pause(int step)
+static void pause(int step, int most)
 {
-    int pauses = step < 2 ? 2 << step : PAUSES_MAX;
-    for (int i = 0; i < pauses; i++)
+    int pauses = step < 2 ? 2 << step : most;
+    for (int i = 0; i < pauses && i < most; i++)
         filch__cpu_relax();
 }
 
-bool filch__spin(struct spin *s)
+/* Steps of up to `most` pauses each, then yields. */
+static FILCH_ALWAYS_INLINE bool spin(struct spin *s, int pausing_steps, int most)
 {
     if (FILCH_UNLIKELY(is_futile)) {
         is_futile = false;
@@ -44,22 +46,32 @@ bool filch__spin(struct spin *s)
     }
     if (s->step == 0 && without_pauses > 0) {
         without_pauses--;
-        s->step = PAUSING_STEPS;
+        s->step = pausing_steps;
     }
-    if (s->step < PAUSING_STEPS) {
-        pause(s->step++);
-        if (s->step == PAUSING_STEPS)
+    if (s->step < pausing_steps) {
+        pause(s->step++, most);
+        if (s->step == pausing_steps)
             without_pauses = WAITS_WITHOUT_PAUSES;
         return true;
     }
     int64_t now_ns = filch__os->now_ns();
-    if (s->step == PAUSING_STEPS)
+    if (s->step == pausing_steps)
         s->end_ns = now_ns + SOON_NS;
     if (now_ns >= s->end_ns)
         return false;
     s->step++;
     filch__os->yield();
     return true;
+}
+
+bool filch__spin(struct spin *s)
+{
+    return spin(s, PAUSING_STEPS, PAUSES_MAX);
+}
+
+bool filch__spin_closely(struct spin *s)
+{
+    return spin(s, PAUSING_STEPS_CLOSELY, 1);
 }
 
 /* Lets others run, unless that was done less than `every_ns` ago. */
@@ -102,7 +114,7 @@ void filch__spin_on(int step)
 {
     uint32_t nobody_wakes_this = 0;
     if (step < PAUSING_STEPS)
-        pause(step);
+        pause(step, PAUSES_MAX);
     else if (step < YIELDING_STEPS)
         filch__os->yield();
     else

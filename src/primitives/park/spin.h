@@ -30,6 +30,11 @@ static inline bool filch__spin_at_lock(struct spin *s)
     return filch__spin(s);
 }
 
+static inline bool filch__spin_closely(struct spin *s)
+{
+    return filch__spin(s);
+}
+
 static inline void filch__spin_is_futile(void)
 {
 }
@@ -39,6 +44,10 @@ static inline void filch__give_way(void)
 }
 #else
 bool filch__spin(struct spin *s);
+
+/* The same with a look after each pause: where nobody is disturbed by it, as at a word that is written once, or
+ * nobody but the one that is waited for, and soon is what counts. */
+bool filch__spin_closely(struct spin *s);
 
 /* The next wait of the calling thread is likely to be for one who waits for its processor: that wait
  * sleeps at once. */
