@@ -134,7 +134,7 @@
                          #fn ": the arguments take more than 56 bytes");                           \
     struct fn##__filch_fork {                                                                      \
         struct filch__fork_stack *q;                                                               \
-        struct filch__slot *slot; /* NULL: synced, where the compiler is gcc */                    \
+        struct filch__slot *slot; /* NULL: synced */                                               \
         struct fn##__filch_args args;                                                              \
         FILCH__FORK_WAITED                                                                         \
     };
@@ -155,7 +155,8 @@
 #elif defined(__clang__)
 #define FILCH__FORK_CLEANUP(fn) __attribute__((cleanup(fn##__filch_left)))
 #define FILCH__FORKABLE_LEFT(fn)                                                                   \
-    static FILCH_ALWAYS_INLINE void fn##__filch_left(const struct fn##__filch_fork *filch__f)      \
+    static FILCH_ALWAYS_INLINE                                                                     \
+        __attribute__((unused)) void fn##__filch_left(const struct fn##__filch_fork *filch__f)     \
     {                                                                                              \
         if (FILCH_UNLIKELY(filch__f->waited))                                                      \
             __asm__ volatile("");                                                                  \
