@@ -62,6 +62,9 @@ static inline unsigned uts_flat_children(const struct uts_node *node)
         return 0;
     const uint32_t draw = (uint32_t)(node->state >> 32);
     unsigned children = 0;
+#ifdef __clang__
+#pragma clang loop unroll(disable) /* clang 14 would read the whole table first */
+#endif
     while (children < UTS_CHILDREN_MAX && draw >= uts_limits[children])
         children++;
     return children;

@@ -52,7 +52,7 @@
     FILCH__SLOT_RUN static void fn##__filch_run(struct filch__slot *filch__s)                      \
     {                                                                                              \
         struct fn##__filch_args filch__a;                                                          \
-        __builtin_memcpy(&filch__a, filch__s->args, sizeof filch__a);                              \
+        FILCH__ARGS_COPY(fn, &filch__a, filch__s->args)                                            \
         result filch__r = fn(FILCH__UNPACK(__VA_ARGS__));                                          \
         __builtin_memcpy(filch__s->args, &filch__r, sizeof filch__r);                              \
     }                                                                                              \
@@ -65,6 +65,7 @@
             return fn(FILCH__UNPACK(__VA_ARGS__));                                                 \
         }                                                                                          \
         filch__s = filch__sync_slow(filch__q, filch__s);                                           \
+        FILCH__SYNC_WAITED                                                                         \
         result filch__r;                                                                           \
         __builtin_memcpy(&filch__r, filch__s->args, sizeof filch__r);                              \
         return filch__r;                                                                           \
@@ -75,7 +76,7 @@
     FILCH__SLOT_RUN static void fn##__filch_run(struct filch__slot *filch__s)                      \
     {                                                                                              \
         struct fn##__filch_args filch__a;                                                          \
-        __builtin_memcpy(&filch__a, filch__s->args, sizeof filch__a);                              \
+        FILCH__ARGS_COPY(fn, &filch__a, filch__s->args)                                            \
         fn(FILCH__UNPACK(__VA_ARGS__));                                                            \
     }                                                                                              \
     FILCH__FORKABLE_FORK(fn)                                                                       \
@@ -87,6 +88,7 @@
             fn(FILCH__UNPACK(__VA_ARGS__));                                                        \
         } else {                                                                                   \
             (void)filch__sync_slow(filch__q, filch__s);                                            \
+            FILCH__SYNC_WAITED                                                                     \
         }                                                                                          \
     }
 
@@ -114,16 +116,27 @@
     int filch__open_##name __attribute__((cleanup(filch__half_leave))) = 1
 #define FILCH__SYNC_GUARDED(name, fn) (filch__open_##name = 0, fn##__filch_sync(&name))
 
+/* Copies the arguments of a call to or from a slot: as what they are, since with memcpy gcc puts them together
+ * in memory, and then waits to read them as one. */
+#define FILCH__ARGS_COPY(fn, to, from)                                                             \
+    {                                                                                              \
+        if (__alignof__(struct fn##__filch_args) > sizeof(uintptr_t))                              \
+            __builtin_memcpy((to), (from), sizeof(struct fn##__filch_args));                       \
+        else                                                                                       \
+            *(struct fn##__filch_args *)(void *)(to) = *(struct fn##__filch_args *)(void *)(from); \
+    }
+
 #define FILCH__FORKABLE_ARGS(fn, ...)                                                              \
-    struct fn##__filch_args {                                                                      \
+    struct __attribute__((may_alias)) fn##__filch_args {                                           \
         FILCH__MEMBERS(__VA_ARGS__)                                                                \
     };                                                                                             \
     FILCH__STATIC_ASSERT(sizeof(struct fn##__filch_args) <= sizeof(uintptr_t) * FILCH__SLOT_ARGS,  \
                          #fn ": the arguments take more than 56 bytes");                           \
     struct fn##__filch_fork {                                                                      \
         struct filch__fork_stack *q;                                                               \
-        struct filch__slot *slot; /* NULL: synced, where the compiler is gcc */                    \
+        struct filch__slot *slot; /* NULL: synced */                                               \
         struct fn##__filch_args args;                                                              \
+        FILCH__FORK_WAITED                                                                         \
     };
 
 /* In debug builds, the end of the block looks whether a fork has been synced, and the sync whether it is
@@ -139,43 +152,54 @@
 #define FILCH__SYNC_CHECK                                                                          \
     filch__sync_check(filch__f->q, filch__f->slot);                                                \
     filch__f->slot = 0;
+#elif defined(__clang__)
+#define FILCH__FORK_CLEANUP(fn) __attribute__((cleanup(fn##__filch_left)))
+#define FILCH__FORKABLE_LEFT(fn)                                                                   \
+    static FILCH_ALWAYS_INLINE                                                                     \
+        __attribute__((unused)) void fn##__filch_left(const struct fn##__filch_fork *filch__f)     \
+    {                                                                                              \
+        if (FILCH_UNLIKELY(filch__f->waited))                                                      \
+            __asm__ volatile("");                                                                  \
+    }
+#define FILCH__SYNC_CHECK
 #else
 #define FILCH__FORK_CLEANUP(fn)
 #define FILCH__FORKABLE_LEFT(fn)
 #define FILCH__SYNC_CHECK
 #endif
 
-/* What a sync knows of its fork. Gcc keeps all of it in registers, and makes a loop of a call in the tail
- * of its function where the arguments are at hand. Clang makes none, and keeps the slot: to find it through
- * the stack's tail is to wait for all stores to that word, one after the other. The rest it finds again; and
- * the slot too where its slow paths would have every call save a register that is kept (see
- * filch__fork_make_room). */
-#if FILCH__FORK_KEEPS
+/* Both compilers make a loop of a call in the tail of its function, which halves the calls of a recursion.
+ * Gcc does so although a sync has two ways to its result, and clang where each of the two has the rest of the
+ * function to itself. It copies that to both for the sake of a branch behind it which each of them decides:
+ * the cleanup above, which does nothing. (A panic has not waited yet, so it leaves no landing pad.) */
+#ifdef __clang__
+#define FILCH__FORK_WAITED int waited; /* the sync took the slow path */
+#define FILCH__FORK_NOT_WAITED , 0
+#define FILCH__SYNC_WAITED filch__f->waited = 1;
+#else
+#define FILCH__FORK_WAITED
+#define FILCH__FORK_NOT_WAITED
+#define FILCH__SYNC_WAITED
+#endif
+
+/* What a sync knows of its fork. Its slot is kept: to find it through the stack's tail is to wait for all
+ * stores to that word, one after the other. Gcc keeps the stack, too; clang, which then saves one register
+ * more in each call, finds it again. */
+#ifdef __clang__
+#define FILCH__SYNC_STACK filch__forks_here()
+#else
+#define FILCH__SYNC_STACK filch__f->q
+#endif
 #define FILCH__SYNC_BEGIN(fn)                                                                      \
-    struct filch__fork_stack *filch__q = filch__forks_here();                                      \
+    struct filch__fork_stack *filch__q = FILCH__SYNC_STACK;                                        \
     struct filch__slot *filch__s = filch__f->slot;                                                 \
     FILCH__SYNC_CHECK                                                                              \
     filch__f->slot = 0; /* for a second sync to be found out; costs nothing where there is none */
-#elif defined(__clang__)
-#define FILCH__SYNC_BEGIN(fn)                                                                      \
-    struct filch__fork_stack *filch__q = filch__forks_here();                                      \
-    struct filch__slot *filch__s = filch__fork_newest(filch__q);                                   \
-    (void)filch__f;                                                                                \
-    FILCH__SYNC_CHECK
-#else
-#define FILCH__SYNC_BEGIN(fn)                                                                      \
-    struct filch__fork_stack *filch__q = filch__f->q;                                              \
-    struct filch__slot *filch__s = filch__f->slot;                                                 \
-    FILCH__SYNC_CHECK                                                                              \
-    filch__f->slot = 0; /* see above */
-#endif
-#ifdef __clang__
+/* One word of arguments is kept, more are read again. */
 #define FILCH__SYNC_ARGS(fn)                                                                       \
-    struct fn##__filch_args filch__a;                                                              \
-    __builtin_memcpy(&filch__a, filch__s->args, sizeof filch__a);
-#else
-#define FILCH__SYNC_ARGS(fn) struct fn##__filch_args filch__a = filch__f->args;
-#endif
+    struct fn##__filch_args filch__a = filch__f->args;                                             \
+    if (sizeof filch__a > sizeof(uintptr_t))                                                       \
+    FILCH__ARGS_COPY(fn, &filch__a, filch__s->args)
 
 #define FILCH__FORKABLE_FORK(fn)                                                                   \
     static FILCH_ALWAYS_INLINE struct fn##__filch_fork fn##__filch_begin(                          \
@@ -183,10 +207,12 @@
     {                                                                                              \
         struct filch__fork_stack *filch__q = filch__forks_here();                                  \
         struct filch__slot *filch__s = filch__fork_slot(&filch__q);                                \
-        __builtin_memcpy(filch__s->args, &filch__a, sizeof filch__a);                              \
-        filch__fork_push(filch__q, filch__s,                                                       \
-                         (filch__slot_run *)((uintptr_t)fn##__filch_run + filch__guarded));        \
-        return FILCH__VALUE(fn##__filch_fork){filch__q, filch__s, filch__a};                       \
+        FILCH__ARGS_COPY(fn, filch__s->args, &filch__a)                                            \
+        uintptr_t filch__run;                                                                      \
+        FILCH__SLOT_RUN_ADDRESS(filch__run, fn##__filch_run);                                      \
+        filch__fork_push(filch__q, filch__s, (filch__slot_run *)(filch__run + filch__guarded));    \
+        struct fn##__filch_fork filch__f = {filch__q, filch__s, filch__a FILCH__FORK_NOT_WAITED};  \
+        return filch__f;                                                                           \
     }                                                                                              \
     FILCH__FORKABLE_LEFT(fn)
 

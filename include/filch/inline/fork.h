@@ -50,6 +50,14 @@ struct filch__slot {
 
 typedef void filch__slot_run(struct filch__slot *slot);
 
+/* The address of a static function. Clang would keep it in a register across the forked calls: see
+ * filch__forks_here. */
+#if defined(__clang__) && defined(__x86_64__) && !defined(__ILP32__) && !defined(FILCH_MODEL)
+#define FILCH__SLOT_RUN_ADDRESS(to, fn) __asm__ volatile("leaq %c1(%%rip), %0" : "=r"(to) : "i"(fn))
+#else
+#define FILCH__SLOT_RUN_ADDRESS(to, fn) ((to) = (uintptr_t)(fn))
+#endif
+
 /* What the owner touches at every fork; a cache line of its own. */
 struct filch__fork_stack {
     FILCH_SHARED(struct filch__slot *) tail;  /* owner writes; a thief that exposes reads */
