@@ -552,6 +552,39 @@ xt_define(deadlines_and_cancels)
     }
 }
 
+/* Each of many deadlines in one worker has its turn, though nothing else happens there. */
+struct turns {
+    struct filch_semaphore never;
+    int64_t begin_ns;
+    uint32_t next, late;
+};
+
+static void wait_for_turn(void *arg)
+{
+    struct turns *t = arg;
+    uint32_t turn = __atomic_fetch_add(&t->next, 1, __ATOMIC_RELAXED);
+    /* The last to begin is the first to go on. */
+    int64_t deadline = t->begin_ns + (TASKS - (int64_t)turn) * 2 * FILCH_MS;
+    xt_expect_equal(filch_semaphore_acquire_until(&t->never, deadline), ETIMEDOUT);
+    xt_expect(xt_now_ns() >= deadline);
+    __atomic_fetch_add(&t->late, 1, __ATOMIC_RELAXED);
+}
+
+xt_define(each_deadline_has_its_turn)
+{
+    for (size_t workers = 1; workers <= 2; workers++) {
+        struct filch_task *tasks[TASKS];
+        struct filch_pool *pool = create(workers, 0);
+        struct turns t = {.begin_ns = xt_now_ns()};
+        for (int i = 0; i < TASKS; i++)
+            assert_int_equal(filch_pool_spawn(pool, &tasks[i], &roaming, wait_for_turn, &t), 0);
+        for (int i = 0; i < TASKS; i++)
+            assert_int_equal(filch_task_join(tasks[i]), 0);
+        assert_int_equal(t.late, TASKS);
+        destroy(pool);
+    }
+}
+
 /* --- two that wake each other for ever let a third one run --- */
 
 struct pair {
@@ -879,6 +912,7 @@ int main(void)
         xt_test(busy_worker_keeps_nobody),
         xt_test(stacks_do_not_pile_up),
         xt_test(deadlines_and_cancels),
+        xt_test(each_deadline_has_its_turn),
         xt_test(nobody_starves),
         xt_test(it_takes_along_what_is_its_own),
         xt_test(a_panic_after_a_move_is_caught),
