@@ -309,9 +309,9 @@ int filch_for(size_t begin, size_t end, filch_for_body *body, void *ctx)
         return 0;
     struct loop loop = {.body = body, .ctx = ctx, .grain = 1, .is_timed = true};
     struct filch_pool *pool = NULL;
-    struct stay stay __attribute__((cleanup(leave), unused)) = {NULL, filch__panic_current};
+    struct stay stay __attribute__((cleanup(leave), unused)) = {.guest = NULL};
     if (filch__worker == NULL && filch__pool_resolve(&pool) == 0)
-        stay.guest = filch__guest_enter(pool);
+        stay = (struct stay){filch__guest_enter(pool), filch__panic_current};
     if (filch__worker != NULL)
         run_loop(&loop, begin, end);
     else
