@@ -13,7 +13,14 @@
 
 #define CLEAR_LINE "\r\033[K"
 
-enum { ROUNDS_MAX = 15, LONG_ROUNDS_MAX = 3, SLOW_SECONDS = 2, TRIAL_ROUNDS = 3 };
+enum {
+    ROUNDS_MAX = 15,
+    LONG_ROUNDS_MAX = 3,
+    SLOW_SECONDS = 2,
+    TRIAL_ROUNDS = 3,
+    /* How many rounds a process takes part in: the memory that it happens to get is part of its time. */
+    PROCESS_ROUNDS = 5,
+};
 
 /* Of settings that take less than this for a turn, one round does not tell which is the best. */
 #define SHORT_TURN_SECONDS 0.2
@@ -102,15 +109,19 @@ static void note(const struct running *running, struct measurement *item, enum c
     }
 }
 
+static void child_prepare(struct running *running, size_t index)
+{
+    struct measurement *item = &running->result->items[index];
+    progress(running, "prepare", item);
+    const struct child_setup setup = {item->workers, running->options->size,
+                                      running->options->quick};
+    note(running, item, child_start(&running->children[index], item->impl, &setup, item->why));
+}
+
 static void children_start(struct running *running)
 {
-    for (size_t i = 0; i < running->result->count; i++) {
-        struct measurement *item = &running->result->items[i];
-        progress(running, "prepare", item);
-        const struct child_setup setup = {item->workers, running->options->size,
-                                          running->options->quick};
-        note(running, item, child_start(&running->children[i], item->impl, &setup, item->why));
-    }
+    for (size_t i = 0; i < running->result->count; i++)
+        child_prepare(running, i);
 }
 
 /* Asks one child for a sample and brings its values into the unit of the metric. */
@@ -182,11 +193,25 @@ static bool takes_part(const struct running *running, size_t index)
            !is_outdone(running, index);
 }
 
+/* Those that go on do so with new processes, one after the other: each gets memory that another one has
+ * given back. */
+static void children_renew(struct running *running)
+{
+    for (size_t i = 0; i < running->result->count; i++) {
+        if (!takes_part(running, i))
+            continue;
+        child_end(&running->children[i]);
+        child_prepare(running, i);
+    }
+}
+
 /* Everybody's turn once, each round beginning with another one. */
 static void round_run(struct running *running)
 {
     struct case_result *result = running->result;
     const unsigned workers = widest(result);
+    if (result->rounds > 0 && result->rounds % PROCESS_ROUNDS == 0)
+        children_renew(running);
     if (workers > 1 && !(result->info->flags & CASE_WAITS))
         series_add(&result->canary, canary_speedup(workers));
     char doing[16];
