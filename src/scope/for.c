@@ -83,7 +83,7 @@ static size_t run_untimed(struct loop_memory *memory, const struct loop *loop, s
 static bool is_worth_sharing(const struct loop *loop, double expected_ns)
 {
     const struct filch_pool *pool = filch__worker->pool;
-    if (loop->most == 1)
+    if (loop->most == 1 || pool->width == 1)
         return false;
     if (expected_ns >= (double)WAKE_NS)
         return true;
@@ -155,8 +155,6 @@ static void run_loop(struct loop *loop, size_t begin, size_t end)
     struct worker *w = filch__worker;
     if (filch__loop_is_over(loop))
         return;
-    if (loop->most > w->pool->width)
-        loop->most = w->pool->width;
     if (loop->is_timed)
         run_timed(w, loop, begin, end);
     else

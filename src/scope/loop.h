@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One loop at work: its leaves, and the shares that its members take them from. */
+/* One loop at work, as a whole or shared. */
 #ifndef FILCH_SCOPE_LOOP_H
 #define FILCH_SCOPE_LOOP_H
 
 #include "cancel.h"
-#include "shares.h"
 
 #include <filch/parallel.h>
 
@@ -27,13 +26,6 @@ struct loop {
     bool is_timed;           /* const: the grain is found by time */
     double leaf_ns;          /* const once it is shared: what a leaf is to take */
     size_t most;             /* const: so many may take part at most */
-    /* Once it is shared, const: */
-    size_t begin;
-    size_t end;
-    size_t unit; /* iterations that a number of a share stands for; > 1 where they are too many */
-    size_t share_count;
-    struct share *shares;
-    FILCH_SHARED(bool) is_left; /* by a panic: nobody begins another leaf */
 };
 
 /* For filch__loop_is_over: what runs here may have been cancelled. */
