@@ -122,10 +122,9 @@ static __attribute__((noinline)) void run_measured(struct loop *loop, size_t beg
         }
         size_t grain = FILCH_LOAD_RELAXED(&loop->grain); /* ours alone as yet */
         size_t next = grain < end - begin ? begin + grain : end;
-        filch__loop_leaf(loop, begin, next);
+        int64_t took_ns = filch__loop_leaf(loop, begin, next);
+        expected_ns = (double)took_ns / (double)(next - begin) * (double)(end - next);
         begin = next;
-        grain = FILCH_LOAD_RELAXED(&loop->grain); /* the same */
-        expected_ns = loop->leaf_ns / (double)grain * (double)(end - begin);
     }
 }
 

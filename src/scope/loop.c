@@ -39,17 +39,18 @@ FILCH_COLD bool filch__loop_look(struct loop *loop)
     return error != 0;
 }
 
-void filch__loop_leaf(struct loop *loop, size_t begin, size_t end)
+int64_t filch__loop_leaf(struct loop *loop, size_t begin, size_t end)
 {
     if (!loop->is_timed) {
         loop->body(begin, end, loop->ctx);
-        return;
+        return 0;
     }
     int64_t before_ns = filch__os->now_ns();
     loop->body(begin, end, loop->ctx);
     int64_t took_ns = filch__os->now_ns() - before_ns;
     FILCH_STORE_RELAXED(&loop->grain, /* a hint to the others */
                         grain_after(loop, end - begin, took_ns));
+    return took_ns;
 }
 
 /* --- a loop that is shared --- */
@@ -174,7 +175,7 @@ static void run_member(struct sharing *s, size_t own)
            (take_leaf(s, own, &leaf) || steal_leaf(s, own, &leaf))) {
         size_t begin = s->begin + filch__share_next(leaf) * s->unit;
         size_t end = s->begin + filch__share_end(leaf) * s->unit;
-        filch__loop_leaf(s->loop, begin, end < s->end && end > begin ? end : s->end);
+        (void)filch__loop_leaf(s->loop, begin, end < s->end && end > begin ? end : s->end);
     }
     left = NULL;
 }

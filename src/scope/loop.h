@@ -38,8 +38,9 @@ static FILCH_ALWAYS_INLINE bool filch__loop_is_over(struct loop *loop)
            filch__loop_look(loop);
 }
 
-/* Runs the body on a range, and learns from the time that it takes where the grain is found by time. */
-void filch__loop_leaf(struct loop *loop, size_t begin, size_t end);
+/* Runs the body on a range. Where the grain is found by time, learns from the time that it takes, and returns
+ * it; else 0. */
+int64_t filch__loop_leaf(struct loop *loop, size_t begin, size_t end);
 
 /* Runs [begin, end), begin < end, with all who have nothing else to do. On a worker or guest; returns, or is
  * left by a panic, when every leaf that was begun has ended. */
