@@ -13,7 +13,14 @@
 
 #define CLEAR_LINE "\r\033[K"
 
-enum { ROUNDS_MAX = 15, LONG_ROUNDS_MAX = 3, SLOW_SECONDS = 2, TRIAL_ROUNDS = 3 };
+enum {
+    ROUNDS_MAX = 15,
+    LONG_ROUNDS_MAX = 3,
+    SLOW_SECONDS = 2,
+    TRIAL_ROUNDS = 3,
+    /* How many rounds a process takes part in: the memory that it happens to get is part of its time. */
+    PROCESS_ROUNDS = 5,
+};
 
 /* Of settings that take less than this for a turn, one round does not tell which is the best. */
 #define SHORT_TURN_SECONDS 0.2
@@ -22,7 +29,8 @@ enum { ROUNDS_MAX = 15, LONG_ROUNDS_MAX = 3, SLOW_SECONDS = 2, TRIAL_ROUNDS = 3 
 struct running {
     struct case_result *result;
     struct child *children;
-    double *seconds; /* that the last turn of each took */
+    double *seconds;         /* that the last turn of each took */
+    double *prepare_seconds; /* that the last start of each took */
     const struct harness_options *options;
     size_t case_index; /* of options->cases */
     double deadline;   /* when no round is begun any more but the first */
@@ -102,15 +110,21 @@ static void note(const struct running *running, struct measurement *item, enum c
     }
 }
 
+static void child_prepare(struct running *running, size_t index)
+{
+    struct measurement *item = &running->result->items[index];
+    progress(running, "prepare", item);
+    const struct child_setup setup = {item->workers, running->options->size,
+                                      running->options->quick};
+    const double begin = now_seconds();
+    note(running, item, child_start(&running->children[index], item->impl, &setup, item->why));
+    running->prepare_seconds[index] = now_seconds() - begin;
+}
+
 static void children_start(struct running *running)
 {
-    for (size_t i = 0; i < running->result->count; i++) {
-        struct measurement *item = &running->result->items[i];
-        progress(running, "prepare", item);
-        const struct child_setup setup = {item->workers, running->options->size,
-                                          running->options->quick};
-        note(running, item, child_start(&running->children[i], item->impl, &setup, item->why));
-    }
+    for (size_t i = 0; i < running->result->count; i++)
+        child_prepare(running, i);
 }
 
 /* Asks one child for a sample and brings its values into the unit of the metric. */
@@ -182,11 +196,30 @@ static bool takes_part(const struct running *running, size_t index)
            !is_outdone(running, index);
 }
 
+static bool is_renewal_due(const struct running *running)
+{
+    return running->result->rounds > 0 && running->result->rounds % PROCESS_ROUNDS == 0;
+}
+
+/* Those that go on do so with new processes, one after the other: each gets memory that another one has
+ * given back. */
+static void children_renew(struct running *running)
+{
+    for (size_t i = 0; i < running->result->count; i++) {
+        if (!takes_part(running, i))
+            continue;
+        child_end(&running->children[i]);
+        child_prepare(running, i);
+    }
+}
+
 /* Everybody's turn once, each round beginning with another one. */
 static void round_run(struct running *running)
 {
     struct case_result *result = running->result;
     const unsigned workers = widest(result);
+    if (is_renewal_due(running))
+        children_renew(running);
     if (workers > 1 && !(result->info->flags & CASE_WAITS))
         series_add(&result->canary, canary_speedup(workers));
     char doing[16];
@@ -206,9 +239,12 @@ static void round_run(struct running *running)
 /* How long the next round will take. */
 static double round_seconds(const struct running *running)
 {
+    const bool with_start = is_renewal_due(running);
     double seconds = 0;
-    for (size_t i = 0; i < running->result->count; i++)
-        seconds += takes_part(running, i) ? running->seconds[i] : 0;
+    for (size_t i = 0; i < running->result->count; i++) {
+        if (takes_part(running, i))
+            seconds += running->seconds[i] + (with_start ? running->prepare_seconds[i] : 0);
+    }
     return seconds;
 }
 
@@ -234,7 +270,8 @@ static void case_run(struct running *running)
     const double start = now_seconds();
     running->children = calloc(result->count + 1, sizeof *running->children);
     running->seconds = calloc(result->count + 1, sizeof *running->seconds);
-    if (!running->children || !running->seconds)
+    running->prepare_seconds = calloc(result->count + 1, sizeof *running->prepare_seconds);
+    if (!running->children || !running->seconds || !running->prepare_seconds)
         abort();
     children_start(running);
     while (result->count > 0 && another_round(running))
@@ -243,6 +280,7 @@ static void case_run(struct running *running)
         child_end(&running->children[i]);
     free(running->children);
     free(running->seconds);
+    free(running->prepare_seconds);
     char label[48];
     fprintf(stderr, "%s%s %u rounds of %zu, %.1f s\n", running->terminal ? CLEAR_LINE : "",
             label_make(label, running), result->rounds, result->count, now_seconds() - start);

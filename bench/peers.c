@@ -49,6 +49,7 @@ static struct peer *peer_add(struct peers *peers, const char *path, char *text)
     peer->name = bench_copy(word_cut(&text));
     peer->workers_max = (unsigned)strtoul(word_cut(&text), NULL, 10);
     peer->description = bench_copy(text);
+    peer->compiler = bench_copy(word_cut(&text));
     peers->items = bench_grow(peers->items, peers->count, sizeof *peers->items);
     peers->items[peers->count++] = peer;
     return peer;
@@ -119,6 +120,16 @@ struct peers peers_find(void)
     if (peers.impl_count > 0)
         qsort(peers.impls, peers.impl_count, sizeof *peers.impls, impl_compare);
     return peers;
+}
+
+static bool is_c(const struct peer *peer)
+{
+    return strcmp(peer->compiler, "gcc") == 0 || strcmp(peer->compiler, "clang") == 0;
+}
+
+bool peer_is_alike(const struct peer *a, const struct peer *b)
+{
+    return !is_c(a) || !is_c(b) || strcmp(a->compiler, b->compiler) == 0;
 }
 
 int peer_impl_selected(const struct peer_impl *impl, const char *list)

@@ -6,11 +6,14 @@
 
 #include "catalog.h"
 
+#include <stdbool.h>
+
 struct peer {
     char *path;
     char *name;
     char *description;
     unsigned workers_max; /* 0: as many as wanted */
+    char *compiler;       /* "gcc", "clang"; of another language: something else */
 };
 
 struct peer_impl {
@@ -31,6 +34,10 @@ struct peers {
 /* Asks every peer. Peers that do not answer are left out with a message. Order: filch, serial
  * forms, then the others by name. The result is never freed: it lives as long as the process. */
 struct peers peers_find(void);
+
+/* Whether no C compiler makes a difference between the two: both are by the same one, or one is of another
+ * language. */
+bool peer_is_alike(const struct peer *a, const struct peer *b);
 
 /* Whether the implementation is in `list`: NULL or "all", or names separated by commas, where
  * "libgomp" stands for all of its variants. */

@@ -139,14 +139,14 @@ static const struct group *group_of(const struct case_result *result)
     return &groups[0];
 }
 
-/* The widest of filch that ran, and the best peer of the same width. */
+/* The widest of filch that ran, and the best peer of the same width and compiler. */
 static double ratio_find(const struct case_result *result, unsigned workers,
                          const struct measurement **best)
 {
     const struct measurement *filch = measurement_find(result, "filch", workers);
     if (!filch)
         filch = measurement_find(result, "filch", 1);
-    *best = filch ? measurement_best_peer(result, filch->workers) : NULL;
+    *best = filch ? measurement_best_peer(result, filch, true) : NULL;
     return measurement_ratio(filch, *best);
 }
 
@@ -173,15 +173,14 @@ static bool overview_plot(const char *folder, const struct results *results,
     if (!script)
         return false;
     picture_script_begin(script, folder, group->name, 480 + 40 * bars);
-    fprintf(
-        script,
-        "set title '%s: filch against the best peer of each case, %u workers (above 1: filch is "
-        "better)'\n"
-        "set ylabel 'figure of the best peer / figure of filch, logarithmic'\n"
-        "set logscale y 2\nset xrange [-0.7:%u]\nunset key\n"
-        "plot data using 1:3:($1 - 0.4):($1 + 0.4):(1):3:xtic(2) with boxxyerror "
-        "linecolor rgb '#c03028', 1 with lines linecolor rgb 'black'\n",
-        group->what, results->workers, bars);
+    fprintf(script,
+            "set title '%s: filch against the best peer of the same compiler, %u workers (above 1: "
+            "filch is better)'\n"
+            "set ylabel 'figure of the best peer / figure of filch, logarithmic'\n"
+            "set logscale y 2\nset xrange [-0.7:%u]\nunset key\n"
+            "plot data using 1:3:($1 - 0.4):($1 + 0.4):(1):3:xtic(2) with boxxyerror "
+            "linecolor rgb '#c03028', 1 with lines linecolor rgb 'black'\n",
+            group->what, results->workers, bars);
     fclose(script);
     return picture_draw(folder, group->name);
 }

@@ -76,12 +76,14 @@ static bool ranks_before(const struct measurement *a, const struct measurement *
     return series_median(&a->values) < series_median(&b->values);
 }
 
-const struct measurement *measurement_best_peer(const struct case_result *result, unsigned workers)
+const struct measurement *measurement_best_peer(const struct case_result *result,
+                                                const struct measurement *than, bool alike)
 {
     const struct measurement *best = NULL;
     for (size_t i = 0; i < result->count; i++) {
         const struct measurement *item = &result->items[i];
-        if (!is_peer(item) || item->workers != workers || item->values.count == 0 || item->failed)
+        if (!is_peer(item) || item->workers != than->workers || item->values.count == 0 ||
+            item->failed || (alike && !peer_is_alike(item->impl->peer, than->impl->peer)))
             continue;
         if (!best || ranks_before(item, best))
             best = item;

@@ -56,8 +56,10 @@ struct results {
 const struct measurement *measurement_find(const struct case_result *result, const char *name,
                                            unsigned workers);
 
-/* The fastest of the implementations that are neither filch nor serial, at that width; or NULL. */
-const struct measurement *measurement_best_peer(const struct case_result *result, unsigned workers);
+/* The fastest of the implementations that are neither filch nor serial, at the width of `item`; or NULL.
+ *   alike  only those that no C compiler makes different from it */
+const struct measurement *measurement_best_peer(const struct case_result *result,
+                                                const struct measurement *item, bool alike);
 
 /* The time of `b` divided by that of `a`: the median over the rounds where each has one value per
  * round, so that slow phases of the machine cancel out; else the ratio of medians. NaN if either is

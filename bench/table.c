@@ -86,11 +86,12 @@ static void row(FILE *out, const struct case_result *result, const struct measur
         return;
     }
     const struct measurement *serial = measurement_find(result, "serial", 1);
-    const struct measurement *best = measurement_best_peer(result, item->workers);
+    const struct measurement *best = measurement_best_peer(result, item, false);
+    const struct measurement *alike = measurement_best_peer(result, item, true);
     const struct measurement *alone = item->workers > 1 ? measurement_find(result, name, 1) : NULL;
     const double canary = alone ? series_median(&result->canary) : NAN;
-    char cells[9][32];
-    fprintf(out, "  %-18s %3u %10s %10s %9s %6s%% %9s %9s %8s %7s %10s", name, item->workers,
+    char cells[10][32];
+    fprintf(out, "  %-18s %3u %10s %10s %9s %6s%% %9s %9s %9s %8s %7s %10s", name, item->workers,
             show_value(cells[0], series_median(&item->values), metric),
             show_value(cells[1], series_min(&item->values), metric),
             result->info->flags & CASE_WAITS
@@ -99,8 +100,9 @@ static void row(FILE *out, const struct case_result *result, const struct measur
             show_number(cells[3], spread_percent(&item->values), 0),
             show_number(cells[4], measurement_ratio(serial, item), 2),
             show_number(cells[5], measurement_ratio(best, item), 2),
-            show_number(cells[6], measurement_ratio(item, alone), 2),
-            show_number(cells[7], canary, 2), show_kib(cells[8], item->rss_kib));
+            show_number(cells[6], measurement_ratio(alike, item), 2),
+            show_number(cells[7], measurement_ratio(item, alone), 2),
+            show_number(cells[8], canary, 2), show_kib(cells[9], item->rss_kib));
     also(out, item);
     putc('\n', out);
 }
@@ -113,9 +115,9 @@ static void case_table(FILE *out, const struct case_result *result)
         fputs("  no implementation was chosen\n", out);
         return;
     }
-    fprintf(out, "  %-18s %3s %10s %10s %9s %7s %9s %9s %8s %7s %10s\n", "implementation", "w",
+    fprintf(out, "  %-18s %3s %10s %10s %9s %7s %9s %9s %9s %8s %7s %10s\n", "implementation", "w",
             "median", "min", result->info->flags & CASE_WAITS ? "p99" : "", "spread", "x serial",
-            "x best", "speed-up", "canary", "memory");
+            "x best", "x alike", "speed-up", "canary", "memory");
     for (size_t i = 0; i < result->count; i++)
         row(out, result, &result->items[i]);
 }
@@ -126,7 +128,8 @@ void report_table(FILE *out, const struct results *results)
         case_table(out, &results->cases[i]);
     fputs(
         "\nw: workers. x serial, x best: time relative to serial C and to the fastest peer of the "
-        "same width (below 1: faster). speed-up: over the same with one worker; canary: what the "
+        "same width (below 1: faster); x alike: to the fastest of the same C compiler, or of "
+        "another language. speed-up: over the same with one worker; canary: what the "
         "machine offered to threads that share nothing. memory: growth of the peak. Behind it, "
         "what else "
         "was measured in the same runs.\n",

@@ -91,6 +91,9 @@ int64_t bench_now_ns(void);
 /* CPU time that this process has used so far, all threads, user and system, in seconds. */
 double bench_cpu_seconds(void);
 
+/* CPU time that all threads but the calling one have used so far, to the moment. */
+double bench_others_cpu_seconds(void);
+
 /* Memory that this process holds at present, page tables included, in bytes. */
 double bench_memory_bytes(void);
 

@@ -136,11 +136,6 @@ void filch__fork_answer(struct filch__fork_stack *q)
     (void)filch__forks_publish(f);
     /* Whoever goes to sleep says so, then (barrier) looks at what is public; we the other way round. */
     FILCH_FENCE_LIGHT();
-    if (w->keeps_quiet) {
-        /* A loop that is too short for a wake-up: a later push may be worth one. */
-        FILCH_STORE_RELAXED(&q->asked, 1); /* owner */
-        return;
-    }
     filch__idle_wake_one(w->pool);
     if (w->fences)
         FILCH_STORE_RELAXED(&q->asked, 1); /* owner; thieves cannot help themselves */

@@ -99,8 +99,6 @@ void filch__guest_leave(struct worker *guest)
     filch__tally_flush(&guest->credits);
     if (FILCH_UNLIKELY(guest->spare_count > 0))
         filch__strand_trim_guest(guest);
-    guest->keeps_quiet =
-        false; /* a panic may end the stay before the loop that had set it is left */
     filch__worker_exit(guest);
     filch__idle_guest_leave(pool);
     FILCH_STORE(&guest->is_taken, 0, GU_give, release); /* the last touch: see filch_pool_destroy */

@@ -178,7 +178,6 @@ static struct strand *strand_new(struct worker *w)
 struct kept {
     struct ambient ambient;
     struct panic_state panic;
-    bool keeps_quiet; /* of the loop that runs here, not of what runs meanwhile */
 };
 
 static FILCH_ALWAYS_INLINE void prepare(struct worker *w, struct strand *next, struct kept *kept)
@@ -189,8 +188,6 @@ static FILCH_ALWAYS_INLINE void prepare(struct worker *w, struct strand *next, s
     kept->panic = filch__panic_leave_stack();
     if (w->is_guest && from == w->base)
         w->ambient = kept->ambient; /* its helpers compute as its caller does */
-    kept->keeps_quiet = w->keeps_quiet;
-    w->keeps_quiet = false;
     w->strand = next;
     from->self = filch__self;
     filch__self = next->self;
@@ -206,7 +203,6 @@ static FILCH_ALWAYS_INLINE void prepare(struct worker *w, struct strand *next, s
 
 static FILCH_ALWAYS_INLINE void go_on(struct worker *w, const struct kept *kept)
 {
-    w->keeps_quiet = kept->keeps_quiet;
     filch__panic_enter_stack(&kept->panic);
     filch__ambient_restore(&kept->ambient, w->error_number);
 }

@@ -160,7 +160,6 @@ struct worker {
     uint64_t outside_until; /* tick: tasks from outside lie in the own deque until then */
     struct loot loot;
     struct lone lone;
-    bool keeps_quiet; /* its forks wake nobody: a short loop is at work */
     struct filch__slot
         *last;        /* a guest's: its call ends with the sync of this slot; NULL: not so */
     uint64_t spawned; /* tasks spawned on scopes, for the bound on their number */

@@ -1,140 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Loops. A range is halved, the upper half offered to thieves, the lower half done first, down to
- * pieces (leaves) that take some microseconds. How many iterations that is, is measured: each leaf
- * corrects the estimate, and each worker remembers it for the next loop with the same body. Halves
- * that nobody steals cost a few nanoseconds, so there is no other splitting policy: thieves take the
- * largest half that is left, only when they are hungry. */
-#include <filch/parallel.h>
-
+/* Loops: what is remembered of their bodies, and whether it pays to share one. */
 #include "idle.h"
+#include "loop.h"
 #include "pool.h"
 
 #include "base/check.h"
 
-#include <filch/fork.h>
-
 enum {
-    /* A leaf: long against a fork, two looks at the clock and what the caches and the pipeline lose where
-     * a body begins anew; short against what a user notices. */
-    LEAF_NS = 20000,
-    /* While a thief has asked for work, a leaf is so many times shorter: the end of a loop is waited for. */
-    HUNGRY_PART = 8,
-    /* A loop that is expected to take less is done by those who are awake: waking one more takes
-     * longer. */
+    /* Of a loop that is expected to be short a leaf is one part of so many, since the last leaf is waited
+     * for; but no less than this. */
+    LEAVES = 32,
+    LEAF_LEAST_NS = 4000,
+    /* What is left of a loop and is expected to take less is not worth waking anybody; and this is the
+     * same where somebody is awake without work. */
     WAKE_NS = 40000,
-    /* A leaf is at most so many times as long as the one before: costs may rise along the range. */
-    GROWTH_MAX = 16,
+    SHARE_NS = 10000,
     /* Of loops that are known to be much shorter than a leaf, one in so many is timed: a look at the
      * clock takes as long as many of them. A power of two. */
     TIMED_EVERY = 64,
     SHORT_PART = 8,
     /* The part of a range that is tried first: what is remembered may not hold. */
     TRIED_PART = 8,
-    /* Ranges are cut at multiples of this: arrays mostly begin at a cache line, and a body that begins
-     * within one crosses a line with every second vector to its end. */
-    CUT_UNIT = 64,
-    /* Not where it would move the cut by more than one in so many. */
-    CUT_PART = 8,
 };
-
-/* One loop; in the frame of its caller. */
-struct loop {
-    filch_for_body *body;
-    void *ctx;
-    FILCH_SHARED(size_t)
-    grain;                   /* iterations of a leaf, as far as known; all who work on it write */
-    FILCH_SHARED(int) error; /* why a part of it was not done; 0: all was */
-    bool is_timed;           /* const: the grain is found by time */
-};
-
-static void run_range(struct loop *loop, size_t begin, size_t end);
-
-FILCH_FORKABLE_VOID(run_range, struct loop *, size_t, size_t)
-
-/* The grain that the latest leaf suggests. */
-static size_t grain_after(size_t iterations, int64_t took_ns)
-{
-    double per_iteration = (double)(took_ns > 0 ? took_ns : 1) / (double)iterations;
-    double grain = (double)LEAF_NS / per_iteration;
-    double most = (double)iterations * GROWTH_MAX;
-    if (grain > most)
-        grain = most;
-    if (grain > (double)(SIZE_MAX / 2))
-        return SIZE_MAX / 2; /* the conversion is defined up to SIZE_MAX only */
-    return grain < 1.0 ? 1 : (size_t)grain;
-}
-
-/* A loop that was to wake nobody has turned out to be long. */
-static FILCH_COLD void speak_up(struct worker *w)
-{
-    w->keeps_quiet = false;
-    filch__idle_wake_one(w->pool);
-}
-
-static void run_leaf(struct loop *loop, size_t begin, size_t end)
-{
-    if (!loop->is_timed) {
-        loop->body(begin, end, loop->ctx);
-        return;
-    }
-    int64_t before_ns = filch__os->now_ns();
-    loop->body(begin, end, loop->ctx);
-    int64_t took_ns = filch__os->now_ns() - before_ns;
-    FILCH_STORE_RELAXED(&loop->grain, grain_after(end - begin, took_ns)); /* a hint to the others */
-    struct worker *w = filch__worker;
-    if (FILCH_UNLIKELY(took_ns > WAKE_NS) && w != NULL && w->keeps_quiet)
-        speak_up(w);
-}
-
-/* What runs here has been cancelled: whether the loop is to hand out no more ranges. */
-static FILCH_COLD bool is_cut_short(struct loop *loop)
-{
-    int error = filch_canceled();
-    if (error != 0)
-        FILCH_STORE_RELAXED(&loop->error, error); /* read when everybody has ended */
-    return error != 0;
-}
-
-static FILCH_ALWAYS_INLINE bool is_over(struct loop *loop)
-{
-    return FILCH_UNLIKELY(FILCH_LOAD_RELAXED(&filch__cancel_is_used) != 0) /* a hint */ &&
-           is_cut_short(loop);
-}
-
-/* How many iterations are a leaf now. */
-static FILCH_ALWAYS_INLINE size_t leaf_iterations(const struct loop *loop)
-{
-    size_t grain = FILCH_LOAD_RELAXED(&loop->grain); /* a hint */
-    bool is_hungry =
-        FILCH_LOAD_RELAXED(&filch__forks->asked) != 0; /* a hint: somebody has no work */
-    if (FILCH_UNLIKELY(is_hungry) && loop->is_timed && !filch__worker->keeps_quiet)
-        grain /= HUNGRY_PART;
-    return grain > 0 ? grain : 1;
-}
-
-/* Where to cut a range that begins at `begin`: at `wanted`, or a little below it. */
-static FILCH_ALWAYS_INLINE size_t cut_at(const struct loop *loop, size_t begin, size_t wanted)
-{
-    size_t beyond = wanted % CUT_UNIT;
-    /* The user's grain is a minimum. */
-    return loop->is_timed && beyond <= (wanted - begin) / CUT_PART ? wanted - beyond : wanted;
-}
-
-static void run_range(struct loop *loop, size_t begin, size_t end)
-{
-    if (is_over(loop))
-        return;
-    size_t grain = leaf_iterations(loop);
-    /* A grain of the user's is a minimum: no half may be shorter. */
-    if (end - begin <= grain || (!loop->is_timed && (end - begin) / 2 < grain)) {
-        run_leaf(loop, begin, end);
-        return;
-    }
-    size_t middle = cut_at(loop, begin, begin + (end - begin) / 2);
-    FILCH__FORK_GUARDED(upper, run_range, loop, middle, end);
-    run_range(loop, begin, middle);
-    FILCH__SYNC_GUARDED(upper, run_range);
-}
 
 /* --- what is remembered of a body --- */
 
@@ -148,7 +35,7 @@ static void remember(struct worker *w, const struct loop *loop)
 {
     struct loop_memory *memory = memory_of(w, loop->body);
     size_t grain = FILCH_LOAD_RELAXED(&loop->grain); /* everybody has ended */
-    double measured = (double)LEAF_NS / (double)grain;
+    double measured = loop->leaf_ns / (double)grain;
     /* A body that was dear is dear until it has been cheap for a while: taking a dear one for cheap
      * costs more than the other way round. */
     bool is_known = memory->body == loop->body;
@@ -192,43 +79,52 @@ static size_t run_untimed(struct loop_memory *memory, const struct loop *loop, s
     return end;
 }
 
-/* What a loop that is too short for a wake-up changes, however it is left. */
-struct quiet {
-    bool before;
-};
-
-static inline void quiet_end(struct quiet *quiet)
+/* Whether it pays to share what is left. */
+static bool is_worth_sharing(const struct loop *loop, double expected_ns)
 {
-    struct worker *w = filch__worker;
-    if (w != NULL) /* else a panic has ended the stay of the guest, or this is a forked child */
-        w->keeps_quiet = quiet->before;
+    const struct filch_pool *pool = filch__worker->pool;
+    if (loop->most == 1 || pool->width == 1)
+        return false;
+    if (expected_ns >= (double)WAKE_NS)
+        return true;
+    uint64_t idle = FILCH_LOAD_RELAXED(&pool->idle.word); /* a hint */
+    return expected_ns >= (double)SHARE_NS && filch__idle_searching(idle) > 0;
+}
+
+/* What a leaf of a loop that is expected to take so long is to take. */
+static double leaf_ns_of(double expected_ns)
+{
+    double leaf_ns = expected_ns / LEAVES;
+    return leaf_ns > (double)LEAF_NS || expected_ns < (double)WAKE_NS ? (double)LEAF_NS
+           : leaf_ns > (double)LEAF_LEAST_NS                          ? leaf_ns
+                                                                      : (double)LEAF_LEAST_NS;
 }
 
 /* Runs a loop, or the rest of one, and finds its grain by time. The body may migrate, so that the worker
  * before is not the one after. */
 static __attribute__((noinline)) void run_measured(struct loop *loop, size_t begin, size_t end)
 {
-    struct worker *w = filch__worker;
-    struct loop_memory *memory = memory_of(w, loop->body);
-    size_t count = end - begin;
-    double expected_ns = (double)WAKE_NS;
+    const struct loop_memory *memory = memory_of(filch__worker, loop->body);
+    double expected_ns = (double)WAKE_NS; /* of one that is not known: it may be anything */
     if (memory->body == loop->body) {
+        expected_ns = memory->ns_per_iteration * (double)(end - begin);
+        loop->leaf_ns = leaf_ns_of(expected_ns);
         /* What was true of the last loop may not be of this one: the first leaf is a part of it only. */
-        size_t tried = tried_part(count);
-        loop->grain = memory->grain < tried ? memory->grain : tried;
-        expected_ns = (double)LEAF_NS / (double)memory->grain * (double)count;
+        size_t tried = tried_part(end - begin);
+        size_t grain = (size_t)((double)memory->grain * loop->leaf_ns / (double)LEAF_NS);
+        loop->grain = grain > tried ? tried : grain > 0 ? grain : 1;
     }
-    {
-        struct quiet quiet __attribute__((cleanup(quiet_end), unused)) = {w->keeps_quiet};
-        w->keeps_quiet = expected_ns < (double)WAKE_NS;
-        if (w->keeps_quiet) {
-            /* No fork before it is known that it will be worth one: who is awake would take it. */
-            size_t first = FILCH_LOAD_RELAXED(&loop->grain); /* ours alone as yet */
-            run_leaf(loop, begin, begin + first);
-            begin += first;
+    /* No fork before it is known that it will be worth one: who is awake would take it. */
+    while (begin < end && !filch__loop_is_over(loop)) {
+        if (filch__worker != NULL && is_worth_sharing(loop, expected_ns)) {
+            filch__loop_share(loop, begin, end);
+            return;
         }
-        if (begin < end)
-            run_range(loop, begin, end);
+        size_t grain = FILCH_LOAD_RELAXED(&loop->grain); /* ours alone as yet */
+        size_t next = grain < end - begin ? begin + grain : end;
+        int64_t took_ns = filch__loop_leaf(loop, begin, next);
+        expected_ns = (double)took_ns / (double)(next - begin) * (double)(end - next);
+        begin = next;
     }
 }
 
@@ -256,12 +152,12 @@ static void run_timed(struct worker *w, struct loop *loop, size_t begin, size_t 
 static void run_loop(struct loop *loop, size_t begin, size_t end)
 {
     struct worker *w = filch__worker;
-    if (is_over(loop))
+    if (filch__loop_is_over(loop))
         return;
     if (loop->is_timed)
         run_timed(w, loop, begin, end);
     else
-        run_range(loop, begin, end);
+        filch__loop_share(loop, begin, end);
 }
 
 /* The stay of a guest for one call. */
@@ -307,7 +203,12 @@ int filch_for(size_t begin, size_t end, filch_for_body *body, void *ctx)
     FILCH_CHECK(body != NULL, "filch_for: the body is NULL");
     if (begin >= end)
         return 0;
-    struct loop loop = {.body = body, .ctx = ctx, .grain = 1, .is_timed = true};
+    struct loop loop = {.body = body,
+                        .ctx = ctx,
+                        .grain = 1,
+                        .is_timed = true,
+                        .leaf_ns = LEAF_NS,
+                        .most = SIZE_MAX};
     struct filch_pool *pool = NULL;
     struct stay stay __attribute__((cleanup(leave), unused)) = {.guest = NULL};
     if (filch__worker == NULL && filch__pool_resolve(&pool) == 0)
@@ -320,43 +221,6 @@ int filch_for(size_t begin, size_t end, filch_for_body *body, void *ctx)
 }
 
 /* --- with options --- */
-
-/* A loop for a limited number of workers: each takes the next piece until none is left. */
-struct shared_loop {
-    struct loop loop;
-    size_t end;
-    FILCH_SHARED(size_t) next; /* iterations below it have been taken */
-};
-
-static void run_shared(struct shared_loop *s)
-{
-    while (!is_over(&s->loop)) {
-        size_t grain = FILCH_LOAD_RELAXED(&s->loop.grain); /* a hint */
-        size_t begin = FILCH_LOAD_RELAXED(&s->next);       /* the swap decides */
-        size_t end;
-        do {
-            if (begin >= s->end)
-                return;
-            end = s->end - begin > grain ? cut_at(&s->loop, begin, begin + grain) : s->end;
-        } while (!FILCH_CAS(&s->next, &begin, end, FR_next, relaxed));
-        run_leaf(&s->loop, begin, end);
-    }
-}
-
-static void run_members(struct shared_loop *s, size_t members);
-
-FILCH_FORKABLE_VOID(run_members, struct shared_loop *, size_t)
-
-static void run_members(struct shared_loop *s, size_t members)
-{
-    if (members == 1) {
-        run_shared(s);
-        return;
-    }
-    FILCH__FORK_GUARDED(others, run_members, s, members / 2);
-    run_members(s, members - members / 2);
-    FILCH__SYNC_GUARDED(others, run_members);
-}
 
 struct for_call {
     const struct filch_for_options *options;
@@ -376,15 +240,11 @@ static void run_call(void *argument)
     struct loop loop = {.body = call->body,
                         .ctx = call->ctx,
                         .grain = grain == 0 ? 1 : grain,
-                        .is_timed = grain == 0};
-    if (most == 0 || filch__worker == NULL || most >= filch__worker->pool->width) {
-        run_loop(&loop, call->begin, call->end);
-        call->error = FILCH_LOAD_RELAXED(&loop.error); /* everybody has ended */
-        return;
-    }
-    struct shared_loop shared = {.loop = loop, .end = call->end, .next = call->begin};
-    run_members(&shared, most);
-    call->error = FILCH_LOAD_RELAXED(&shared.loop.error); /* everybody has ended */
+                        .is_timed = grain == 0,
+                        .leaf_ns = LEAF_NS,
+                        .most = most == 0 ? SIZE_MAX : most};
+    run_loop(&loop, call->begin, call->end);
+    call->error = FILCH_LOAD_RELAXED(&loop.error); /* everybody has ended */
 }
 
 int filch_for_with(const struct filch_for_options *options, size_t begin, size_t end,

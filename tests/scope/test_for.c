@@ -165,6 +165,21 @@ xt_define(ranges_are_at_least_as_long_as_the_grain)
     everywhere(try_grains);
 }
 
+/* A loop has 64 shares: members then use one in turns, and find it in use when they come back with loot. */
+xt_define(more_members_than_shares)
+{
+    struct filch_pool *pool = create(70);
+    size_t count = xt_scaled(20000);
+    for (size_t grain = 0; grain < 3; grain++) {
+        struct filch_for_options options = {.pool = pool, .grain = grain};
+        struct marks m = {0, calloc(count, 1), grain, count};
+        assert_int_equal(filch_for_with(&options, 0, count, mark, &m), 0);
+        expect_once_each(&m, count);
+        free(m.seen);
+    }
+    assert_int_equal(filch_pool_destroy(pool), 0);
+}
+
 struct crowd {
     uint32_t inside;
     uint32_t most;
@@ -477,6 +492,51 @@ static void say_nothing(const struct filch_panic *panic)
     (void)panic;
 }
 
+/* A loop whose first iteration panics, once another member works on it, if there is to be one. */
+struct ending {
+    size_t members;
+    size_t begun;
+    struct filch_panic *panic;
+};
+
+static void panic_at_first(size_t begin, size_t end, void *ctx)
+{
+    struct ending *e = ctx;
+    __atomic_fetch_add(&e->begun, end - begin, __ATOMIC_RELAXED);
+    while (begin == 0 && e->members > 1 && __atomic_load_n(&e->begun, __ATOMIC_RELAXED) == 1)
+        xt_sleep_ns(20 * FILCH_US);
+    if (begin == 0)
+        filch_panic("at once");
+    xt_sleep_ns(20 * FILCH_US);
+}
+
+static void loop_that_panics(void *ctx)
+{
+    struct filch_for_options options = {.grain = 1};
+    xt_expect_equal(filch_for_with(&options, 0, 20000, panic_at_first, ctx), 0); /* not reached */
+}
+
+static void loop_caught(void *ctx)
+{
+    struct ending *e = ctx;
+    xt_expect_equal(filch_catch_unwind(loop_that_panics, ctx, &e->panic), EOWNERDEAD);
+}
+
+/* What nobody has begun is not run, by whomever. */
+xt_define(a_panic_ends_the_loop)
+{
+    filch_panic_hook *before = filch_panic_set_hook(say_nothing);
+    for (size_t width = 1; width <= 3; width++) {
+        struct filch_pool *pool = create(width);
+        struct ending e = {.members = width};
+        assert_int_equal(filch_pool_install(pool, loop_caught, &e), 0);
+        filch_panic_free(e.panic);
+        assert_true(width == 1 ? e.begun == 1 : e.begun < 20000);
+        assert_int_equal(filch_pool_destroy(pool), 0);
+    }
+    filch_panic_set_hook(before);
+}
+
 /* From outside, the panic ends the stay of the guest together with the fork, before it leaves the loop. */
 xt_define(a_body_panics_below_an_open_fork)
 {
@@ -609,6 +669,7 @@ int main(void)
         xt_test(bad_options_are_refused),
         xt_test(long_ranges_begin_where_lines_do),
         xt_test(ranges_are_at_least_as_long_as_the_grain),
+        xt_test(more_members_than_shares),
         xt_test(no_more_take_part_than_allowed),
         xt_test(a_loop_runs_on_the_pool_that_is_asked_for),
         xt_test(costs_may_rise_along_the_range),
@@ -618,6 +679,7 @@ int main(void)
         xt_test(loops_in_tasks_of_scopes),
         xt_test(bodies_may_wait),
         xt_test(a_body_panics_below_an_open_fork),
+        xt_test(a_panic_ends_the_loop),
         xt_test(two_threads_at_the_same_time),
         xt_test(more_threads_than_places_for_guests),
         xt_test(a_body_panics_below_a_fork_without_a_place),

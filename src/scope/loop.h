@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One loop at work, as a whole or shared. */
+#ifndef FILCH_SCOPE_LOOP_H
+#define FILCH_SCOPE_LOOP_H
+
+#include "cancel.h"
+
+#include <filch/parallel.h>
+
+enum {
+    /* A leaf: long against two looks at the clock and what the caches and the pipeline lose where a body
+     * begins anew; short against what a user notices. */
+    LEAF_NS = 20000,
+    /* Ranges are cut at multiples of this: arrays mostly begin at a cache line, and a body that begins
+     * within one crosses a line with every second vector to its end. */
+    CUT_UNIT = 64,
+};
+
+/* One loop; in the frame of its caller. */
+struct loop {
+    filch_for_body *body;
+    void *ctx;
+    /* Iterations of a leaf, as far as known, at least 1; all who work on it write. */
+    FILCH_SHARED(size_t) grain;
+    FILCH_SHARED(int) error; /* why a part of it was not done; 0: all was */
+    bool is_timed;           /* const: the grain is found by time */
+    double leaf_ns;          /* const once it is shared: what a leaf is to take */
+    size_t most;             /* const: so many may take part at most */
+};
+
+/* For filch__loop_is_over: what runs here may have been cancelled. */
+bool filch__loop_look(struct loop *loop);
+
+/* Whether what runs here has been cancelled, so that no more is to be begun; then loop->error says why. */
+static FILCH_ALWAYS_INLINE bool filch__loop_is_over(struct loop *loop)
+{
+    return FILCH_UNLIKELY(FILCH_LOAD_RELAXED(&filch__cancel_is_used) != 0) /* a hint */ &&
+           filch__loop_look(loop);
+}
+
+/* Runs the body on a range. Where the grain is found by time, learns from the time that it takes, and returns
+ * it; else 0. */
+int64_t filch__loop_leaf(struct loop *loop, size_t begin, size_t end);
+
+/* Runs [begin, end), begin < end, with all who have nothing else to do. On a worker or guest; returns, or is
+ * left by a panic, when every leaf that was begun has ended. */
+void filch__loop_share(struct loop *loop, size_t begin, size_t end);
+
+#endif
