@@ -68,12 +68,14 @@ static void set_victims(struct worker *w, const uint32_t *order)
 
 int filch__machine_choose_victims(struct filch_pool *pool, struct worker *w)
 {
-    w->victim_count = pool->width - 1;
-    if (w->victim_count == 0)
+    size_t count = pool->width - 1;
+    if (count == 0)
         return 0;
-    uint32_t *order = filch__os_alloc_zeroed(w->victim_count, sizeof *order, _Alignof(uint32_t));
-    if (w->victims == NULL)
-        w->victims = filch__os_alloc_zeroed(w->victim_count, sizeof *w->victims, FILCH_CACHE_LINE);
+    uint32_t *order = filch__os_alloc_zeroed(count, sizeof *order, _Alignof(uint32_t));
+    if (w->victims == NULL) { /* before it starts */
+        w->victims = filch__os_alloc_zeroed(count, sizeof *w->victims, FILCH_CACHE_LINE);
+        w->victim_count = count;
+    }
     if (order == NULL || w->victims == NULL) {
         filch__os->free(order);
         return ENOMEM;
@@ -82,7 +84,7 @@ int filch__machine_choose_victims(struct filch_pool *pool, struct worker *w)
     int error = 0;
     if (m->placements != NULL)
         error = filch__topology_victims(m->topology, m->placements, pool->width, w->index, order);
-    for (size_t i = 0; m->placements == NULL && i < w->victim_count; i++)
+    for (size_t i = 0; m->placements == NULL && i < count; i++)
         order[i] = (uint32_t)((w->index + 1 + i) % pool->width);
     if (error == 0)
         set_victims(w, order);
