@@ -895,7 +895,7 @@ static void put_silently(struct channel *c)
     if (c->flavour == BOUNDED)
         xt_expect_equal(filch__ring_send(&c->ring, &c->ring.layout, false, &x, 1), 1);
     else
-        xt_expect_equal(filch__list_send(&c->list, &c->list.layout, false, &x, 1, &position), 1);
+        xt_expect_equal(filch__list_send(&c->list, &c->list.places, false, &x, 1, &position), 1);
 }
 
 static void take_silently(struct channel *c)

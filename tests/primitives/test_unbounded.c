@@ -4,17 +4,20 @@
 
 #include "chan/unbounded.h"
 
-/* A list of numbers, in order. */
+/* Messages of several words are copied when they have been claimed, packed ones before. */
+enum { WORDS = 3, BYTES = WORDS * sizeof(uint64_t) };
+
+/* A list of numbers, in order, each at the beginning of a message. */
 struct numbers {
     struct list list;
     uint64_t sent, received;
     bool is_alone; /* the receiver may be */
 };
 
-static void begin(struct numbers *n, bool is_alone)
+static void begin(struct numbers *n, size_t size_bytes, bool is_alone)
 {
     *n = (struct numbers){.is_alone = is_alone};
-    assert_int_equal(filch__list_init(&n->list, sizeof(uint64_t)), 0);
+    assert_int_equal(filch__list_init(&n->list, size_bytes), 0);
     n->is_alone = is_alone && n->list.has_barrier;
     if (!is_alone)
         filch__alone_end(&n->list.head.alone);
@@ -25,7 +28,8 @@ static void send_some(struct numbers *n, size_t count)
     struct list *l = &n->list;
     while (count > 0) {
         uint64_t position;
-        size_t sent = filch__list_send(l, &l->layout, false, &n->sent, 1, &position);
+        uint64_t message[WORDS] = {n->sent};
+        size_t sent = filch__list_send(l, &l->places, false, message, 1, &position);
         if (sent == 0)
             assert_int_equal(filch__list_grow(l, position), 0);
         n->sent += sent;
@@ -37,16 +41,16 @@ static void receive_some(struct numbers *n, size_t count)
 {
     struct list *l = &n->list;
     while (count > 0) {
-        uint64_t position, value = UINT64_MAX;
+        uint64_t position, message[WORDS] = {UINT64_MAX};
         bool is_inside = filch__alone_enter(&l->head.alone);
         assert_int_equal(is_inside, n->is_alone);
-        size_t received = filch__list_recv(l, &l->layout, is_inside, &value, 1, &position);
+        size_t received = filch__list_recv(l, &l->places, is_inside, message, 1, &position);
         if (is_inside)
             filch__alone_leave(&l->head.alone);
         if (received == 0)
             assert_true(filch__list_advance(l, position));
         else
-            assert_int_equal(value, n->received++);
+            assert_int_equal(message[0], n->received++);
         count -= received;
     }
 }
@@ -81,21 +85,25 @@ static void interrupt_a_receiver(bool is_alone)
     struct numbers n;
     struct list *l = &n.list;
     uint64_t position;
-    void *slots = NULL; /* as far as a compiler can tell */
-    begin(&n, is_alone);
+    void *slots = NULL;   /* as far as a compiler can tell */
+    place_stamp life = 0; /* likewise */
+    begin(&n, BYTES, is_alone);
     size_t count = l->block_slots;
     send_some(&n, count + 1);
     bool is_inside = filch__alone_enter(&l->head.alone);
     assert_int_equal(is_inside, n.is_alone);
-    assert_int_equal(filch__list_claim(l, &l->layout, is_inside, count, &position, &slots), count);
+    assert_int_equal(
+        filch__list_claim(l, &l->places, is_inside, count, &position, &slots, &life, NULL), count);
+    uint64_t index = filch__list_index(l, position);
 
     another_looks(l);
     assert_int_equal(count_waiting(l), 1);
     send_some(&n, 8 * count);
     for (size_t i = 0; i < count; i++) {
-        assert_int_equal(*(uint64_t *)filch__value_at(slots, &l->layout, i), n.received++);
+        assert_int_equal(*(uint64_t *)filch__place_value(slots, &l->places, index + i),
+                         n.received++);
         if (!is_inside)
-            filch__list_received(l, &l->layout, slots, position + i);
+            filch__list_received(&l->places, slots, life, index + i);
     }
     if (is_inside)
         filch__alone_leave(&l->head.alone);
@@ -120,7 +128,7 @@ xt_define(a_block_is_not_used_again_before_one_of_many_has_copied_it)
 xt_define(the_block_in_which_somebody_stopped_being_alone_is_kept)
 {
     struct numbers n;
-    begin(&n, true);
+    begin(&n, BYTES, true);
     size_t count = n.list.block_slots;
     send_some(&n, 4 * count);
     receive_some(&n, count / 2);
@@ -134,9 +142,9 @@ xt_define(the_block_in_which_somebody_stopped_being_alone_is_kept)
 /* However many messages go through, those blocks are used that there are. */
 xt_define(blocks_go_round)
 {
-    for (int is_alone = 0; is_alone < 2; is_alone++) {
+    for (int kind = 0; kind < 4; kind++) {
         struct numbers n;
-        begin(&n, is_alone != 0);
+        begin(&n, kind < 2 ? sizeof(uint64_t) : BYTES, kind % 2 != 0);
         const struct extent *first = n.list.extents;
         for (int i = 0; i < 1000; i++) {
             send_some(&n, n.list.block_slots);
