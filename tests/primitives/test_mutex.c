@@ -2,10 +2,12 @@
 /* The mutex among OS threads: who owns it, poisoning, deadlines, nobody starves, nothing is lost. */
 #include "test.h"
 
+#include "os/os.h"
 #include "park/self.h"
 
 #include <filch/mutex.h>
 #include <filch/time.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -336,6 +338,68 @@ xt_define(nobody_starves_beside_a_hog)
     assert_int_equal(pthread_join(thread, NULL), 0);
 }
 
+/* --- giving way --- */
+
+static struct filch_mutex contended;
+static int asleep;            /* atomic */
+static __thread int gave_way; /* of this thread */
+static int gave_way_after[3]; /* of the three, when they have unlocked */
+
+static void count_yield(void)
+{
+    gave_way++;
+    filch__os_linux.yield();
+}
+
+static int count_sleep(uint32_t *word, uint32_t expected, int64_t deadline_ns)
+{
+    __atomic_fetch_add(&asleep, 1, __ATOMIC_SEQ_CST);
+    return filch__os_linux.futex_wait(word, expected, deadline_ns);
+}
+
+static void await_sleepers(int count)
+{
+    while (__atomic_load_n(&asleep, __ATOMIC_SEQ_CST) < count)
+        sched_yield();
+}
+
+/* The first one has the lock until both others sleep, the second one behind it, the third behind that. */
+static void *take_in_order(void *argument)
+{
+    size_t i = *(size_t *)argument;
+    if (i > 0)
+        await_sleepers((int)i - 1);
+    xt_expect_equal(filch_mutex_lock(&contended), 0);
+    if (i == 0) {
+        __atomic_store_n(&asleep, 0, __ATOMIC_SEQ_CST);
+        await_sleepers(2);
+    }
+    gave_way = 0;
+    filch_mutex_unlock(&contended);
+    gave_way_after[i] = gave_way;
+    return NULL;
+}
+
+/* Whoever yields loses its share of the processor for a while: with a yield after its first section, one
+ * that waits for each turn would never have more than one. */
+xt_define(one_that_was_woken_has_its_turn)
+{
+    struct os_table table = filch__os_linux;
+    table.yield = count_yield;
+    table.futex_wait = count_sleep;
+    filch__os_replace(&table);
+    __atomic_store_n(&asleep, -1, __ATOMIC_SEQ_CST); /* the first one has yet to come */
+    size_t numbers[3] = {0, 1, 2};
+    pthread_t threads[3];
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, take_in_order, &numbers[i]), 0);
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+    filch__os_replace(NULL);
+    assert_int_equal(gave_way_after[0], 1);
+    assert_int_equal(gave_way_after[1], 0);
+}
+
 /* The lock is the last user's to free, as soon as that one has it. */
 struct passing {
     struct filch_mutex *m;
@@ -409,6 +473,7 @@ int main(void)
         xt_test(no_update_is_lost),
         xt_test(deadlines_race_with_wake_ups),
         xt_test(nobody_starves_beside_a_hog),
+        xt_test(one_that_was_woken_has_its_turn),
         xt_test(unlock_leaves_the_lock_alone_once_it_is_anothers),
         xt_test(a_forked_child_can_use_what_it_held),
     };

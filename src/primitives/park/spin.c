@@ -92,10 +92,21 @@ static void take_turns(void)
         yield_every(TURN_NS, &since_ns);
 }
 
+/* This thread was woken, and has woken nobody since. Own. */
+static __thread bool has_turn __attribute__((tls_model("initial-exec")));
+
+void filch__turn_begins(void)
+{
+    has_turn = true;
+}
+
 void filch__give_way(void)
 {
     static __thread int64_t since_ns __attribute__((tls_model("initial-exec")));
-    yield_every(GIVE_WAY_NS, &since_ns);
+    if (has_turn)
+        has_turn = false;
+    else
+        yield_every(GIVE_WAY_NS, &since_ns);
 }
 
 bool filch__spin_at_lock(struct spin *s)

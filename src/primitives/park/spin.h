@@ -39,6 +39,10 @@ static inline void filch__spin_is_futile(void)
 {
 }
 
+static inline void filch__turn_begins(void)
+{
+}
+
 static inline void filch__give_way(void)
 {
 }
@@ -60,8 +64,13 @@ void filch__spin_is_futile(void);
 bool filch__spin_at_lock(struct spin *s);
 
 /* After a thread was woken by one that goes on: now and then that lets others run, since the system may have
- * put the woken one behind it. Panics: never. errno is preserved. */
+ * put the woken one behind it. Not where that was woken itself, and wakes for the first time: it would give
+ * up its share of the processor each time it has just got one, for a single section. Panics: never. errno
+ * is preserved. */
 void filch__give_way(void);
+
+/* This thread was woken to take a lock. Panics: never. */
+void filch__turn_begins(void);
 #endif
 
 /* Step `step` (0, 1, 2, ...) of the same for a bit that guards a few instructions and that nobody can be

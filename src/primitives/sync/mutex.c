@@ -173,6 +173,8 @@ static int lock_with(struct filch_mutex *m, struct lock_waiter *w, int64_t deadl
         int error = wait(m, w, deadline);
         if (error != 0)
             return error;
+        if (w->is_thread)
+            filch__turn_begins();
         if (w->is_handed)
             return result_of(FILCH_LOAD_RELAXED(&m->filch__word)); /* the owner's */
         w->attempts++;
@@ -270,6 +272,8 @@ void filch__mutex_enqueue(struct filch_mutex *m, struct lock_waiter *w)
 
 int filch__mutex_lock_again(struct filch_mutex *m, struct lock_waiter *w, bool was_queued)
 {
+    if (was_queued && w->is_thread)
+        filch__turn_begins();
     if (was_queued && w->is_handed)
         return result_of(FILCH_LOAD_RELAXED(&m->filch__word)); /* the owner's */
     w->attempts = was_queued ? 1 : 0;
