@@ -353,6 +353,60 @@ xt_define(a_panic_that_leaves_a_handler_of_another_aborts)
     expect_abort(catch_twice, "filch: a panic left a cleanup handler during another panic");
 }
 
+/* What such a frame frees as it is left lies below what its handlers use from then on. */
+static volatile size_t array_bytes = 400;
+
+static __attribute__((noinline)) void fail_with_array(char *array)
+{
+    array[0] = 1;
+    __asm__ volatile("" ::"r"(array) : "memory");
+    if (array_bytes != 0)
+        filch_panic("the array has %d", array[0]);
+}
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wvla"
+static void catch_behind_an_array(void *unused)
+{
+    int guard __attribute__((cleanup(panic_and_catch))) = 0;
+    (void)guard;
+    (void)unused;
+    for (int i = 0; i < 2; i++) {
+        char array[array_bytes];
+        fail_with_array(array);
+    }
+}
+
+static void panic_behind_an_array(void *unused)
+{
+    int guard __attribute__((cleanup(panic_in_handler))) = 0;
+    (void)guard;
+    (void)unused;
+    for (int i = 0; i < 2; i++) {
+        char array[array_bytes];
+        fail_with_array(array);
+    }
+}
+#pragma GCC diagnostic pop
+
+static void catch_what_leaves_a_handler(void *unused)
+{
+    filch_panic_free(caught(panic_behind_an_array, unused));
+}
+
+xt_define(a_handler_may_panic_where_its_frame_has_shrunk)
+{
+    start_counting();
+    struct filch_panic *panic = caught(catch_behind_an_array, NULL);
+    assert_string_equal(filch_panic_message(panic), "the array has 1");
+    assert_int_equal(drops, 10);
+    assert_false(filch_panicking());
+    filch_panic_free(panic);
+    (void)filch_panic_set_hook(NULL);
+    expect_abort(catch_what_leaves_a_handler,
+                 "filch: a panic left a cleanup handler during another panic");
+}
+
 /* --- threads that were not started here: what a panic comes to is looked for before anything is left --- */
 
 static void *call_there(void *body)
@@ -601,6 +655,7 @@ int main(void)
         xt_test(a_thousand_panics_leave_nothing_behind),
         xt_test(a_handler_may_panic_and_catch_it),
         xt_test(a_panic_that_leaves_a_handler_of_another_aborts),
+        xt_test(a_handler_may_panic_where_its_frame_has_shrunk),
         xt_test(panics_are_the_same_on_a_foreign_thread),
         xt_test(a_panic_in_a_hook_or_a_drop_aborts),
         xt_test(a_panic_of_main_ends_the_process_with_101),

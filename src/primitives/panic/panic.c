@@ -200,15 +200,45 @@ void filch_resume_unwind(struct filch_panic *panic)
 
 /* --- containing --- */
 
+/* A walk from a handler up to a boundary. */
+struct walk {
+    uintptr_t from; /* where the frame had its stack pointer whose handler it may be */
+    uintptr_t boundary;
+    bool leaves; /* the handler */
+};
+
+static _Unwind_Reason_Code look_for_handler(struct _Unwind_Context *context, void *argument)
+{
+    struct walk *walk = argument;
+    const uintptr_t frame = (uintptr_t)_Unwind_GetCFA(context);
+    if (frame >= walk->boundary)
+        return _URC_END_OF_STACK; /* stops the walk */
+    /* A frame that has a handler has such data. */
+    walk->leaves = walk->leaves || (frame >= walk->from &&
+                                    (uintptr_t)_Unwind_GetLanguageSpecificData(context) != 0);
+    return _URC_NO_REASON;
+}
+
+/* Whether a boundary that was found lies in the handler that runs because of a panic, and not behind it. */
+static bool is_in_handler(const struct filch_panic *outer, const void *boundary)
+{
+    struct walk walk = {.from = (uintptr_t)outer->reached, .boundary = (uintptr_t)boundary};
+    if (outer->reached == NULL)
+        return outer->target != boundary;
+    /* Stacks grow downwards: what is below the frame that is being left is the handler's. */
+    if (walk.boundary < walk.from)
+        return true;
+    /* Above may be what that frame has freed since: arguments of the call, arrays of an inner block. */
+    (void)_Unwind_Backtrace(look_for_handler, &walk);
+    return !walk.leaves;
+}
+
 void filch__panic_reaches(struct filch_panic *panic, const void *boundary)
 {
     const struct filch_panic *outer = panic != NULL ? panic->outer : filch__panic_current;
-    for (; outer != NULL; outer = outer->outer) {
-        /* Stacks grow downwards: a boundary of the handler is below the frame that is being left. */
-        bool is_inside = outer->reached == NULL ? outer->target != boundary
-                                                : (uintptr_t)boundary < (uintptr_t)outer->reached;
-        FILCH_CHECK(is_inside, "a panic left a cleanup handler during another panic");
-    }
+    for (; outer != NULL; outer = outer->outer)
+        FILCH_CHECK(is_in_handler(outer, boundary),
+                    "a panic left a cleanup handler during another panic");
     if (panic != NULL)
         panic->target = boundary;
 }
