@@ -143,7 +143,9 @@ static FILCH_ALWAYS_INLINE bool filch__list_move(struct list_end *end, bool is_a
                                                  uint64_t position, uint64_t after)
 {
     if (is_alone) {
-        FILCH_STORE_RELAXED(&end->alone.position, after); /* published by leaving */
+        /* Published by leaving; but another one that looks may go on from the end of a block at once, and
+         * give that back: what was copied from it was read before. */
+        FILCH_STORE(&end->alone.position, after, CU_alone, release);
         return true;
     }
     if (FILCH_LIKELY(FILCH_CAS(&end->alone.position, &position, after, CU_claim, seq_cst)))
