@@ -172,8 +172,10 @@ static void run_member(struct sharing *s, size_t own)
 {
     struct sharing *left __attribute__((cleanup(mark_left), unused)) = s;
     uint64_t leaf;
-    while (!filch__loop_is_over(s->loop) && !FILCH_LOAD_RELAXED(&s->is_left) /* a hint */ &&
-           (take_leaf(s, own, &leaf) || steal_leaf(s, own, &leaf))) {
+    /* In this order: a loop is not cut short where nothing is left to begin. */
+    while (!FILCH_LOAD_RELAXED(&s->is_left) /* a hint */ &&
+           (take_leaf(s, own, &leaf) || steal_leaf(s, own, &leaf)) &&
+           !filch__loop_is_over(s->loop)) {
         size_t begin = s->begin + filch__share_next(leaf) * s->unit;
         size_t last = filch__share_end(leaf);
         (void)filch__loop_leaf(s->loop, begin,
