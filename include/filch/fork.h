@@ -221,33 +221,39 @@
 #define FILCH__COUNT2(a, b, c, d, e, f, n, ...) n
 #define FILCH__CAT(a, b) FILCH__CAT2(a, b)
 #define FILCH__CAT2(a, b) a##b
+/* An argument without the qualifiers of its parameter, so that it can be assigned. */
+#ifdef __cplusplus
+#define FILCH__MEMBER(A) A
+#else
+#define FILCH__MEMBER(A) __typeof__(((void)0, *(A *)0))
+#endif
 #define FILCH__MEMBERS(...) FILCH__CAT(FILCH__MEMBERS_, FILCH__COUNT(__VA_ARGS__))(__VA_ARGS__)
-#define FILCH__MEMBERS_1(A) A m1;
+#define FILCH__MEMBERS_1(A) FILCH__MEMBER(A) m1;
 #define FILCH__MEMBERS_2(A, B)                                                                     \
-    A m1;                                                                                          \
-    B m2;
+    FILCH__MEMBER(A) m1;                                                                           \
+    FILCH__MEMBER(B) m2;
 #define FILCH__MEMBERS_3(A, B, C)                                                                  \
-    A m1;                                                                                          \
-    B m2;                                                                                          \
-    C m3;
+    FILCH__MEMBER(A) m1;                                                                           \
+    FILCH__MEMBER(B) m2;                                                                           \
+    FILCH__MEMBER(C) m3;
 #define FILCH__MEMBERS_4(A, B, C, D)                                                               \
-    A m1;                                                                                          \
-    B m2;                                                                                          \
-    C m3;                                                                                          \
-    D m4;
+    FILCH__MEMBER(A) m1;                                                                           \
+    FILCH__MEMBER(B) m2;                                                                           \
+    FILCH__MEMBER(C) m3;                                                                           \
+    FILCH__MEMBER(D) m4;
 #define FILCH__MEMBERS_5(A, B, C, D, E)                                                            \
-    A m1;                                                                                          \
-    B m2;                                                                                          \
-    C m3;                                                                                          \
-    D m4;                                                                                          \
-    E m5;
+    FILCH__MEMBER(A) m1;                                                                           \
+    FILCH__MEMBER(B) m2;                                                                           \
+    FILCH__MEMBER(C) m3;                                                                           \
+    FILCH__MEMBER(D) m4;                                                                           \
+    FILCH__MEMBER(E) m5;
 #define FILCH__MEMBERS_6(A, B, C, D, E, F)                                                         \
-    A m1;                                                                                          \
-    B m2;                                                                                          \
-    C m3;                                                                                          \
-    D m4;                                                                                          \
-    E m5;                                                                                          \
-    F m6;
+    FILCH__MEMBER(A) m1;                                                                           \
+    FILCH__MEMBER(B) m2;                                                                           \
+    FILCH__MEMBER(C) m3;                                                                           \
+    FILCH__MEMBER(D) m4;                                                                           \
+    FILCH__MEMBER(E) m5;                                                                           \
+    FILCH__MEMBER(F) m6;
 #define FILCH__UNPACK(...) FILCH__CAT(FILCH__UNPACK_, FILCH__COUNT(__VA_ARGS__))
 #define FILCH__UNPACK_1 filch__a.m1
 #define FILCH__UNPACK_2 filch__a.m1, filch__a.m2

@@ -84,13 +84,15 @@ static void put_near(struct timer_list *list, struct timer *timer)
     list->levels |= TIMER_HEAP;
 }
 
-/* Where there is no memory for drawers, everything is near. */
-static FILCH_COLD bool make_drawers(struct timer_list *list)
+/* Where there is no memory for drawers, everything is near, until the heap is empty: what is in drawers comes
+ * after all that is in the heap. */
+static bool make_drawers(struct timer_list *list)
 {
     int error_number = errno;
     list->drawers = filch__os_alloc_zeroed(1, sizeof *list->drawers, FILCH_CACHE_LINE);
     errno = error_number;
-    return list->drawers != NULL;
+    list->is_all_near = list->drawers == NULL;
+    return !list->is_all_near;
 }
 
 static int64_t slot_of(int64_t time_ns)
@@ -106,12 +108,17 @@ static const struct timer *some_behind(const struct timer *timer)
     return timer;
 }
 
+static FILCH_COLD bool has_no_drawers(struct timer_list *list)
+{
+    return list->is_all_near || !make_drawers(list);
+}
+
 /* Puts a timer into the drawer, or the heap, where it belongs at the time that was reached. */
 static void file(struct timer_list *list, struct timer *timer)
 {
     int64_t slot = slot_of(timer->deadline_ns);
     int64_t here = slot_of(list->reached_ns);
-    if (slot <= here || (FILCH_UNLIKELY(list->drawers == NULL) && !make_drawers(list))) {
+    if (slot <= here || (FILCH_UNLIKELY(list->drawers == NULL) && has_no_drawers(list))) {
         put_near(list, timer);
         return;
     }
@@ -173,6 +180,12 @@ static void reach(struct timer_list *list, int64_t now_ns)
             now_ns; /* no drawer begins before that: each timer is where it belongs */
 }
 
+static void heap_is_empty(struct timer_list *list)
+{
+    list->levels &= ~TIMER_HEAP;
+    list->is_all_near = false;
+}
+
 void filch__timer_destroy(struct timer_list *list)
 {
     filch__os->free(list->drawers);
@@ -206,7 +219,7 @@ void filch__timer_remove(struct timer *timer)
 struct timer *filch__timer_due(struct timer_list *list, int64_t now_ns)
 {
     if (list->first == NULL) {
-        list->levels &= ~TIMER_HEAP;
+        heap_is_empty(list);
         reach(list, now_ns);
     }
     struct timer *first = list->first;
@@ -221,7 +234,7 @@ int64_t filch__timer_next(struct timer_list *list)
     int64_t start_ns;
     if (list->first != NULL)
         return list->first->deadline_ns;
-    list->levels &= ~TIMER_HEAP;
+    heap_is_empty(list);
     struct timer **drawer = next_drawer(list, &start_ns);
     if (drawer == NULL)
         return INT64_MAX;

@@ -42,6 +42,7 @@ struct timer_list {
     int64_t reached_ns;  /* the latest time at which somebody looked */
     uint64_t added;      /* how many there have been */
     struct timer_drawers *drawers; /* NULL: none have been needed, or there was no memory */
+    bool is_all_near; /* there was none, and the heap may have timers that are far off */
 };
 
 /* Frees what it has allocated; no timer is left. */

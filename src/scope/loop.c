@@ -60,7 +60,8 @@ struct sharing {
     struct loop *loop;
     size_t begin;
     size_t end;
-    size_t unit; /* iterations that a number of a share stands for; > 1 where they are too many */
+    size_t unit;  /* iterations that a number of a share stands for; > 1 where they are too many */
+    size_t units; /* how many such numbers there are; the last one may stand for fewer */
     size_t share_count;
     FILCH_SHARED(bool) is_left; /* by a panic: nobody begins another leaf */
     struct share shares[SHARES_MAX];
@@ -171,11 +172,14 @@ static void run_member(struct sharing *s, size_t own)
 {
     struct sharing *left __attribute__((cleanup(mark_left), unused)) = s;
     uint64_t leaf;
-    while (!filch__loop_is_over(s->loop) && !FILCH_LOAD_RELAXED(&s->is_left) /* a hint */ &&
-           (take_leaf(s, own, &leaf) || steal_leaf(s, own, &leaf))) {
+    /* In this order: a loop is not cut short where nothing is left to begin. */
+    while (!FILCH_LOAD_RELAXED(&s->is_left) /* a hint */ &&
+           (take_leaf(s, own, &leaf) || steal_leaf(s, own, &leaf)) &&
+           !filch__loop_is_over(s->loop)) {
         size_t begin = s->begin + filch__share_next(leaf) * s->unit;
-        size_t end = s->begin + filch__share_end(leaf) * s->unit;
-        (void)filch__loop_leaf(s->loop, begin, end < s->end && end > begin ? end : s->end);
+        size_t last = filch__share_end(leaf);
+        (void)filch__loop_leaf(s->loop, begin,
+                               last < s->units ? s->begin + last * s->unit : s->end);
     }
     left = NULL;
 }
@@ -221,13 +225,13 @@ static size_t shares_for(const struct loop *loop, size_t count)
 }
 
 /* Deals the iterations out, in order. */
-static void deal(struct sharing *s, size_t units)
+static void deal(struct sharing *s)
 {
     size_t next = 0;
     for (size_t i = 0; i < s->share_count; i++) {
-        size_t last = units;
+        size_t last = s->units;
         if (i + 1 < s->share_count) {
-            last = next + (units - next) / (s->share_count - i);
+            last = next + (s->units - next) / (s->share_count - i);
             if (s->unit == 1)
                 last = cut_at(s->loop, s->begin + next, s->begin + last) - s->begin;
         }
@@ -248,8 +252,8 @@ void filch__loop_share(struct loop *loop, size_t begin, size_t end)
     s.end = end;
     s.unit = (end - begin) / UINT32_MAX + 1;
     FILCH_STORE_RELAXED(&s.is_left, false); /* handed over with the forks */
-    size_t units = (end - begin - 1) / s.unit + 1;
+    s.units = (end - begin - 1) / s.unit + 1;
     s.share_count = shares_for(loop, end - begin);
-    deal(&s, units);
+    deal(&s);
     run_members(&s, 0, s.share_count < SHARES_MAX ? s.share_count : loop->most);
 }

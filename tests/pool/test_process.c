@@ -449,6 +449,38 @@ xt_define(a_loop_body_forks)
     assert_int_equal(status, 0);
 }
 
+/* Forks once, and the child takes its time, so that the loop looks at the clock. */
+static void fork_in_short_body(size_t begin, size_t end, void *child)
+{
+    if (*(pid_t *)child != -2)
+        return;
+    xt_expect(begin < end);
+    (void)fflush(NULL);
+    *(pid_t *)child = fork();
+    if (*(pid_t *)child == 0)
+        xt_sleep_ns(20 * FILCH_MS);
+}
+
+xt_define(the_body_of_a_short_loop_forks)
+{
+    enum { COUNT = 64, LOOPS = 200, CHILDREN = 5 };
+    xt_skip_if_emulated();
+    if (XT_TSAN || XT_ASAN)
+        skip(); /* see above */
+    pid_t child = -1;
+    for (int i = 0; i < LOOPS; i++) /* it is known to be short, then */
+        xt_expect_equal(filch_for(0, COUNT, fork_in_short_body, &child), 0);
+    for (int i = 0; i < CHILDREN; i++) {
+        child = -2;
+        xt_expect_equal(filch_for(0, COUNT, fork_in_short_body, &child), 0);
+        if (child == 0)
+            _exit(xt_take_failures() == 0 ? 0 : 1);
+        int status = -1;
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_int_equal(status, 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -462,6 +494,7 @@ int main(void)
         xt_test(a_task_forks),
         xt_test(a_scope_body_forks),
         xt_test(a_loop_body_forks),
+        xt_test(the_body_of_a_short_loop_forks),
         xt_test(a_child_of_a_busy_process_begins_anew),
     };
     return xt_run(tests);

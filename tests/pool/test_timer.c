@@ -4,6 +4,7 @@
 
 #include "timer.h"
 
+#include <filch/time.h>
 #include <string.h>
 
 xt_define(an_empty_list)
@@ -185,12 +186,43 @@ xt_define(sleeping_until_the_next_one_gets_there)
     filch__timer_destroy(&list);
 }
 
+/* What comes while there is no memory is far off, what comes later is not. */
+xt_define(memory_for_drawers_comes_late)
+{
+    struct timer_list list = {0};
+    struct timer far = {.deadline_ns = 10 * FILCH_S};
+    struct timer between = {.deadline_ns = 5 * FILCH_S};
+    struct timer near = {.deadline_ns = FILCH_S};
+    xt_faults_install();
+    xt_faults_arm(XT_ALLOC, 1, XT_FAULT_ONCE);
+    filch__timer_add(&list, &far);
+    assert_int_equal(xt_faults_disarm(), 1);
+    filch__timer_add(&list, &between);
+    filch__timer_add(&list, &near);
+    assert_true(filch__timer_next(&list) == near.deadline_ns);
+    assert_ptr_equal(filch__timer_due(&list, near.deadline_ns), &near);
+    assert_ptr_equal(filch__timer_due(&list, between.deadline_ns), &between);
+    assert_null(filch__timer_due(&list, far.deadline_ns - 1));
+    assert_ptr_equal(filch__timer_due(&list, far.deadline_ns), &far);
+    assert_true(filch__timer_next(&list) == INT64_MAX);
+    far.deadline_ns *= 2;
+    filch__timer_add(&list, &far); /* now there is */
+    assert_non_null(list.drawers);
+    assert_ptr_equal(filch__timer_due(&list, far.deadline_ns), &far);
+    filch__timer_destroy(&list);
+    xt_faults_remove();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        xt_test(an_empty_list),          xt_test(a_timer_is_due_at_its_deadline),
-        xt_test(extreme_deadlines),      xt_test(any_order_of_adding_and_removing),
-        xt_test(deadlines_near_and_far), xt_test(sleeping_until_the_next_one_gets_there),
+        xt_test(an_empty_list),
+        xt_test(a_timer_is_due_at_its_deadline),
+        xt_test(extreme_deadlines),
+        xt_test(any_order_of_adding_and_removing),
+        xt_test(deadlines_near_and_far),
+        xt_test(sleeping_until_the_next_one_gets_there),
+        xt_test(memory_for_drawers_comes_late),
     };
     return xt_run(tests);
 }

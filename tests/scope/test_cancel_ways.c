@@ -54,6 +54,36 @@ xt_define(loops_hand_out_no_more_ranges)
     everywhere(loops);
 }
 
+enum { FEW = 10 };
+
+static void cancel_at_the_end(size_t begin, size_t end, void *unused)
+{
+    (void)unused;
+    int64_t count = (int64_t)(end - begin);
+    if (__atomic_add_fetch(&done, count, __ATOMIC_ACQ_REL) == FEW)
+        xt_expect_equal(filch_scope_cancel(scope), 0);
+}
+
+static void cancel_when_all_is_done(void *unused)
+{
+    static const struct filch_for_options options[] = {
+        {.grain = FEW}, {.grain = 1}, {.max_workers = 1}, {.grain = 3, .max_workers = 2}};
+    (void)unused;
+    for (size_t i = 0; i < sizeof options / sizeof options[0]; i++) {
+        done = 0;
+        FILCH_SCOPE (s) {
+            scope = s;
+            xt_expect_equal(filch_for_with(&options[i], 0, FEW, cancel_at_the_end, NULL), 0);
+        }
+        xt_expect_equal(done, FEW);
+    }
+}
+
+xt_define(a_loop_whose_ranges_have_all_begun_is_not_cut_short)
+{
+    everywhere(cancel_when_all_is_done);
+}
+
 static void slow_range(size_t begin, size_t end, void *unused)
 {
     (void)unused;
@@ -490,6 +520,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         xt_test(loops_hand_out_no_more_ranges),
+        xt_test(a_loop_whose_ranges_have_all_begun_is_not_cut_short),
         xt_test(loops_end_when_time_is_up),
         xt_test(a_task_that_runs_is_cancelled),
         xt_test(a_task_that_has_not_begun_never_does),

@@ -109,6 +109,10 @@ xt_define(the_largest_range)
     struct filch_for_options options = {.max_workers = 1, .grain = SIZE_MAX / 3};
     assert_int_equal(filch_for_with(&options, 1, SIZE_MAX, count_huge, &sum), 0);
     assert_int_equal(sum, SIZE_MAX - 1);
+    sum = 0;
+    options = (struct filch_for_options){.grain = SIZE_MAX};
+    assert_int_equal(filch_for_with(&options, 0, SIZE_MAX, count_huge, &sum), 0);
+    assert_int_equal(sum, SIZE_MAX);
 }
 
 /* --- options --- */

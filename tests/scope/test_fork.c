@@ -92,6 +92,13 @@ static void void_six(uint64_t *a, int b, int c, int d, int e, int f)
     *a = (uint64_t)(b + c + d + e + f);
 }
 
+static uint64_t constant(const struct odd a, const uint64_t b, uint64_t *const c)
+{
+    linger();
+    return (uint64_t)a.bytes[1] + b + *c;
+}
+
+FILCH_FORKABLE(uint64_t, constant, const struct odd, const uint64_t, uint64_t *const)
 FILCH_FORKABLE(int, one, int)
 FILCH_FORKABLE(double, two, double, char)
 FILCH_FORKABLE(const char *, three, const char *, size_t, char)
@@ -106,6 +113,7 @@ static void try_shapes(void)
 {
     static const char text[] = "0123456789";
     uint64_t c = 0;
+    uint64_t c8 = 100;
     uint64_t v1 = 0;
     uint64_t v6 = 0;
     struct seven big = {{UINT64_MAX, 0, 0, 0, 0, 0, 3}};
@@ -117,6 +125,7 @@ static void try_shapes(void)
     FILCH_FORK(f5, five, UINT64_MAX, UINT32_MAX, UINT16_MAX, UINT8_MAX, 5);
     FILCH_FORK(f6, six, 1, 2, 3, 4, 5, 6);
     FILCH_FORK(f7, whole_slot, big);
+    FILCH_FORK(f8, constant, odd, 10, &c8);
     FILCH_FORK(g1, void_one, &v1);
     FILCH_FORK(g6, void_six, &v6, 1, 2, 3, 4, 5);
     linger();
@@ -124,6 +133,7 @@ static void try_shapes(void)
     xt_expect_equal(v6, 15);
     FILCH_SYNC(g1, void_one);
     xt_expect_equal(v1, 1);
+    xt_expect_equal(FILCH_SYNC(f8, constant), 112);
     xt_expect_equal(FILCH_SYNC(f7, whole_slot), 2);
     xt_expect_equal(FILCH_SYNC(f6, six), 1 + 4 + 9 + 16 + 25 + 36);
     struct seven r5 = FILCH_SYNC(f5, five);
