@@ -130,22 +130,28 @@ xt_define(bad_options_are_refused)
     assert_int_equal(filch_pool_destroy(pool), 0);
 }
 
-/* Fails where a long range begins within a cache line of an array of bytes. */
+/* How many long ranges begin where a cache line of an array of bytes does, and how many elsewhere. */
+struct begins {
+    size_t in_line, at_line;
+};
+
 static void look_at_begin(size_t begin, size_t end, void *context)
 {
-    size_t *long_ranges = context;
-    if (end - begin < 1024)
-        return;
-    xt_expect_equal(begin % 64, 0);
-    __atomic_fetch_add(long_ranges, 1, __ATOMIC_RELAXED);
+    struct begins *begins = context;
+    if (begin != 0 && end - begin >= 1024)
+        __atomic_fetch_add(begin % 64 == 0 ? &begins->at_line : &begins->in_line, 1,
+                           __ATOMIC_RELAXED);
 }
 
+/* Not all do: the leaf before may have been interrupted, and so have seemed to be of a few long iterations. */
 xt_define(long_ranges_begin_where_lines_do)
 {
-    size_t long_ranges = 0;
+    struct begins begins = {0};
     for (size_t count = 1000; count < 100000000; count = count * 2 + 77)
-        assert_int_equal(filch_for(0, count, look_at_begin, &long_ranges), 0);
-    assert_true(long_ranges > 0);
+        assert_int_equal(filch_for(0, count, look_at_begin, &begins), 0);
+    for (int i = 0; i < 100; i++)
+        assert_int_equal(filch_for(0, 10000000, look_at_begin, &begins), 0);
+    assert_true(begins.at_line > 4 * begins.in_line);
 }
 
 static void try_grains(void *unused)
