@@ -68,8 +68,9 @@ FILCH_API FILCH_NODISCARD int filch_pool_create(struct filch_pool **pool,
 
 /* The default pool, started by the first call. In a forked child it is started anew. The call does not wait
  * until hwloc has described the machine: in the first milliseconds its workers run unbound, while the last
- * one asks, which reads hwloc's variables in the environment; then all are bound. Where a variable is set
- * whose name begins with HWLOC_, and in filch_pool_create, the call waits for that instead.
+ * one asks, which reads hwloc's variables in the environment; then all are bound. Who changes the
+ * environment then (setenv(3) is not safe beside readers) calls filch_pool_describe first, which waits for
+ * that. Where a variable is set whose name begins with HWLOC_, and in filch_pool_create, the call waits too.
  *   pool  receives the pool                                                                [out]
  * Returns 0; EINVAL (pool NULL); else as filch_pool_create, and the next call tries again.
  * Ownership: the library's; it is shut down at exit() without waiting for detached tasks, and may
