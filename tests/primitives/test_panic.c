@@ -366,7 +366,7 @@ static __attribute__((noinline)) void fail_with_array(char *array)
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wvla"
-static void catch_behind_an_array(void *unused)
+static void __attribute__((unused)) catch_behind_an_array(void *unused)
 {
     int guard __attribute__((cleanup(panic_and_catch))) = 0;
     (void)guard;
@@ -397,11 +397,13 @@ static void catch_what_leaves_a_handler(void *unused)
 xt_define(a_handler_may_panic_where_its_frame_has_shrunk)
 {
     start_counting();
+#ifndef __SANITIZE_THREAD__ /* with which gcc gives each frame a handler, so that all look left */
     struct filch_panic *panic = caught(catch_behind_an_array, NULL);
     assert_string_equal(filch_panic_message(panic), "the array has 1");
     assert_int_equal(drops, 10);
     assert_false(filch_panicking());
     filch_panic_free(panic);
+#endif
     (void)filch_panic_set_hook(NULL);
     expect_abort(catch_what_leaves_a_handler,
                  "filch: a panic left a cleanup handler during another panic");
