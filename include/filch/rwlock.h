@@ -115,9 +115,16 @@ FILCH_API FILCH_NODISCARD int filch_rwlock_destroy(struct filch_rwlock *l);
 
 /* --- inline: the functions above, for locks that nobody contends --- */
 
+/* filch_rwlock_read_until where one swap does not do: with a writer, waiters, poison, or a bad argument. */
 FILCH_API int filch__rwlock_read_slow(struct filch_rwlock *l, int64_t deadline);
+
+/* filch_rwlock_write_until, likewise. */
 FILCH_API int filch__rwlock_write_slow(struct filch_rwlock *l, int64_t deadline);
+
+/* filch_rwlock_unlock_read where somebody is to be woken, or the caller holds nothing. */
 FILCH_API void filch__rwlock_unlock_read_slow(struct filch_rwlock *l);
+
+/* filch_rwlock_unlock_write where somebody is to be woken, a panic poisons, or the caller holds nothing. */
 FILCH_API void filch__rwlock_unlock_write_slow(struct filch_rwlock *l);
 
 static FILCH_ALWAYS_INLINE FILCH_NODISCARD int filch__rwlock_read(struct filch_rwlock *l)

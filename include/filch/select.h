@@ -54,11 +54,15 @@ FILCH_API FILCH_NODISCARD int filch_select_in_order(struct filch_select_case *ca
 FILCH_API FILCH_NODISCARD int filch_select_ready(struct filch_select_case *cases, size_t count,
                                                  int64_t deadline, size_t *index);
 
-/* The same three without waiting. Return EAGAIN where no case is ready. Block: never. */
+/* filch_select without waiting. Returns EAGAIN where no case is ready. Blocks: never. */
 FILCH_API FILCH_NODISCARD int filch_try_select(struct filch_select_case *cases, size_t count,
                                                size_t *index);
+
+/* filch_select_in_order without waiting, likewise. */
 FILCH_API FILCH_NODISCARD int filch_try_select_in_order(struct filch_select_case *cases,
                                                         size_t count, size_t *index);
+
+/* filch_select_ready without waiting, likewise. */
 FILCH_API FILCH_NODISCARD int filch_try_select_ready(struct filch_select_case *cases, size_t count,
                                                      size_t *index);
 
