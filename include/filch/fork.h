@@ -25,6 +25,7 @@
  * the cleanup handlers of the frames that it leaves, back to the end of the innermost scope, which does
  * the same for those before it: the two calls must not wait for each other, as for a lock. (filch_join waits
  * where it stands among the handlers.) An exception of C++ must not leave a frame between fork and sync.
+ * Neither call may end its thread, as by pthread_exit.
  * In files that are compiled with -DFILCH_DEBUG=1, a block that is left with a fork that has not been
  * synced ends the process with a message, and so does a sync that is out of order.
  * Not promised: that the two calls ever run at the same time.
@@ -54,7 +55,7 @@
     {                                                                                              \
         struct fn##__filch_args filch__a;                                                          \
         FILCH__ARGS_COPY(fn, &filch__a, filch__s->args)                                            \
-        result filch__r = fn(FILCH__UNPACK(__VA_ARGS__));                                          \
+        result filch__r = fn(FILCH__UNPACK(filch__a., __VA_ARGS__));                               \
         __builtin_memcpy(filch__s->args, &filch__r, sizeof filch__r);                              \
     }                                                                                              \
     FILCH__FORKABLE_FORK(fn)                                                                       \
@@ -62,10 +63,10 @@
     {                                                                                              \
         FILCH__SYNC_BEGIN(fn)                                                                      \
         if (FILCH_LIKELY(filch__fork_take(filch__q, filch__s))) {                                  \
-            FILCH__SYNC_ARGS(fn)                                                                   \
-            return fn(FILCH__UNPACK(__VA_ARGS__));                                                 \
+            filch__fork_stays(filch__q, filch__s);                                                 \
+            FILCH__SYNC_CALL(return, fn, __VA_ARGS__)                                              \
         }                                                                                          \
-        filch__s = filch__sync_slow(filch__q, filch__s);                                           \
+        filch__s = filch__sync_other(filch__q, filch__s);                                          \
         FILCH__SYNC_WAITED                                                                         \
         result filch__r;                                                                           \
         __builtin_memcpy(&filch__r, filch__s->args, sizeof filch__r);                              \
@@ -78,17 +79,17 @@
     {                                                                                              \
         struct fn##__filch_args filch__a;                                                          \
         FILCH__ARGS_COPY(fn, &filch__a, filch__s->args)                                            \
-        fn(FILCH__UNPACK(__VA_ARGS__));                                                            \
+        fn(FILCH__UNPACK(filch__a., __VA_ARGS__));                                                 \
     }                                                                                              \
     FILCH__FORKABLE_FORK(fn)                                                                       \
     static FILCH_ALWAYS_INLINE void fn##__filch_sync(struct fn##__filch_fork *filch__f)            \
     {                                                                                              \
         FILCH__SYNC_BEGIN(fn)                                                                      \
         if (FILCH_LIKELY(filch__fork_take(filch__q, filch__s))) {                                  \
-            FILCH__SYNC_ARGS(fn)                                                                   \
-            fn(FILCH__UNPACK(__VA_ARGS__));                                                        \
+            filch__fork_stays(filch__q, filch__s);                                                 \
+            FILCH__SYNC_CALL(, fn, __VA_ARGS__)                                                    \
         } else {                                                                                   \
-            (void)filch__sync_slow(filch__q, filch__s);                                            \
+            (void)filch__sync_other(filch__q, filch__s);                                           \
             FILCH__SYNC_WAITED                                                                     \
         }                                                                                          \
     }
@@ -196,18 +197,28 @@
     struct filch__slot *filch__s = filch__f->slot;                                                 \
     FILCH__SYNC_CHECK                                                                              \
     filch__f->slot = 0; /* for a second sync to be found out; costs nothing where there is none */
-/* One word of arguments is kept, more are read again. */
-#define FILCH__SYNC_ARGS(fn)                                                                       \
-    struct fn##__filch_args filch__a = filch__f->args;                                             \
-    if (sizeof filch__a > sizeof(uintptr_t))                                                       \
-    FILCH__ARGS_COPY(fn, &filch__a, filch__s->args)
+/* One word of arguments is kept, more are read again: from the slot to where the call wants them, since in a
+ * struct in between gcc would put them together in memory. */
+#define FILCH__SYNC_CALL(returns, fn, ...)                                                         \
+    if (sizeof(struct fn##__filch_args) <= sizeof(uintptr_t)) {                                    \
+        struct fn##__filch_args filch__a = filch__f->args;                                         \
+        returns fn(FILCH__UNPACK(filch__a., __VA_ARGS__));                                         \
+    } else if (__alignof__(struct fn##__filch_args) > sizeof(uintptr_t)) {                         \
+        struct fn##__filch_args filch__a;                                                          \
+        __builtin_memcpy(&filch__a, filch__s->args, sizeof filch__a);                              \
+        returns fn(FILCH__UNPACK(filch__a., __VA_ARGS__));                                         \
+    } else {                                                                                       \
+        struct fn##__filch_args *filch__a = (struct fn##__filch_args *)(void *)filch__s->args;     \
+        returns fn(FILCH__UNPACK(filch__a->, __VA_ARGS__));                                        \
+    }
 
 #define FILCH__FORKABLE_FORK(fn)                                                                   \
     static FILCH_ALWAYS_INLINE struct fn##__filch_fork fn##__filch_begin(                          \
         struct fn##__filch_args filch__a, uintptr_t filch__guarded)                                \
     {                                                                                              \
-        struct filch__fork_stack *filch__q = filch__forks_here();                                  \
-        struct filch__slot *filch__s = filch__fork_slot(&filch__q);                                \
+        struct filch__fork_stack *filch__q;                                                        \
+        struct filch__slot *filch__s = filch__fork_next(&filch__q);                                \
+        filch__s = filch__fork_slot(&filch__q, filch__s);                                          \
         FILCH__ARGS_COPY(fn, filch__s->args, &filch__a)                                            \
         uintptr_t filch__run;                                                                      \
         FILCH__SLOT_RUN_ADDRESS(filch__run, fn##__filch_run);                                      \
@@ -254,13 +265,13 @@
     FILCH__MEMBER(D) m4;                                                                           \
     FILCH__MEMBER(E) m5;                                                                           \
     FILCH__MEMBER(F) m6;
-#define FILCH__UNPACK(...) FILCH__CAT(FILCH__UNPACK_, FILCH__COUNT(__VA_ARGS__))
-#define FILCH__UNPACK_1 filch__a.m1
-#define FILCH__UNPACK_2 filch__a.m1, filch__a.m2
-#define FILCH__UNPACK_3 filch__a.m1, filch__a.m2, filch__a.m3
-#define FILCH__UNPACK_4 filch__a.m1, filch__a.m2, filch__a.m3, filch__a.m4
-#define FILCH__UNPACK_5 filch__a.m1, filch__a.m2, filch__a.m3, filch__a.m4, filch__a.m5
-#define FILCH__UNPACK_6 filch__a.m1, filch__a.m2, filch__a.m3, filch__a.m4, filch__a.m5, filch__a.m6
+#define FILCH__UNPACK(from, ...) FILCH__CAT(FILCH__UNPACK_, FILCH__COUNT(__VA_ARGS__))(from)
+#define FILCH__UNPACK_1(from) from m1
+#define FILCH__UNPACK_2(from) from m1, from m2
+#define FILCH__UNPACK_3(from) from m1, from m2, from m3
+#define FILCH__UNPACK_4(from) from m1, from m2, from m3, from m4
+#define FILCH__UNPACK_5(from) from m1, from m2, from m3, from m4, from m5
+#define FILCH__UNPACK_6(from) from m1, from m2, from m3, from m4, from m5, from m6
 
 #endif
 

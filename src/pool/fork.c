@@ -78,18 +78,6 @@ static void end_stay(const int *change)
     filch__stay(*change);
 }
 
-/* Runs the half in the first slot. Not there: it forks, and then that slot is in use again, or gone. */
-static struct filch__slot *sync_extension(struct extension *e)
-{
-    struct filch__slot half = e->slots[0];
-    int back __attribute__((cleanup(end_stay), unused)) = -1;
-    filch__stay(1); /* for left_slot */
-    leave_extension(e);
-    function_of (&half)(&half);
-    left_slot = half;
-    return &left_slot;
-}
-
 void filch__fork_watch_panics(void)
 {
     FILCH_STORE_RELAXED(&filch__panic_settle,
@@ -141,25 +129,52 @@ void filch__fork_answer(struct filch__fork_stack *q)
         FILCH_STORE_RELAXED(&q->asked, 1); /* owner; thieves cannot help themselves */
 }
 
-#if !defined(__x86_64__) || defined(__ILP32__)
-/* Elsewhere nobody calls these; but what a library exports is the same everywhere. */
-FILCH_API FILCH_COLD struct filch__fork_stack *filch__fork_slow_kept(struct filch__fork_stack *q)
-    __attribute__((alias("filch__fork_slow")));
-FILCH_API FILCH_COLD void filch__fork_answer_kept(struct filch__fork_stack *q)
-    __attribute__((alias("filch__fork_answer")));
-#endif
+/* How a half that is ours alone is run. */
+enum run {
+    RUN_PLAINLY, /* what unwinds it unwinds the caller, too */
+    RUN_CAUGHT,  /* a panic is returned */
+    RUN_QUIETLY, /* so, and whatever else would unwind it ends the process with a message */
+};
 
-/* Runs a slot that is ours alone, and whose results lie there. Returns the panic that the caller has to
- * go on with; NULL: none. */
-static struct filch_panic *run_here(struct filch__slot *slot, bool leaves)
+/* Returns the panic that the caller has to go on with; NULL: none. */
+static struct filch_panic *run_half(struct filch__slot *slot, enum run how)
 {
-    struct filch_panic *panic = NULL;
+    void (*fn)(void *) = (void (*)(void *))function_of(slot);
+    struct filch_panic *panic;
+    int error = 0;
+    if (how == RUN_PLAINLY)
+        fn(slot);
+    else if (how == RUN_CAUGHT)
+        error = filch__try(fn, slot, &panic, filch__forks->tail);
+    else
+        error = filch__try_task(fn, slot, &panic, filch__forks->tail);
+    return error == 0 ? NULL : panic;
+}
+
+/* Runs a slot that is ours alone. *slot holds the result afterwards. */
+static struct filch_panic *run_here(struct forks *f, struct filch__slot **slot, enum run how)
+{
     int back __attribute__((cleanup(end_stay), unused)) = -1;
     filch__stay(1);
-    if (!leaves)
-        function_of(slot)(slot); /* a panic leaves this frame, too */
-    else if (filch__try((void (*)(void *))function_of(slot), slot, &panic, slot) == 0)
-        panic = NULL;
+    if (*slot != f->base)
+        return run_half(*slot, how);
+    /* No fork is open below it. So where the half waits, another strand has this room, and this slot. */
+    struct filch__slot half = **slot;
+    struct filch_panic *panic = run_half(&half, how);
+    left_slot = half;
+    *slot = &left_slot;
+    return panic;
+}
+
+/* Runs the half in the first slot. Not there: it forks, and then that slot is in use again, or gone. */
+static struct filch_panic *sync_extension(struct extension *e, enum run how)
+{
+    struct filch__slot half = e->slots[0];
+    int back __attribute__((cleanup(end_stay), unused)) = -1;
+    filch__stay(1); /* for left_slot */
+    leave_extension(e);
+    struct filch_panic *panic = run_half(&half, how);
+    left_slot = half;
     return panic;
 }
 
@@ -208,39 +223,82 @@ static void answer_if_asked(struct filch__fork_stack *q)
         filch__fork_answer(q);
 }
 
+void filch__forks_forget(void)
+{
+    struct filch__fork_stack *q = filch__forks;
+    for (; is_extension(q); q = ((struct extension *)(void *)q)->below)
+        FILCH_STORE_RELAXED(&q->split, q->end); /* one thread, and so below */
+    FILCH_STORE_RELAXED(&q->split, q->end);
+}
+
 static const char synced_twice[] =
     "a fork was synced twice, on another thread, or in a forked child";
 
-struct filch__slot *filch__sync_slow(struct filch__fork_stack *q, struct filch__slot *slot)
+/* Both slow paths of a sync. Returns its panic; NULL: none, and *slot holds the result. */
+static struct filch_panic *sync_half(struct filch__fork_stack *q, struct filch__slot **slot,
+                                     enum run how)
 {
     struct worker *w = filch__worker;
     struct forks *f = filch__forks_of(q);
-    FILCH_CHECK(q == filch__forks && q->end != NULL && slot != NULL, synced_twice);
-    if (is_extension(q))
-        return sync_extension((struct extension *)(void *)q);
+    FILCH_CHECK(q == filch__forks && q->end != NULL && *slot != NULL, synced_twice);
+    if (is_extension(q)) {
+        struct filch_panic *panic = sync_extension((struct extension *)(void *)q, how);
+        *slot = &left_slot;
+        return panic;
+    }
     /* Decided before the half runs: in place, it forks and syncs at this very slot again. */
-    bool leaves = is_last(w, slot);
+    bool leaves = is_last(w, *slot);
+    if (leaves && how == RUN_PLAINLY)
+        how = RUN_CAUGHT;
     struct filch_panic *panic;
-    if (filch__forks_reclaim(f, slot)) {
-        panic = run_here(slot, leaves);
-    } else if (take_offered(w, slot)) {
+    if (filch__forks_reclaim(f, *slot)) {
+        panic = run_here(f, slot, how);
+    } else if (take_offered(w, *slot)) {
         /* The stack ends below it before it runs, since it forks at this very place. */
-        filch__forks_collect(f, slot);
-        panic = run_here(slot, leaves);
+        filch__forks_collect(f, *slot);
+        panic = run_here(f, slot, how);
     } else {
-        panic = collect(f, slot);
+        panic = collect(f, *slot);
     }
     if (leaves) {
-        left_slot = *slot;
-        slot = &left_slot;
+        left_slot = **slot;
+        *slot = &left_slot;
         filch__guest_leave(w);
     } else {
-        answer_if_asked(q);
+        answer_if_asked(filch__forks);
     }
+    return panic;
+}
+
+struct filch__slot *filch__sync_slow(struct filch__fork_stack *q, struct filch__slot *slot)
+{
+    struct filch_panic *panic = sync_half(q, &slot, RUN_PLAINLY);
     if (FILCH_UNLIKELY(panic != NULL))
         filch_resume_unwind(panic);
     return slot;
 }
+
+uintptr_t filch__sync_quietly(struct filch__fork_stack *q, struct filch__slot *slot)
+{
+    struct filch_panic *panic = sync_half(q, &slot, RUN_QUIETLY);
+    return panic != NULL ? (uintptr_t)panic | FILCH__SYNC_PANICKED : (uintptr_t)slot;
+}
+
+void filch__sync_panicked(uintptr_t returned)
+{
+    filch_resume_unwind((struct filch_panic *)(returned & ~FILCH__SYNC_PANICKED));
+}
+
+#if !defined(__x86_64__) || defined(__ILP32__)
+/* Elsewhere nobody calls these; but what a library exports is the same everywhere. */
+FILCH_API FILCH_COLD struct filch__fork_stack *filch__fork_slow_kept(struct filch__fork_stack *q)
+    __attribute__((alias("filch__fork_slow")));
+FILCH_API FILCH_COLD void filch__fork_answer_kept(struct filch__fork_stack *q)
+    __attribute__((alias("filch__fork_answer")));
+FILCH_API FILCH_COLD uintptr_t filch__sync_slow_kept(struct filch__fork_stack *q,
+                                                     struct filch__slot *slot)
+    __attribute__((alias("filch__sync_quietly")));
+#endif
 
 /* --- halves whose frames are left by a panic --- */
 

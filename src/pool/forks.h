@@ -132,9 +132,16 @@ bool filch__forks_have_any(struct forks *f);
  * private one until it has done so, which lasts if it has lost its processor. A hint. */
 bool filch__forks_are_changing(struct forks *f);
 
+/* The open forks here are no longer to be synced: each sync takes the slow path, which ends the process with
+ * a message. Callable from: a worker's thread in a forked child, before it forgets its pool. */
+void filch__forks_forget(void);
+
 /* --- panics (fork.c) --- */
 
 struct filch_panic;
+
+/* What filch__sync_slow_kept does (kept_x86_64.S). */
+uintptr_t filch__sync_quietly(struct filch__fork_stack *q, struct filch__slot *slot);
 
 /* From now on, a panic ends the open halves of the frames that it leaves which have no cleanup handler.
  * Called before anybody forks. */

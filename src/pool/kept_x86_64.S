@@ -16,11 +16,11 @@
 .endm
 
 /* With nine words beside the return address the stack is aligned at the call. */
-.macro kept name, returns
+.macro kept name, returns, of
         .p2align 4
         .globl  \name\()_kept
         .type   \name\()_kept, @function
-\name\()_kept:                          /* %rdi: q */
+\name\()_kept:                          /* %rdi: q, %rsi: slot */
         .cfi_startproc
         push_kept %rcx
         push_kept %rdx
@@ -32,7 +32,7 @@
         push_kept %rax
         subq    $8, %rsp
         .cfi_adjust_cfa_offset 8
-        call    \name@PLT
+        call    \of@PLT
         addq    $8, %rsp
         .cfi_adjust_cfa_offset -8
 .if \returns
@@ -54,8 +54,10 @@
 .endm
 
         .text
-        kept    filch__fork_slow, 1
-        kept    filch__fork_answer, 0
+        .hidden filch__sync_quietly
+        kept    filch__fork_slow, 1, filch__fork_slow
+        kept    filch__fork_answer, 0, filch__fork_answer
+        kept    filch__sync_slow, 1, filch__sync_quietly
 #endif
 
         .section .note.GNU-stack, "", @progbits

@@ -312,6 +312,54 @@ xt_define(forks_loops_and_scopes_nested_in_each_other)
     everywhere(mix);
 }
 
+/* --- forks that follow a sync --- */
+
+static uint64_t with_waits(uint64_t n);
+
+FILCH_FORKABLE(uint64_t, with_waits, uint64_t)
+
+/* A compiler uses what a sync says of the stack of forks for a fork behind it, but must not where a wait is
+ * between: the task leaves that stack to another one, and may find itself with one of its own then. */
+static uint64_t with_waits(uint64_t n)
+{
+    if (n < 2)
+        return n;
+    FILCH_FORK(before, one_of_many, n);
+    uint64_t sum = one_of_many(n);
+    sum += FILCH_SYNC(before, one_of_many);
+    filch_yield();
+    FILCH_FORK(half, with_waits, n - 1);
+    filch_yield();
+    sum += with_waits(n - 2);
+    return sum + FILCH_SYNC(half, with_waits);
+}
+
+static uint64_t without_waits(uint64_t n)
+{
+    return n < 2 ? n : 2 * n + without_waits(n - 1) + without_waits(n - 2);
+}
+
+static void fork_between_waits(void *unused)
+{
+    (void)unused;
+    xt_expect_equal(with_waits(12), without_waits(12));
+}
+
+static void fork_between_waits_in_tasks(void *unused)
+{
+    (void)unused;
+    FILCH_SCOPE (s) {
+        for (int i = 0; i < 16; i++)
+            xt_expect_equal(filch_scope_spawn(s, fork_between_waits, NULL), 0);
+    }
+}
+
+xt_define(a_fork_behind_a_wait_behind_a_sync)
+{
+    for (int i = 0; i < 5; i++)
+        everywhere(fork_between_waits_in_tasks);
+}
+
 static void *fork_for_long(void *argument)
 {
     (void)argument;
@@ -335,6 +383,7 @@ int main(void)
         xt_test(forks_without_a_pool_run_one_after_the_other),
         xt_test(a_fork_that_is_synced_twice_is_named),
         xt_test(forks_loops_and_scopes_nested_in_each_other),
+        xt_test(a_fork_behind_a_wait_behind_a_sync),
         xt_test(more_threads_than_places_for_guests),
     };
     return xt_run(tests);

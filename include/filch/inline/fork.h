@@ -26,6 +26,12 @@ FILCH_EXTERN_C_BEGIN
 #define FILCH__FORK_DEBUG 0
 #endif
 
+#if defined(__x86_64__) && !defined(__ILP32__) && !defined(FILCH_MODEL)
+#define FILCH__FORK_X86_64 1
+#else
+#define FILCH__FORK_X86_64 0
+#endif
+
 /* One forked half, a cache line. `run` is the function that unpacks the arguments, calls, and puts
  * the result in their place. Once the slot has been claimed it may become, in its two lowest bits,
  * FILCH__SLOT_DONE, or FILCH__SLOT_AWAITED with a pointer to what the owner waits with. */
@@ -52,7 +58,7 @@ typedef void filch__slot_run(struct filch__slot *slot);
 
 /* The address of a static function. Clang would keep it in a register across the forked calls: see
  * filch__forks_here. */
-#if defined(__clang__) && defined(__x86_64__) && !defined(__ILP32__) && !defined(FILCH_MODEL)
+#if FILCH__FORK_X86_64 && defined(__clang__)
 #define FILCH__SLOT_RUN_ADDRESS(to, fn) __asm__ volatile("leaq %c1(%%rip), %0" : "=r"(to) : "i"(fn))
 #else
 #define FILCH__SLOT_RUN_ADDRESS(to, fn) ((to) = (uintptr_t)(fn))
@@ -73,20 +79,72 @@ extern FILCH_API __thread struct filch__fork_stack *filch__forks
 
 /* Reads filch__forks. Both compilers would rather keep its address, or itself, in a register across the
  * forked calls: a register that every call then saves and restores, which costs more than this. */
-#if defined(__x86_64__) && !defined(__ILP32__) && !defined(FILCH_MODEL)
+#if FILCH__FORK_X86_64
 static FILCH_ALWAYS_INLINE struct filch__fork_stack *filch__forks_here(void)
 {
-    struct filch__fork_stack *q;
+    uintptr_t q;
     __asm__ volatile("movq filch__forks@gottpoff(%%rip), %0\n\tmovq %%fs:(%0), %0"
                      : "=r"(q)
                      :
                      : "memory");
-    return q;
+    return (struct filch__fork_stack *)q;
 }
 #else
 static FILCH_ALWAYS_INLINE struct filch__fork_stack *filch__forks_here(void)
 {
     return filch__forks;
+}
+#endif
+
+/* A fork that follows a sync with no call in between, as in the loop that a compiler makes of a recursion, uses
+ * the stack and the slot of that sync: filch__fork_next reads them in the compiler's sight, and a sync says
+ * by filch__fork_stays what they are. Read again, they would make each turn of the loop wait for the one
+ * before, since what a store leaves to a load takes seven cycles. */
+#if FILCH__FORK_X86_64 && defined(__clang__)
+/* Clang believes what it is told of words, but not of pointers; and, of two that are equal, keeps the one
+ * that it has met first. */
+typedef uintptr_t __attribute__((may_alias)) filch__fork_word;
+
+static FILCH_ALWAYS_INLINE struct filch__slot *filch__fork_next(struct filch__fork_stack **q)
+{
+    *q = (struct filch__fork_stack *)*(const filch__fork_word *)&filch__forks;
+    FILCH_SCHED_POINT();
+    return (struct filch__slot *)*(const filch__fork_word *)&(*q)->tail; /* nobody else writes it */
+}
+
+static FILCH_ALWAYS_INLINE void filch__fork_stays(struct filch__fork_stack *q,
+                                                  struct filch__slot *slot)
+{
+    __builtin_assume(*(const filch__fork_word *)&filch__forks == (uintptr_t)q);
+    __builtin_assume(*(const filch__fork_word *)&q->tail == (uintptr_t)slot);
+}
+#elif FILCH__FORK_X86_64
+/* Gcc believes only what it has stored itself, and no longer takes the test for a leaf out of a function whose
+ * slot it knows. */
+static FILCH_ALWAYS_INLINE struct filch__slot *filch__fork_next(struct filch__fork_stack **q)
+{
+    *q = filch__forks;
+    return FILCH_LOAD_RELAXED(&(*q)->tail); /* owner only */
+}
+
+static FILCH_ALWAYS_INLINE void filch__fork_stays(struct filch__fork_stack *q,
+                                                  struct filch__slot *slot)
+{
+    (void)slot;
+    filch__forks = q;
+}
+#else
+static FILCH_ALWAYS_INLINE struct filch__slot *filch__fork_next(struct filch__fork_stack **q)
+{
+    *q = filch__forks_here();
+    return FILCH_LOAD_RELAXED(&(*q)->tail); /* owner only */
+}
+
+static FILCH_ALWAYS_INLINE void filch__fork_stays(struct filch__fork_stack *q,
+                                                  struct filch__slot *slot)
+{
+    (void)q;
+    (void)slot;
 }
 #endif
 
@@ -97,11 +155,21 @@ FILCH_API FILCH_COLD struct filch__fork_stack *filch__fork_slow(struct filch__fo
 /* The slow path after a push: answers a call for work. */
 FILCH_API FILCH_COLD void filch__fork_answer(struct filch__fork_stack *q);
 
-/* Under clang a fork calls the same two by names that preserve nearly all registers (kept_x86_64.S), or
- * every call of a function that forks would save, and restore, what its fork needs behind them, although it
- * never goes there: clang moves that out of the path of a function that returns at once only if nothing
- * else needs those registers. */
-#if defined(__clang__) && defined(__x86_64__) && !defined(__ILP32__) && !defined(FILCH_MODEL)
+/* The slow path of a sync: runs the half in `slot`, or waits until somebody has. Returns the slot that
+ * holds its result, until the next push of this thread. */
+FILCH_API FILCH_COLD struct filch__slot *filch__sync_slow(struct filch__fork_stack *q,
+                                                          struct filch__slot *slot);
+
+/* Goes on with the panic of a half: what filch__sync_slow_kept has returned. */
+FILCH_API FILCH_COLD FILCH_NORETURN void filch__sync_panicked(uintptr_t returned);
+
+#define FILCH__SYNC_PANICKED ((uintptr_t)1)
+
+/* Under clang a fork and a typed sync call the three by names that preserve nearly all registers
+ * (kept_x86_64.S), or every call of a function that forks would save, and restore, what its fork needs behind
+ * them, although it never goes there: clang moves that out of the path of a function that returns at once
+ * only if nothing else needs those registers. */
+#if FILCH__FORK_X86_64 && defined(__clang__)
 #define FILCH__FORK_KEEPS 1
 /* As filch__fork_slow. */
 FILCH_API FILCH_COLD __attribute__((preserve_most)) struct filch__fork_stack *
@@ -110,6 +178,12 @@ filch__fork_slow_kept(struct filch__fork_stack *q);
 /* As filch__fork_answer. */
 FILCH_API FILCH_COLD __attribute__((preserve_most)) void
 filch__fork_answer_kept(struct filch__fork_stack *q);
+
+/* As filch__sync_slow, but nothing unwinds it, since a frame that is unwound has only what every call
+ * preserves: returns the address of the slot, or where the half has panicked, of its panic, with
+ * FILCH__SYNC_PANICKED. */
+FILCH_API FILCH_COLD __attribute__((preserve_most)) uintptr_t
+filch__sync_slow_kept(struct filch__fork_stack *q, struct filch__slot *slot);
 
 static FILCH_ALWAYS_INLINE struct filch__fork_stack *
 filch__fork_make_room(struct filch__fork_stack *q)
@@ -124,6 +198,16 @@ static FILCH_ALWAYS_INLINE void filch__fork_give(struct filch__fork_stack *q)
     filch__fork_answer_kept(q);
     __asm__ volatile("" ::: "r10"); /* see above */
 }
+
+static FILCH_ALWAYS_INLINE struct filch__slot *filch__sync_other(struct filch__fork_stack *q,
+                                                                 struct filch__slot *slot)
+{
+    uintptr_t returned = filch__sync_slow_kept(q, slot);
+    __asm__ volatile("" ::: "r10"); /* see above */
+    if (FILCH_UNLIKELY((returned & FILCH__SYNC_PANICKED) != 0))
+        filch__sync_panicked(returned);
+    return (struct filch__slot *)returned;
+}
 #else
 #define FILCH__FORK_KEEPS 0
 static FILCH_ALWAYS_INLINE struct filch__fork_stack *
@@ -136,12 +220,13 @@ static FILCH_ALWAYS_INLINE void filch__fork_give(struct filch__fork_stack *q)
 {
     filch__fork_answer(q);
 }
-#endif
 
-/* The slow path of a sync: runs the half in `slot`, or waits until somebody has. Returns the slot that
- * holds its result, until the next push of this thread. */
-FILCH_API FILCH_COLD struct filch__slot *filch__sync_slow(struct filch__fork_stack *q,
-                                                          struct filch__slot *slot);
+static FILCH_ALWAYS_INLINE struct filch__slot *filch__sync_other(struct filch__fork_stack *q,
+                                                                 struct filch__slot *slot)
+{
+    return filch__sync_slow(q, slot);
+}
+#endif
 
 /* The frame of the newest half that has a cleanup handler is left without a sync: takes the half back, or
  * waits for it. */
@@ -154,16 +239,47 @@ static FILCH_ALWAYS_INLINE void filch__half_leave(const int *is_open)
         filch__half_left();
 }
 
-/* The slot for the next half. */
-static FILCH_ALWAYS_INLINE struct filch__slot *filch__fork_slot(struct filch__fork_stack **q)
+/* The slot for the next half, which is `slot` where there is room. */
+static FILCH_ALWAYS_INLINE struct filch__slot *filch__fork_slot(struct filch__fork_stack **q,
+                                                                struct filch__slot *slot)
 {
-    struct filch__slot *slot = FILCH_LOAD_RELAXED(&(*q)->tail); /* owner only */
     if (FILCH_UNLIKELY(slot >= (*q)->end)) {
         *q = filch__fork_make_room(*q);
         slot = FILCH_LOAD_RELAXED(&(*q)->tail); /* owner only */
     }
     return slot;
 }
+
+/* The two looks of the owner at what others write. Clang would load, and then compare. */
+#if FILCH__FORK_KEEPS
+static FILCH_ALWAYS_INLINE int filch__fork_is_asked(struct filch__fork_stack *q)
+{
+    int is_asked;
+    FILCH_SCHED_POINT();
+    __asm__ volatile("cmpl $0, %1" : "=@ccne"(is_asked) : "m"(q->asked));
+    return is_asked;
+}
+
+static FILCH_ALWAYS_INLINE int filch__fork_is_private(struct filch__fork_stack *q,
+                                                      struct filch__slot *slot)
+{
+    int is_private;
+    FILCH_SCHED_POINT();
+    __asm__ volatile("cmpq %1, %2" : "=@ccae"(is_private) : "m"(q->split), "r"(slot));
+    return is_private;
+}
+#else
+static FILCH_ALWAYS_INLINE int filch__fork_is_asked(struct filch__fork_stack *q)
+{
+    return FILCH_LOAD_RELAXED(&q->asked) /* behind a barrier: see where it is called */ != 0;
+}
+
+static FILCH_ALWAYS_INLINE int filch__fork_is_private(struct filch__fork_stack *q,
+                                                      struct filch__slot *slot)
+{
+    return FILCH_LOAD_RELAXED(&q->split) /* likewise */ <= slot;
+}
+#endif
 
 /* The slot that was pushed last. Where there is none, since it was synced before, no slot at all, which
  * filch__sync_slow finds out: hence no arithmetic with pointers. */
@@ -182,7 +298,7 @@ static FILCH_ALWAYS_INLINE void filch__fork_push(struct filch__fork_stack *q,
     /* Either a worker that asks, and then looks before it sleeps, sees this tail, or we see that it
      * has asked. */
     FILCH_FENCE_LIGHT();
-    if (FILCH_UNLIKELY(FILCH_LOAD_RELAXED(&q->asked) /* see above */ != 0))
+    if (FILCH_UNLIKELY(filch__fork_is_asked(q)))
         filch__fork_give(q);
 }
 
@@ -194,7 +310,7 @@ static FILCH_ALWAYS_INLINE int filch__fork_take(struct filch__fork_stack *q,
     FILCH_STORE(&q->tail, slot, FK_tail, release);
     /* Either a thief that raises split sees this tail, or we see its split. */
     FILCH_FENCE_LIGHT();
-    return FILCH_LOAD_RELAXED(&q->split) /* see above */ <= slot;
+    return filch__fork_is_private(q, slot);
 }
 
 /* Runs the half of a filch_join: args[0] is its function, args[1] the argument. */
@@ -229,7 +345,7 @@ static FILCH_ALWAYS_INLINE void filch__join(void (*a)(void *), void *x, void (*b
     if (FILCH_UNLIKELY(a == 0 || b == 0))
         filch__join_misuse();
     struct filch__fork_stack *q = filch__forks_here();
-    struct filch__slot *slot = filch__fork_slot(&q);
+    struct filch__slot *slot = filch__fork_slot(&q, FILCH_LOAD_RELAXED(&q->tail)); /* owner only */
     slot->args[0] = (uintptr_t)b;
     slot->args[1] = (uintptr_t)y;
     filch__fork_push(q, slot, filch__run_call);
