@@ -69,8 +69,11 @@ int filch__cancel_before_first_wait(struct cancel *c, size_t place, int64_t *dea
         if (FILCH_UNLIKELY(c->also != NULL) && is_over(c->also, bit, deadline_ns))
             return ECANCELED;
     }
-    if (innermost != NULL && (FILCH_LOAD(&innermost->walked_from, CN_walk, seq_cst) & bit) == 0)
-        (void)FILCH_FETCH_OR(&innermost->walked_from, bit, CN_walk, seq_cst);
+    /* All of them: what begins inside one of them later starts with its bit. */
+    for (c = innermost; c != NULL; c = c->parent) {
+        if ((FILCH_LOAD(&c->walked_from, CN_walk, seq_cst) & bit) == 0)
+            (void)FILCH_FETCH_OR(&c->walked_from, bit, CN_walk, seq_cst);
+    }
     return 0;
 }
 

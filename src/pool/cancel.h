@@ -49,6 +49,16 @@ static inline void filch__cancel_init(struct cancel *c, struct cancel *parent,
     c->cut = 0;
 }
 
+/* What is inside begins at this place, where whoever cancels it is to ask from the start: a wait there then
+ * has nothing to set, if something else around has waited there before. Nobody else knows it yet. */
+static inline void filch__cancel_expect_wait(struct cancel *c, size_t place)
+{
+    uint64_t bit = UINT64_C(1) << place % 64;
+    c->waited_at = bit; /* as said */
+    /* Relaxed: bits are never taken back, and those around had got theirs before this one was set. */
+    c->walked_from = FILCH_LOAD_RELAXED(&c->parent->walked_from) & bit;
+}
+
 /* Whether to stop what is inside. If so, that is noted as the reason why something was not done.
  *   c  NULL: nothing is around the caller
  * Returns 0; ECANCELED; ETIMEDOUT. Reads the clock only where there is a deadline. */

@@ -11,7 +11,7 @@
 
 static struct lock default_lock;
 static FILCH_SHARED(struct filch_pool *) default_pool; /* written under the lock */
-static FILCH_SHARED(uint64_t) generation; /* written only while the process has one thread */
+FILCH_SHARED(uint64_t) filch__process_forks;
 static FILCH_SHARED(uint32_t) is_watching;
 static struct lock watch_lock;
 
@@ -29,7 +29,7 @@ static void after_fork_in_parent(void)
 static void after_fork(void)
 {
     filch__topology_after_fork(true);
-    FILCH_STORE_RELAXED(&generation, generation + 1); /* one thread */
+    FILCH_STORE_RELAXED(&filch__process_forks, filch__process_forks + 1); /* one thread */
     /* The parent's pool stays in memory, unused: its locks may be held by threads that are not here. */
     FILCH_STORE_RELAXED(&default_pool, NULL); /* one thread */
     default_lock = (struct lock){0};
@@ -54,11 +54,6 @@ int filch__process_init(void)
         FILCH_STORE(&is_watching, 1, PR_watch, release);
     filch__unlock(&watch_lock);
     return error;
-}
-
-uint64_t filch__process_generation(void)
-{
-    return FILCH_LOAD_RELAXED(&generation); /* changes only where there is one thread */
 }
 
 int filch_pool_default(struct filch_pool **pool)

@@ -185,43 +185,40 @@ static inline void filch__deque_push_reversed(struct deque *q, const struct task
     FILCH_STORE(&q->bottom, bottom + count, DQ_bottom_push, release);
 }
 
-/* Reads the newest task without taking it; a thief may take it at any time. Returns false: empty. Owner
- * only. */
-static inline bool filch__deque_peek(struct deque *q, struct task_item *item)
+/* The newest task, as a look at it has found it. */
+struct deque_newest {
+    struct deque_slot *slot; /* NULL: there is none. It stays as it is until the next push */
+    uint64_t index;
+    uint64_t top; /* that was */
+};
+
+/* Looks at the newest task without taking it; a thief may take it at any time. Owner only. */
+static inline struct deque_newest filch__deque_newest(struct deque *q)
 {
-    uint64_t bottom = FILCH_LOAD_RELAXED(&q->bottom); /* owner only */
-    if ((int64_t)(bottom - FILCH_LOAD_RELAXED(&q->top) /* a look */) <= 0)
-        return false;
-    struct deque_array *array = FILCH_LOAD_RELAXED(&q->array); /* owner only */
-    filch__deque_slot_read(filch__deque_slot(array, bottom - 1), item);
-    return true;
+    struct deque_newest n;
+    n.index = FILCH_LOAD_RELAXED(&q->bottom) - 1; /* owner only */
+    n.top = FILCH_LOAD_RELAXED(&q->top);          /* a look */
+    /* Cheap where it is empty: only thieves move the top, and only up to bottom. */
+    n.slot = (int64_t)(n.index - n.top) < 0
+                 ? NULL
+                 : filch__deque_slot(FILCH_LOAD_RELAXED(&q->array) /* owner only */, n.index);
+    return n;
 }
 
-/* Pops the newest task. Returns true with *item; false: empty. Owner only. */
-static inline bool filch__deque_pop(struct deque *q, struct task_item *item)
+/* Takes the newest task, unless a thief has. Owner only, who has just looked at it. */
+static inline bool filch__deque_take(struct deque *q, const struct deque_newest *newest)
 {
-    uint64_t bottom = FILCH_LOAD_RELAXED(&q->bottom); /* owner only */
-    uint64_t top = FILCH_LOAD_RELAXED(&q->top);       /* a look */
-    /* Cheap where it is empty: only thieves move the top, and only up to bottom. */
-    if ((int64_t)(bottom - top) <= 0)
-        return false;
-    bottom--;
-    struct deque_array *array = FILCH_LOAD_RELAXED(&q->array); /* owner only */
-    if (bottom == top) {
-        /* The only one is taken as a thief does, so the bottom may stay. */
-        if (!FILCH_CAS(&q->top, &top, top + 1, DQ_top_only, seq_cst))
-            return false;
-        filch__deque_slot_read(filch__deque_slot(array, bottom), item);
-        return true;
-    }
+    uint64_t bottom = newest->index;
+    uint64_t top = newest->top;
+    /* The only one is taken as a thief does, so the bottom may stay. */
+    if (bottom == top)
+        return FILCH_CAS(&q->top, &top, top + 1, DQ_top_only, seq_cst);
     /* Store then load, as the thief loads then loads: all four are sequentially consistent, so
      * either we see its top or it sees our bottom. */
     (void)FILCH_EXCHANGE(&q->bottom, bottom, DQ_bottom_pop, seq_cst);
     top = FILCH_LOAD(&q->top, DQ_top_pop, seq_cst);
     int64_t left = (int64_t)(bottom - top);
     bool taken = left >= 0;
-    if (taken)
-        filch__deque_slot_read(filch__deque_slot(array, bottom), item);
     if (left <= 0) {
         /* The last one: a thief may be after it as well. */
         if (left == 0)
@@ -229,6 +226,25 @@ static inline bool filch__deque_pop(struct deque *q, struct task_item *item)
         FILCH_STORE(&q->bottom, bottom + 1, DQ_bottom_restore, release);
     }
     return taken;
+}
+
+/* Reads the newest task without taking it. Returns false: empty. Owner only. */
+static inline bool filch__deque_peek(struct deque *q, struct task_item *item)
+{
+    struct deque_newest newest = filch__deque_newest(q);
+    if (newest.slot != NULL)
+        filch__deque_slot_read(newest.slot, item);
+    return newest.slot != NULL;
+}
+
+/* Pops the newest task. Returns true with *item; false: empty. Owner only. */
+static inline bool filch__deque_pop(struct deque *q, struct task_item *item)
+{
+    struct deque_newest newest = filch__deque_newest(q);
+    if (newest.slot == NULL || !filch__deque_take(q, &newest))
+        return false;
+    filch__deque_slot_read(newest.slot, item);
+    return true;
 }
 
 /* Steals the oldest task. Returns DEQUE_STOLEN with *item; DEQUE_EMPTY; DEQUE_LOST: another one was

@@ -40,13 +40,12 @@ static inline struct cancel *filch__level_cancel(const struct level *level)
     return item->tally != NULL ? &item->tally->cancel : item->within;
 }
 
+/* Before filch__level_enter, which sets the rest; the outermost one has nothing around it, and is zero. */
 static inline void filch__level_init(struct level *level, const struct task_item *item,
                                      struct cancel *cancel)
 {
     level->item = item;
     level->cancel = cancel;
-    level->outer = NULL;
-    level->mark = NULL;
     level->inner_from = LEVEL_IS_INNERMOST; /* nobody else knows it yet */
 }
 

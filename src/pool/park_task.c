@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The waiter that is a task: leaving its strand for another one, and waking it. */
 #include "idle.h"
-#include "pool.h"
+#include "run.h"
 #include "slot.h"
 #include "steal.h"
 #include "task.h"
@@ -198,7 +198,7 @@ static void leave(struct worker *w)
         return; /* woken meanwhile */
     if (next != NULL) {
         w->tick++;
-        filch__tally_flush(&w->credits); /* it may run for long: see filch__worker_run */
+        filch__worker_settle(w, NULL);
     } else {
         next = filch__strand_other(w); /* the loop gives them back in time */
     }
@@ -336,7 +336,7 @@ static void task_yield(void)
         next = others(w);
     if (next == NULL)
         return;
-    filch__tally_flush(&w->credits); /* it may run for long */
+    filch__worker_settle(w, NULL);
     (void)export_forks(w);           /* ENOMEM: they wait here, with the strand */
     append_ready(w, w->strand);
     w->suspended++;

@@ -101,8 +101,16 @@ static __attribute__((noinline)) int spawn_owning(struct filch_pool *pool, struc
     return error;
 }
 
-int filch_pool_spawn(struct filch_pool *pool, struct filch_task **task,
-                     const struct filch_task_attr *attr, void (*fn)(void *), void *arg)
+/* Whether the caller is a worker of this pool. */
+static FILCH_ALWAYS_INLINE bool is_at_home(const struct worker *w, const struct filch_pool *pool)
+{
+    return w != NULL && !w->is_guest && (pool == NULL ? w->pool->is_default : w->pool == pool);
+}
+
+static __attribute__((noinline)) int spawn_from_anywhere(struct filch_pool *pool,
+                                                         struct filch_task **task,
+                                                         const struct filch_task_attr *attr,
+                                                         void (*fn)(void *), void *arg)
 {
     static const struct filch_task_attr defaults;
     if (attr == NULL)
@@ -110,6 +118,15 @@ int filch_pool_spawn(struct filch_pool *pool, struct filch_task **task,
     if (FILCH_LIKELY(attr->arg_drop == NULL))
         return spawn(pool, task, attr, fn, arg);
     return spawn_owning(pool, task, attr, fn, arg);
+}
+
+int filch_pool_spawn(struct filch_pool *pool, struct filch_task **task,
+                     const struct filch_task_attr *attr, void (*fn)(void *), void *arg)
+{
+    struct worker *w = filch__worker;
+    if (task != NULL && attr == NULL && fn != NULL && is_at_home(w, pool))
+        return filch__task_spawn_here(w, task, fn, arg);
+    return spawn_from_anywhere(pool, task, attr, fn, arg);
 }
 
 int filch_pool_spawn_batch(struct filch_pool *pool, void (*fn)(void *), void *const *args,

@@ -2,47 +2,50 @@
 /* Tasks with a handle. */
 #include "task.h"
 
-#include "pool.h"
-#include "process.h"
+#include "run.h"
 
 #include "base/check.h"
 #include "panic/panic.h"
-#include "park/event.h"
 #include "park/self.h"
 
-static void release(struct filch_task *task)
+/* The task has ended, and nobody has its handle. */
+static void free_task(struct filch_task *task)
 {
-    if (FILCH_FETCH_SUB(&task->references, 1, TK_release, acq_rel) != 1)
-        return;
     filch_panic_free(task->panic); /* nobody wanted it */
     filch__task_place_give(task);
 }
 
+static void drop_argument(struct filch_task *task)
+{
+    if (FILCH_UNLIKELY(task->arg_drop != NULL))
+        filch__worker_drop(task->arg_drop, task->arg);
+}
+
 static void end(struct filch_task *task, int result)
 {
-    if (task->arg_drop != NULL)
-        filch__worker_drop(task->arg_drop, task->arg);
+    drop_argument(task);
     task->result = result;
-    filch__event_set(&task->ended);
-    if (!task->is_on_joiner)
-        release(task);
+    if (filch__ending_set(&task->place.ending))
+        free_task(task);
+}
+
+static FILCH_COLD int drop(struct filch_task *task)
+{
+    if (task->drop != NULL)
+        filch__worker_drop(task->drop, task->arg);
+    return ECANCELED;
 }
 
 static void cancel(void *argument)
 {
-    struct filch_task *task = argument;
-    if (task->drop != NULL)
-        filch__worker_drop(task->drop, task->arg);
-    end(task, ECANCELED);
+    end(argument, drop(argument));
 }
 
-static void run_task(struct filch_task *task)
+/* Runs the function of the task, unless it has been cancelled. Returns the task's result. */
+static FILCH_ALWAYS_INLINE int run_function(struct worker *w, struct filch_task *task)
 {
-    if (filch__cancel_look(&task->cancel) != 0) {
-        cancel(task);
-        return;
-    }
-    struct worker *w = filch__worker;
+    if (FILCH_UNLIKELY(filch__cancel_look(&task->cancel) != 0))
+        return drop(task);
     struct strand *s = w->strand;
     struct filch_task *outer = s->task;
     const struct filch__slot *forked = filch__forks_level();
@@ -54,12 +57,17 @@ static void run_task(struct filch_task *task)
     filch__forks_check(forked); /* before anybody knows that the task has ended */
     s->task = outer;
     filch__level_leave(s->worker); /* it may have migrated */
-    end(task, result);
+    return result;
 }
 
 static void run(void *argument)
 {
-    run_task(argument);
+    end(argument, run_function(filch__worker, argument));
+}
+
+static void run_task(struct filch_task *task)
+{
+    run(task);
 }
 
 static void run_roaming(void *argument)
@@ -72,30 +80,50 @@ const char *filch__task_name(const struct filch_task *task)
     return task->name;
 }
 
+/* --- making one --- */
+
+static FILCH_ALWAYS_INLINE struct filch_task *place_take(struct worker *w)
+{
+    struct filch_task *task = w->task_places.first;
+    if (FILCH_UNLIKELY(task == NULL))
+        return filch__task_place_take();
+    w->task_places.first = task->place.next;
+    w->task_places.count--;
+    return task;
+}
+
+/* All that is not given by whoever spawns it. */
+static FILCH_ALWAYS_INLINE void prepare(struct filch_task *task, void (*fn)(void *), void *arg,
+                                        struct cancel *around)
+{
+    task->fn = fn;
+    task->arg = arg;
+    task->process = filch__process_generation();
+    task->panic = NULL;
+    filch__cancel_init(&task->cancel, around, around->pool);
+}
+
 struct filch_task *filch__task_new(const struct filch_task_attr *attr, void (*fn)(void *),
                                    void *arg, struct cancel *around)
 {
     struct filch_task *task = filch__task_place_take();
     if (task == NULL)
         return NULL;
-    task->fn = fn;
-    task->arg = arg;
+    prepare(task, fn, arg, around);
     task->drop = attr->drop;
     task->arg_drop = attr->arg_drop;
     task->name = attr->name;
     task->may_migrate = attr->may_migrate != 0;
-    task->is_on_joiner = false;
-    task->process = filch__process_generation();
-    task->panic = NULL;
-    filch__cancel_init(&task->cancel, around, around->pool);
-    filch__event_renew(&task->ended);
-    task->references = 2;
+    if (filch__worker != NULL && filch__worker->pool == around->pool)
+        filch__cancel_expect_wait(&task->cancel, filch__worker->index);
     return task;
 }
 
 void filch__task_free_unspawned(struct filch_task *task)
 {
-    FILCH_STORE_RELAXED(&task->place.valid, 0); /* nobody has been given the handle */
+    /* Nobody has been given the handle. */
+    (void)filch__ending_give_up(&task->place.ending,
+                                FILCH_LOAD_RELAXED(&task->place.number) & ~(TASK_USE - 1));
     filch__task_place_give(task);
 }
 
@@ -105,27 +133,41 @@ struct task_item filch__task_item(struct filch_task *task, struct tally *tally)
     return (struct task_item){.fn = fn, .arg = task, .tally = tally, .drop = cancel};
 }
 
-/* Whether the task lies newest in the deque of the calling worker. It is run then, on top of the one that
- * joins it: that one cannot go on before it has ended. Not where that one is to wait no more. */
-static bool run_own(struct worker *w, struct filch_task *task)
+static FILCH_COLD int not_spawned(struct worker *w, struct filch_task *task, int error)
 {
-    struct task_item item;
-    if (filch_canceled() != 0)
-        return false;
-    if (!filch__deque_peek(&w->deque, &item) || item.arg != task ||
-        (item.fn != run && item.fn != run_roaming) || !filch__deque_pop(&w->deque, &item))
-        return false;
-    task->is_on_joiner = true;
-    struct filch_panic *panic = filch__panic_set_aside();
-    int error_number = *w->error_number;
-    uint64_t self = filch__self;
-    filch__self = 0; /* another one than the one below: it does not own that one's locks */
-    filch__worker_run(w, &item);
-    filch__self = self;
-    *filch__worker->error_number = error_number; /* another one than w if they have migrated */
-    filch__panic_give_back(panic);
-    return true;
+    filch__tally_ended(&w->credits, &w->pool->tally);
+    filch__task_free_unspawned(task);
+    return error;
 }
+
+int filch__task_spawn_here(struct worker *w, struct filch_task **handle, void (*fn)(void *),
+                           void *arg)
+{
+    struct filch_task *task = place_take(w);
+    if (FILCH_UNLIKELY(task == NULL))
+        return ENOMEM;
+    struct tally *tally = &w->pool->tally;
+    prepare(task, fn, arg, &tally->cancel);
+    task->drop = NULL;
+    task->arg_drop = NULL;
+    task->name = NULL;
+    task->may_migrate = false;
+    filch__cancel_expect_wait(&task->cancel, w->index);
+    struct filch_task *made = filch__task_handle_begin(task); /* it may end before the spawn does */
+    filch__tally_spawned(&w->credits, tally);
+    struct task_item item = {.fn = run, .arg = task, .tally = tally, .drop = cancel};
+    int error = filch__worker_push(w, &item);
+    if (FILCH_UNLIKELY(error != 0))
+        return not_spawned(w, task, error);
+    *handle = made;
+    filch__strand_bound_spawns(w);
+    return 0;
+}
+
+/* --- joining it --- */
+
+static const char joined_twice[] = "a task was joined twice, or joined after it was detached";
+static const char detached_twice[] = "a task was detached twice, or detached after it was joined";
 
 /* The task of a handle that is about to be used. */
 static struct filch_task *find(const struct filch_task *handle, const char *misuse)
@@ -135,46 +177,112 @@ static struct filch_task *find(const struct filch_task *handle, const char *misu
     return task;
 }
 
-/* The handle is used for the last time. */
-static void give_up(struct filch_task *task, const struct filch_task *handle, const char *misuse)
+static FILCH_ALWAYS_INLINE void place_give(struct filch_task *task)
 {
-    FILCH_CHECK(filch__task_handle_end(task, handle), misuse);
+    struct worker *w = filch__worker;
+    if (FILCH_UNLIKELY(w == NULL || w->task_places.count >= TASK_PLACES_KEPT_MAX ||
+                       FILCH_LOAD_RELAXED(&task->place.number) /* owner */ >
+                           UINTPTR_MAX - TASK_USE)) {
+        filch__task_place_give(task);
+        return;
+    }
+    task->place.next = w->task_places.first;
+    w->task_places.first = task;
+    w->task_places.count++;
 }
 
-static const char joined_twice[] = "a task was joined twice, or joined after it was detached";
-static const char detached_twice[] = "a task was detached twice, or detached after it was joined";
-
-int filch_task_join_panic(struct filch_task *handle, int64_t deadline, struct filch_panic **panic)
+/* The caller has the place of a task that has ended. Returns its result. */
+static FILCH_ALWAYS_INLINE int take_result(struct filch_task *task, int result,
+                                           struct filch_panic **panic)
 {
-    if (handle == NULL)
-        return EINVAL;
-    struct filch_task *task = find(handle, joined_twice);
-    struct worker *w = filch__worker;
-    if (w != NULL && w->strand->task == task)
-        return EDEADLK;
-    if (task->process != filch__process_generation())
-        return EPERM; /* a forked child: the task is not here */
-    bool is_own = w != NULL && deadline == FILCH_FOREVER && run_own(w, task);
-    if (!is_own) {
-        int error = filch__event_wait(&task->ended, deadline);
-        if (error == ECANCELED)
-            filch_task_detach(handle); /* so that the handle is gone whoever has been cancelled */
-        if (error != 0)
-            return error;
-    }
-    give_up(task, handle, joined_twice);
-    int result = task->result;
     struct filch_panic *ended_by = task->panic;
-    task->panic = NULL;
-    if (is_own)
-        filch__task_place_give(task);
-    else
-        release(task);
-    if (ended_by != NULL && panic != NULL)
+    place_give(task);
+    if (FILCH_LIKELY(ended_by == NULL))
+        return result;
+    if (panic != NULL)
         *panic = ended_by;
     else
         filch_panic_free(ended_by);
     return result;
+}
+
+static __attribute__((noinline)) int join(struct worker *w, struct filch_task *handle,
+                                          int64_t deadline, struct filch_panic **panic)
+{
+    if (handle == NULL)
+        return EINVAL;
+    struct filch_task *task = find(handle, joined_twice);
+    if (w != NULL && w->strand->task == task)
+        return EDEADLK;
+    if (task->process != filch__process_generation())
+        return EPERM; /* a forked child: the task is not here */
+    int error = filch__ending_wait(&task->place.ending, filch__task_use(handle), deadline);
+    FILCH_CHECK(error != EINVAL, joined_twice);
+    if (error == ECANCELED)
+        filch_task_detach(handle); /* so that the handle is gone whoever has been cancelled */
+    if (error != 0)
+        return error;
+    enum ending_given_up given_up =
+        filch__ending_give_up(&task->place.ending, filch__task_use(handle));
+    FILCH_CHECK(given_up == ENDING_IS_OVER, joined_twice);
+    return take_result(task, task->result, panic);
+}
+
+/* The task of a handle if it lies newest in the deque of the calling worker, by which it is taken from there; else
+ * NULL. It is run then, on top of the one that joins it: that one cannot go on before it has ended. Not where
+ * that one is to wait no more. */
+static FILCH_ALWAYS_INLINE struct filch_task *take_own(struct worker *w, struct filch_task *handle,
+                                                       struct tally **tally)
+{
+    struct deque_newest newest = filch__deque_newest(&w->deque);
+    if (newest.slot == NULL)
+        return NULL;
+    const struct deque_slot *slot = newest.slot;
+    uintptr_t fn = FILCH_LOAD_RELAXED(&slot->words[0]); /* its owner */
+    if (fn != (uintptr_t)run && FILCH_UNLIKELY(fn != (uintptr_t)run_roaming))
+        return NULL;
+    struct filch_task *task =
+        (struct filch_task *)FILCH_LOAD_RELAXED(&slot->words[1]); /* as above */
+    *tally = (struct tally *)FILCH_LOAD_RELAXED(&slot->words[2]); /* as above */
+    if (!filch__task_handle_is_of(handle, task))
+        return NULL;
+    if (FILCH_UNLIKELY(FILCH_LOAD_RELAXED(&filch__cancel_is_used) != 0) /* a hint */ &&
+        filch_canceled() != 0)
+        return NULL;
+    return filch__deque_take(&w->deque, &newest) ? task : NULL;
+}
+
+static FILCH_ALWAYS_INLINE int run_own(struct worker *w, struct filch_task *task,
+                                       struct filch_task *handle, struct tally *tally,
+                                       struct filch_panic **panic)
+{
+    struct filch_panic *own_panic = filch__panic_set_aside();
+    const struct strand *s = w->strand;
+    int error_number = *w->error_number;
+    uint64_t self = filch__self;
+    filch__self = 0; /* another one than the one below: it does not own that one's locks */
+    filch__worker_begins(w, tally);
+    int result = run_function(w, task);
+    drop_argument(task);
+    FILCH_CHECK(filch__ending_both(&task->place.ending, filch__task_use(handle)), joined_twice);
+    w = s->worker; /* it may have migrated */
+    filch__worker_ends(w, tally);
+    filch__self = self;
+    *w->error_number = error_number;
+    filch__panic_give_back(own_panic);
+    return take_result(task, result, panic);
+}
+
+int filch_task_join_panic(struct filch_task *handle, int64_t deadline, struct filch_panic **panic)
+{
+    struct worker *w = filch__worker;
+    if (FILCH_LIKELY(w != NULL && deadline == FILCH_FOREVER)) {
+        struct tally *tally;
+        struct filch_task *task = take_own(w, handle, &tally);
+        if (task != NULL)
+            return run_own(w, task, handle, tally, panic);
+    }
+    return join(w, handle, deadline, panic);
 }
 
 int filch_task_join_until(struct filch_task *handle, int64_t deadline)
@@ -192,8 +300,11 @@ void filch_task_detach(struct filch_task *handle)
     if (handle == NULL)
         return;
     struct filch_task *task = find(handle, detached_twice);
-    give_up(task, handle, detached_twice);
-    release(task);
+    enum ending_given_up given_up =
+        filch__ending_give_up(&task->place.ending, filch__task_use(handle));
+    FILCH_CHECK(given_up != ENDING_NOT_HELD, detached_twice);
+    if (given_up == ENDING_IS_OVER)
+        free_task(task);
 }
 
 static void cancel_inside(void *argument)
@@ -208,7 +319,8 @@ int filch_task_cancel(struct filch_task *handle)
     struct filch_task *task = find(handle, "a task was cancelled after it was joined or detached");
     if (task->process != filch__process_generation())
         return EPERM;
-    filch__event_precede(&task->ended, cancel_inside, &task->cancel);
+    filch__ending_precede(&task->place.ending, filch__task_use(handle), cancel_inside,
+                          &task->cancel);
     return 0;
 }
 
@@ -225,5 +337,5 @@ int filch_task_is_finished(const struct filch_task *handle)
         return 0;
     struct filch_task *task =
         find(handle, "the handle of a task was used after it was joined or detached");
-    return filch__event_has_happened(&task->ended);
+    return filch__ending_has_ended(&task->place.ending);
 }

@@ -7,10 +7,7 @@
 #include "deque.h"
 #include "task_place.h"
 
-#include "park/event.h"
-
-/* Inside, a `struct filch_task *` points to this; what users have is its handle (task_place.h). Two hold
- * it: the handle, and the queue or worker that it is with. The last one gives its place back. */
+/* Inside, a `struct filch_task *` points to this; what users have is its handle (task_place.h). */
 struct filch_task {
     struct task_place place; /* first */
     void (*fn)(void *);
@@ -18,14 +15,11 @@ struct filch_task {
     void (*drop)(void *);
     void (*arg_drop)(void *);
     const char *name;
-    bool may_migrate;  /* const */
-    bool is_on_joiner; /* whoever joins it runs it, on top of itself, and has both references */
-    uint64_t process;  /* const: that spawned it */
+    uint64_t process; /* const: that spawned it */
     struct cancel cancel;
-    struct event ended;
-    struct filch_panic *panic; /* written before `ended`; NULL: none, or it has been taken */
+    struct filch_panic *panic; /* written before it ends; NULL: none, or it has been taken */
     int result;                /* the same */
-    FILCH_SHARED(uint32_t) references; /* 2, 1, 0 */
+    bool may_migrate;          /* const */
 };
 
 /* Makes a task that nobody has spawned, within `around` and without a handle. Returns NULL: no memory. */
@@ -40,5 +34,10 @@ const char *filch__task_name(const struct filch_task *task);
 
 /* What a queue holds of the task. */
 struct task_item filch__task_item(struct filch_task *task, struct tally *tally);
+
+/* Spawns a task of the worker's pool with a handle, and nothing that is not the default: as
+ * filch_pool_spawn. The worker is the caller's, and no guest. */
+FILCH_NODISCARD int filch__task_spawn_here(struct worker *w, struct filch_task **handle,
+                                           void (*fn)(void *), void *arg);
 
 #endif

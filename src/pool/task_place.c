@@ -11,16 +11,12 @@
 #include <string.h>
 
 enum {
-    INDEX_BITS = sizeof(uintptr_t) == 8 ? 26 : 16,
     CHUNK_FIRST = 64, /* places of the first chunk; each next one has twice as many */
-    CHUNKS = INDEX_BITS - 6,
-    /* A worker takes so many at once from the common list, and gives back what is above the limit. */
-    TAKE_AT_ONCE = 16,
-    KEPT_MAX = 64,
+    CHUNKS = TASK_INDEX_BITS - 6,
+    TAKE_AT_ONCE = 16, /* by a worker, from the common list */
 };
 
-#define INDEX_MASK (((uintptr_t)1 << INDEX_BITS) - 1)
-#define USE_ONE ((uintptr_t)1 << (INDEX_BITS + 1)) /* one use more, in a handle */
+#define INDEX_MASK (((uintptr_t)1 << TASK_INDEX_BITS) - 1)
 
 static struct {
     struct lock lock;
@@ -125,9 +121,9 @@ static FILCH_COLD void spill(struct task_places *places, size_t keep)
 
 void filch__task_place_give(struct filch_task *task)
 {
-    FILCH_DCHECK(FILCH_LOAD_RELAXED(&task->place.valid) == 0); /* nobody has it any more */
+    FILCH_DCHECK((FILCH_LOAD_RELAXED(&task->place.ending.word) & ENDING_HELD) == 0); /* a check */
     struct worker *w = filch__worker;
-    if (task->place.number > UINTPTR_MAX - USE_ONE)
+    if (FILCH_LOAD_RELAXED(&task->place.number) /* owner */ > UINTPTR_MAX - TASK_USE)
         return; /* no number is left */
     if (w == NULL) {
         filch__lock(&all.lock);
@@ -138,8 +134,8 @@ void filch__task_place_give(struct filch_task *task)
     }
     task->place.next = w->task_places.first;
     w->task_places.first = task;
-    if (FILCH_UNLIKELY(++w->task_places.count > KEPT_MAX))
-        spill(&w->task_places, KEPT_MAX / 2);
+    if (FILCH_UNLIKELY(++w->task_places.count > TASK_PLACES_KEPT_MAX))
+        spill(&w->task_places, TASK_PLACES_KEPT_MAX / 2);
 }
 
 void filch__task_places_drain(struct task_places *places)
@@ -167,13 +163,6 @@ void filch__task_places_after_fork(void)
 
 /* --- handles --- */
 
-struct filch_task *filch__task_handle_begin(struct filch_task *task)
-{
-    task->place.number += USE_ONE;
-    FILCH_STORE_RELAXED(&task->place.valid, task->place.number); /* handed over with the handle */
-    return (struct filch_task *)task->place.number;
-}
-
 struct filch_task *filch__task_handle_find(const struct filch_task *handle)
 {
     size_t index = (uintptr_t)handle >> 1 & INDEX_MASK;
@@ -183,13 +172,5 @@ struct filch_task *filch__task_handle_find(const struct filch_task *handle)
     if (chunk == NULL)
         return NULL;
     struct filch_task *task = &chunk[index - first_of(k)];
-    /* Relaxed: what is read of the task has come with its handle. */
-    return FILCH_LOAD_RELAXED(&task->place.valid) == (uintptr_t)handle ? task
-                                                                       : NULL; /* see above */
-}
-
-bool filch__task_handle_end(struct filch_task *task, const struct filch_task *handle)
-{
-    uintptr_t valid = (uintptr_t)handle;
-    return FILCH_CAS(&task->place.valid, &valid, 0, TK_handle_end, relaxed);
+    return filch__ending_is_held(&task->place.ending, filch__task_use(handle)) ? task : NULL;
 }

@@ -11,6 +11,8 @@
 #ifndef FILCH_POOL_TASK_PLACE_H
 #define FILCH_POOL_TASK_PLACE_H
 
+#include "ending.h"
+
 #include "base/atomic.h"
 
 #include <filch/task.h>
@@ -18,11 +20,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
+enum {
+    TASK_INDEX_BITS = sizeof(uintptr_t) == 8 ? 26 : 16,
+    TASK_PLACES_KEPT_MAX = 64, /* by a worker; above that it gives some back */
+};
+
+/* One use more, in a handle. What lies below is the place's number. */
+#define TASK_USE ((uintptr_t)1 << (TASK_INDEX_BITS + 1))
+
 /* First in struct filch_task. */
 struct task_place {
-    FILCH_SHARED(uintptr_t) valid; /* the handle; 0: none, or it has been given up */
-    uintptr_t number;              /* owner of the place: the last handle that it had */
-    struct filch_task *next;       /* in a list of free places */
+    FILCH_SHARED(uintptr_t) number; /* the last handle that it had; owner of the place writes */
+    struct filch_task *next;        /* in a list of free places */
+    struct ending ending;           /* whether the handle is still held, and what ends the use */
 };
 
 /* Free places that one worker keeps. Owner only. */
@@ -41,14 +51,32 @@ void filch__task_place_give(struct filch_task *task);
 /* The places of a worker that ends become everybody's. */
 void filch__task_places_drain(struct task_places *places);
 
+/* Which use of its place the handle is of. */
+static FILCH_ALWAYS_INLINE uintptr_t filch__task_use(const struct filch_task *handle)
+{
+    return (uintptr_t)handle & ~(TASK_USE - 1);
+}
+
 /* Makes the next handle of the place valid. Returns it. */
-struct filch_task *filch__task_handle_begin(struct filch_task *task);
+static FILCH_ALWAYS_INLINE struct filch_task *filch__task_handle_begin(struct filch_task *task)
+{
+    struct task_place *place = (struct task_place *)(void *)task;
+    uintptr_t number = FILCH_LOAD_RELAXED(&place->number) /* owner */ + TASK_USE;
+    FILCH_STORE_RELAXED(&place->number, number); /* handed over with the handle */
+    filch__ending_begin(&place->ending, number & ~(TASK_USE - 1));
+    return (struct filch_task *)number;
+}
+
+/* Whether this is the latest handle of the place. Others may be making the next one. */
+static FILCH_ALWAYS_INLINE bool filch__task_handle_is_of(const struct filch_task *handle,
+                                                         struct filch_task *task)
+{
+    struct task_place *place = (struct task_place *)(void *)task;
+    return FILCH_LOAD_RELAXED(&place->number) == (uintptr_t)handle; /* a number */
+}
 
 /* The task of a handle; NULL: it has been given up, or is none. */
 struct filch_task *filch__task_handle_find(const struct filch_task *handle);
-
-/* Gives the handle of a task up. Returns whether nobody had done so before. */
-bool filch__task_handle_end(struct filch_task *task, const struct filch_task *handle);
 
 /* Frees all places: for tests that count memory, while there is no task with a handle. */
 void filch__task_places_free(void);

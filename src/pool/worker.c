@@ -2,8 +2,7 @@
 #include "worker.h"
 
 #include "idle.h"
-#include "pool.h"
-#include "process.h"
+#include "run.h"
 #include "slot.h"
 #include "steal.h"
 
@@ -98,18 +97,6 @@ void filch__worker_set_region(struct worker *w, struct worker *region)
     FILCH_STORE_RELAXED(&w->region, region);               /* a hint */
 }
 
-static void task_ended(struct worker *w, struct tally *tally)
-{
-    /* Its loop would run the parent's tasks a second time, then sleep for ever. */
-    FILCH_CHECK(w->pool->process == filch__process_generation(),
-                "a task returned in a forked child; it has to exec or _exit");
-    /* A started task stays on its worker, or takes its strand along. */
-    FILCH_DCHECK(filch__worker == w);
-    FILCH_DCHECK(filch__panic_current == NULL); /* its panics have been contained */
-    if (tally != NULL)
-        filch__tally_ended(&w->credits, tally);
-}
-
 static FILCH_COLD void drop_task(const struct task_item *item)
 {
     if (item->drop != NULL)
@@ -119,16 +106,8 @@ static FILCH_COLD void drop_task(const struct task_item *item)
 void filch__worker_run(struct worker *w, const struct task_item *item)
 {
     struct tally *tally = item->tally;
-    /* Somebody may be waiting for the credits that we hold, while this task runs for long. */
-    if (w->credits.tally != tally)
-        filch__tally_flush(&w->credits);
-    /* A task is of no region. On top of the scope that ends here, the halves below lose theirs, too:
-     * guests then leave them to the workers. */
-    if (FILCH_UNLIKELY(FILCH_LOAD_RELAXED(&w->region) /* owner */ != NULL) && !w->is_guest)
-        filch__worker_set_region(w, NULL);
-    w->tick++;
-    filch__count(&w->stats.tasks);
-    FILCH_DCHECK(filch__panic_current == NULL); /* what unwinds below is set aside */
+    const struct strand *s = w->strand;
+    filch__worker_begins(w, tally);
     const struct filch__slot *level = filch__forks_level();
     if (FILCH_UNLIKELY(FILCH_LOAD_RELAXED(&filch__cancel_is_used) != 0) /* a hint */ &&
         tally != NULL && filch__cancel_find(&tally->cancel) != 0)
@@ -136,7 +115,7 @@ void filch__worker_run(struct worker *w, const struct task_item *item)
     else
         item->fn(item->arg);
     filch__forks_check(level);
-    task_ended(filch__worker, tally); /* it may have migrated */
+    filch__worker_ends(s->worker, tally); /* it may have migrated */
 }
 
 /* A task has panicked. Whoever waits for it is told; where nobody does, the report has been all. */
@@ -145,7 +124,7 @@ static void task_panicked(struct task_run *run, struct filch_panic *panic)
     struct tally *tally = run->item.tally;
     if (tally == NULL || !filch__tally_keep(tally, panic))
         filch_panic_free(panic);
-    task_ended(filch__worker, tally); /* its drop function may have waited, and migrated */
+    filch__worker_ends(filch__worker, tally); /* its drop function may have waited, and migrated */
 }
 
 void filch__worker_run_loop(void (*loop)(void *run), struct task_run *run)
@@ -264,7 +243,7 @@ static bool resume(struct worker *w)
     if (s == NULL)
         return false;
     filch__idle_search_end(w);
-    filch__tally_flush(&w->credits); /* it may run for long: see filch__worker_run */
+    filch__worker_settle(w, NULL);
     filch__strand_put_spare(w, w->strand);
     filch__strand_switch(w, s);
     filch__roam_settle(w);

@@ -359,13 +359,15 @@ static inline void filch__level_enter(struct worker *w, struct level *level)
 {
     struct fork_room *room = FILCH_LOAD_RELAXED(&w->room); /* owner */
     struct level *outer = w->strand->level;
+    const struct filch__slot *base = room->forks.base;
     /* Where the fork stack has an extension, nothing is pushed here. */
-    struct filch__slot *next = FILCH_LOAD_RELAXED(&room->forks.owner.tail); /* owner */
+    struct filch__slot *next = FILCH_LOAD_RELAXED(&room->forks.owner.tail);   /* owner */
+    const struct filch__slot *tail = FILCH_LOAD_RELAXED(&filch__forks->tail); /* owner */
     level->outer = outer;
-    level->mark = filch__strand_mark(w);
+    level->mark = tail == base ? NULL : tail; /* filch__strand_mark */
     w->strand->level = level;
     /* Relaxed: only the claim of a later slot makes a thief look. */
-    if (next == room->forks.base) {
+    if (next == base) {
         FILCH_STORE_RELAXED(&room->level, level); /* as said */
         return;
     }
