@@ -69,6 +69,15 @@ enum ending_given_up { ENDING_NOT_HELD, ENDING_WILL_END, ENDING_IS_OVER };
  * Blocks: briefly. Panics: never. Ordering: acquires what the task did; releases to its end. */
 enum ending_given_up filch__ending_give_up(struct ending *e, uintptr_t use);
 
+/* The handle of a task is given up if that has ended, and nobody looks at it just now. Returns whether it was;
+ * then the place is the caller's. Ordering: acquires what the task did. */
+static FILCH_ALWAYS_INLINE bool filch__ending_take(struct ending *e, uintptr_t use)
+{
+    uintptr_t seen = use | ENDING_HELD | ENDING_HAS_ENDED;
+    return FILCH_LOAD_RELAXED(&e->word) == seen /* the swap decides */ &&
+           FILCH_CAS(&e->word, &seen, use | ENDING_HAS_ENDED, EN_take, acquire);
+}
+
 /* filch__ending_both where somebody looks at the task, or has given the handle up. */
 bool filch__ending_both_slowly(struct ending *e, uintptr_t use);
 

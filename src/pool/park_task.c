@@ -4,6 +4,7 @@
 #include "run.h"
 #include "slot.h"
 #include "steal.h"
+#include "switch.h"
 #include "task.h"
 #include "worker.h"
 
@@ -86,12 +87,12 @@ bool filch__strand_has_ready(struct worker *w)
     return w->ready != NULL || FILCH_LOAD(&w->woken, RS_look, seq_cst) != NULL;
 }
 
-/* Where many are ready, their stacks are in no cache: those of the next ones are fetched ahead, of the
+/* Where many wait, their stacks are in no cache: those of the next ones are fetched ahead, of the
  * second one the strand itself, of the first one the frames that it stopped with. */
-static FILCH_ALWAYS_INLINE void fetch_ahead(const struct strand *first)
+static FILCH_ALWAYS_INLINE void fetch_ahead(const struct worker *w, const struct strand *first)
 {
-    enum { FRAME_LINES = 8 };
-    if (FILCH_LIKELY(first == NULL || first->next == NULL))
+    enum { FRAME_LINES = 8, MANY = 32 };
+    if (FILCH_LIKELY(w->suspended < MANY || first == NULL || first->next == NULL))
         return;
     __builtin_prefetch(&first->next->next, 1);
     const char *frames = first->fiber.context;
@@ -108,7 +109,7 @@ static FILCH_ALWAYS_INLINE struct strand *next_ready(struct worker *w)
     w->ready = s->next;
     if (FILCH_UNLIKELY(s == w->late_last))
         w->late_last = NULL;
-    fetch_ahead(s->next);
+    fetch_ahead(w, s->next);
     s->next = NULL;
     return s;
 }
@@ -188,7 +189,7 @@ static void switch_to_ready(struct worker *w)
 
 /* Leaves the running strand, which waits, for one that is ready, else for the loop on another strand.
  * Where others have waited long enough, that is the loop's business. Returns when the strand goes on. */
-static void leave(struct worker *w)
+static FILCH_ALWAYS_INLINE void leave(struct worker *w)
 {
     struct strand *next = NULL;
     filch__worker_look_at_timers(w);
@@ -207,7 +208,7 @@ static void leave(struct worker *w)
         return;
     }
     (void)export_forks(w); /* ENOMEM: they wait here, with the strand */
-    filch__strand_switch(w, next);
+    filch__strand_switch_here(w, next);
 }
 
 void filch__strand_leave(struct worker *w)
@@ -337,10 +338,10 @@ static void task_yield(void)
     if (next == NULL)
         return;
     filch__worker_settle(w, NULL);
-    (void)export_forks(w);           /* ENOMEM: they wait here, with the strand */
+    (void)export_forks(w); /* ENOMEM: they wait here, with the strand */
     append_ready(w, w->strand);
     w->suspended++;
-    filch__strand_switch(w, next);
+    filch__strand_switch_here(w, next);
     w->suspended--;
 }
 

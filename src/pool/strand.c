@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Strands: making them, and leaving one for another. */
-#include "pool.h"
+#include "switch.h"
 
 #include "base/check.h"
-#include "panic/panic.h"
-#include "park/self.h"
 
 enum {
     /* So many forks may be open at once before the innermost ones run one after the other, see
@@ -87,8 +85,7 @@ bool filch__strand_find_room(struct worker *w)
     return true;
 }
 
-/* The strand that is left has open forks, or the next one has: each keeps its room. */
-static FILCH_COLD void change_rooms(struct worker *w, struct strand *from, struct strand *next)
+void filch__strand_change_rooms(struct worker *w, struct strand *from, struct strand *next)
 {
     struct fork_room *room = room_here(w);
     if (!filch__strand_has_no_forks(w)) {
@@ -174,67 +171,30 @@ static struct strand *strand_new(struct worker *w)
     return s;
 }
 
-/* What a strand keeps while others run. */
-struct kept {
-    struct ambient ambient;
-    struct panic_state panic;
-};
-
-static FILCH_ALWAYS_INLINE void prepare(struct worker *w, struct strand *next, struct kept *kept)
-{
-    struct strand *from = w->strand;
-    FILCH_DCHECK(next != from && next->worker == w);
-    filch__ambient_save(&kept->ambient, w->error_number);
-    kept->panic = filch__panic_leave_stack();
-    if (w->is_guest && from == w->base)
-        w->ambient = kept->ambient; /* its helpers compute as its caller does */
-    w->strand = next;
-    from->self = filch__self;
-    filch__self = next->self;
-    filch__waiter_kind.sleeper = next;
-    from->region = FILCH_LOAD_RELAXED(&w->region); /* owner */
-    if (FILCH_UNLIKELY(!filch__strand_has_no_forks(w) || next->room != NULL))
-        change_rooms(w, from, next);
-    else
-        FILCH_STORE_RELAXED(&room_here(w)->level, next->level); /* handed over with each fork */
-    if (FILCH_UNLIKELY(next->region != from->region))
-        filch__worker_set_region(w, next->region);
-}
-
-static FILCH_ALWAYS_INLINE void go_on(struct worker *w, const struct kept *kept)
-{
-    filch__panic_enter_stack(&kept->panic);
-    filch__ambient_restore(&kept->ambient, w->error_number);
-}
-
 void filch__strand_switch(struct worker *w, struct strand *next)
 {
-    struct strand *from = w->strand;
-    struct kept kept;
-    prepare(w, next, &kept);
-    filch__fiber_switch(&from->fiber, &next->fiber);
-    go_on(w, &kept);
+    filch__strand_switch_here(w, next);
 }
 
 /* Functions of their own: on both sides of a move, each access finds its thread anew. */
 static __attribute__((noinline)) void depart(struct worker *w, struct strand *next,
-                                             struct kept *kept)
+                                             struct strand_kept *kept)
 {
-    prepare(w, next, kept);
+    filch__strand_leaves(w, next, kept);
 }
 
-static __attribute__((noinline)) void arrive(struct strand *s, const struct kept *kept)
+static __attribute__((noinline)) void arrive(struct strand *s, const struct strand_kept *kept)
 {
     struct worker *w = s->worker;
     if (++w->strand_count > w->stats.strands)
         filch__count(&w->stats.strands);
-    go_on(w, kept);
+    filch__strand_goes_on(w, kept);
 }
 
 void filch__strand_depart(struct worker *w, struct strand *next)
 {
     struct strand *from = w->strand;
-    struct kept kept;
+    struct strand_kept kept;
     depart(w, next, &kept);
     filch__fiber_switch(&from->fiber, &next->fiber);
     arrive(from, &kept);

@@ -212,19 +212,20 @@ static __attribute__((noinline)) int join(struct worker *w, struct filch_task *h
     if (handle == NULL)
         return EINVAL;
     struct filch_task *task = find(handle, joined_twice);
-    if (w != NULL && w->strand->task == task)
-        return EDEADLK;
     if (task->process != filch__process_generation())
         return EPERM; /* a forked child: the task is not here */
-    int error = filch__ending_wait(&task->place.ending, filch__task_use(handle), deadline);
+    uintptr_t use = filch__task_use(handle);
+    if (filch__ending_take(&task->place.ending, use))
+        return take_result(task, task->result, panic);
+    if (w != NULL && w->strand->task == task)
+        return EDEADLK;
+    int error = filch__ending_wait(&task->place.ending, use, deadline);
     FILCH_CHECK(error != EINVAL, joined_twice);
     if (error == ECANCELED)
         filch_task_detach(handle); /* so that the handle is gone whoever has been cancelled */
     if (error != 0)
         return error;
-    enum ending_given_up given_up =
-        filch__ending_give_up(&task->place.ending, filch__task_use(handle));
-    FILCH_CHECK(given_up == ENDING_IS_OVER, joined_twice);
+    FILCH_CHECK(filch__ending_give_up(&task->place.ending, use) == ENDING_IS_OVER, joined_twice);
     return take_result(task, task->result, panic);
 }
 

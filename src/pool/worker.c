@@ -5,6 +5,7 @@
 #include "run.h"
 #include "slot.h"
 #include "steal.h"
+#include "switch.h"
 
 #include "base/check.h"
 #include "panic/panic.h"
@@ -103,7 +104,7 @@ static FILCH_COLD void drop_task(const struct task_item *item)
         filch__worker_drop(item->drop, item->arg);
 }
 
-void filch__worker_run(struct worker *w, const struct task_item *item)
+static FILCH_ALWAYS_INLINE void run_item(struct worker *w, const struct task_item *item)
 {
     struct tally *tally = item->tally;
     const struct strand *s = w->strand;
@@ -116,6 +117,11 @@ void filch__worker_run(struct worker *w, const struct task_item *item)
         item->fn(item->arg);
     filch__forks_check(level);
     filch__worker_ends(s->worker, tally); /* it may have migrated */
+}
+
+void filch__worker_run(struct worker *w, const struct task_item *item)
+{
+    run_item(w, item);
 }
 
 /* A task has panicked. Whoever waits for it is told; where nobody does, the report has been all. */
@@ -245,7 +251,7 @@ static bool resume(struct worker *w)
     filch__idle_search_end(w);
     filch__worker_settle(w, NULL);
     filch__strand_put_spare(w, w->strand);
-    filch__strand_switch(w, s);
+    filch__strand_switch_here(w, s);
     filch__roam_settle(w);
     return true;
 }
@@ -274,7 +280,7 @@ static bool run_own(struct worker *w, struct task_item *item)
     if (FILCH_UNLIKELY(w->is_searching))
         filch__idle_search_end(w); /* woken, it has counted as searching until now */
     FILCH_DCHECK(is_at_base(w));
-    filch__worker_run(w, item);
+    run_item(w, item);
     return true;
 }
 

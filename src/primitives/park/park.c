@@ -10,20 +10,15 @@
 __thread struct waiter_kind filch__waiter_kind
     __attribute__((tls_model("initial-exec"))) = {&filch__waiter_thread_ops, NULL};
 
-int filch__park(struct waiter *w, int64_t deadline_ns)
+int filch__park_on(struct waiter *w, int64_t deadline_ns, int error)
 {
-    int error = 0;
-    FILCH_DCHECK(w->sleeper == NULL ||
-                 w->sleeper == filch__waiter_kind.sleeper); /* its own waiter */
     while (FILCH_LOAD(&w->state, PK_woken, acquire) != WAITER_WOKEN) {
         /* A wake-up that came with the deadline counts: an event is never reported as lost. */
         if (FILCH_UNLIKELY(error != 0))
             return error;
         error = w->ops->suspend(w, deadline_ns);
     }
-#if FILCH_DEBUG
-    w->ops = NULL; /* for a waker that comes again, or touches it after its last touch */
-#endif
+    filch__waiter_done(w);
     return 0;
 }
 

@@ -11,6 +11,7 @@
 #ifndef FILCH_PARK_PARK_H
 #define FILCH_PARK_PARK_H
 
+#include "base/check.h"
 #include "park/waiter.h"
 
 #include <filch/time.h>
@@ -28,14 +29,39 @@ static FILCH_ALWAYS_INLINE void filch__waiter_init(struct waiter *w)
     w->next = NULL;
 }
 
+/* What filch__park does where a suspend has ended with `error`, and the waiter was not woken then. */
+int filch__park_on(struct waiter *w, int64_t deadline_ns, int error);
+
+/* The waiter has been woken: in debug builds, one that comes again, or touches it late, is to be noticed. */
+static FILCH_ALWAYS_INLINE void filch__waiter_done(struct waiter *w)
+{
+#if FILCH_DEBUG
+    w->ops = NULL;
+#else
+    (void)w;
+#endif
+}
+
 /* Waits until somebody has unparked the waiter. A waiter waits for one event only.
  *   w            initialised; shown to the one that will wake it                        [in,out]
  *   deadline_ns  absolute, CLOCK_MONOTONIC; FILCH_FOREVER for none
  * Returns 0: woken; ETIMEDOUT, ECANCELED (a task: what it runs within is cancelled, or its deadline has
  * passed): not woken yet, the waker may still come.
- * Blocks: yes; a task suspends, its worker goes on. Panics: never. errno is preserved.
+ * Blocks: yes; a task suspends, its worker goes on. Panics: never. errno is preserved. In line, since each
+ * frame between a wait and its task is a return that a processor predicts wrongly when another task goes on.
  * Ordering: acquires what the unpark released (PK_woken). */
-int filch__park(struct waiter *w, int64_t deadline_ns);
+static FILCH_ALWAYS_INLINE int filch__park(struct waiter *w, int64_t deadline_ns)
+{
+    FILCH_DCHECK(w->sleeper == NULL ||
+                 w->sleeper == filch__waiter_kind.sleeper); /* its own waiter */
+    if (FILCH_LIKELY(FILCH_LOAD(&w->state, PK_woken, acquire) != WAITER_WOKEN)) {
+        int error = w->ops->suspend(w, deadline_ns);
+        if (FILCH_UNLIKELY(FILCH_LOAD(&w->state, PK_woken, acquire) != WAITER_WOKEN))
+            return filch__park_on(w, deadline_ns, error);
+    }
+    filch__waiter_done(w);
+    return 0;
+}
 
 /* The same for a wait that must not be abandoned: whoever is waited for has the caller's frame, or is
  * about to wake it. Nothing that is cancelled ends it. */
