@@ -53,6 +53,7 @@ void filch_case_channels_tasks(void *data);
 void filch_case_task_yield(void *data);
 void filch_case_task_run(void *data);
 void filch_case_task_wait(void *data);
+void filch_case_task_wait_alone(void *data);
 void filch_case_switch(void *data);
 
 /* roaming.c */

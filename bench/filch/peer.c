@@ -76,6 +76,7 @@ static const struct bench_impl impls[] = {
     {"task-yield", "", "", filch_case_task_yield, 0},
     {"task-run", "", "", filch_case_task_run, 0},
     {"task-wait", "", "", filch_case_task_wait, 0},
+    {"task-wait-alone", "", "", filch_case_task_wait_alone, 0},
     {"task-pingpong", "", "", filch_case_pingpong, 0},
     {"task-pingpong", "roaming", "", filch_case_pingpong_roaming, 0},
     {"woken-20us", "", "", filch_case_woken, 0},

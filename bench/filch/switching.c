@@ -61,7 +61,38 @@ static void run_waiting_tasks(void *argument)
     }
 }
 
-void filch_case_task_wait(void *data)
+void filch_case_task_wait_alone(void *data)
 {
     must(filch_pool_install(NULL, run_waiting_tasks, data));
+}
+
+static struct filch_latch all_here;
+static struct filch_latch gate;
+
+static void wait_at_gate(void *argument)
+{
+    filch_latch_count_down(&all_here);
+    must(filch_latch_wait(&gate));
+    (*(uint64_t *)argument)++;
+}
+
+static void run_groups(void *argument)
+{
+    struct switching_data *d = argument;
+    for (uint64_t i = 0; i < d->rounds; i += SWITCHING_GROUP) {
+        struct filch_task *tasks[SWITCHING_GROUP];
+        all_here = (struct filch_latch)FILCH_LATCH_INIT(SWITCHING_GROUP);
+        gate = (struct filch_latch)FILCH_LATCH_INIT(1);
+        for (size_t k = 0; k < SWITCHING_GROUP; k++)
+            must(filch_pool_spawn(NULL, &tasks[k], NULL, wait_at_gate, &d->ran[k]));
+        must(filch_latch_wait(&all_here));
+        filch_latch_count_down(&gate);
+        for (size_t k = 0; k < SWITCHING_GROUP; k++)
+            must(filch_task_join(tasks[k]));
+    }
+}
+
+void filch_case_task_wait(void *data)
+{
+    must(filch_pool_install(NULL, run_groups, data));
 }

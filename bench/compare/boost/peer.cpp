@@ -200,6 +200,34 @@ void run_tasks(void *data)
         fibers::fiber([&] { d->done[0]++; }).join();
 }
 
+void run_groups(void *data)
+{
+    auto *d = static_cast<switching_data *>(data);
+    for (uint64_t i = 0; i < d->rounds; i += SWITCHING_GROUP) {
+        fibers::condition_variable opened, complete;
+        unsigned here = 0;
+        bool is_open = false;
+        fibers::fiber tasks[SWITCHING_GROUP];
+        for (unsigned k = 0; k < SWITCHING_GROUP; k++) {
+            tasks[k] = fibers::fiber([&, k] {
+                std::unique_lock<fibers::mutex> held(mutex);
+                if (++here == SWITCHING_GROUP)
+                    complete.notify_one();
+                opened.wait(held, [&] { return is_open; });
+                d->ran[k]++;
+            });
+        }
+        {
+            std::unique_lock<fibers::mutex> held(mutex);
+            complete.wait(held, [&] { return here == SWITCHING_GROUP; });
+            is_open = true;
+            opened.notify_all();
+        }
+        for (fibers::fiber &task : tasks)
+            task.join();
+    }
+}
+
 void run_waiting_tasks(void *data)
 {
     auto *d = static_cast<switching_data *>(data);
@@ -310,7 +338,8 @@ const struct bench_impl impls[] = {
     {"chan-@(one|rendezvous|pingpong)-tasks", "", "", run_channels, 0},
     {"task-yield", "", "", run_yield, 0},
     {"task-run", "", "", run_tasks, 0},
-    {"task-wait", "", "", run_waiting_tasks, 0},
+    {"task-wait", "", "", run_groups, 0},
+    {"task-wait-alone", "", "", run_waiting_tasks, 0},
     {"switch", "", "", run_switch, 0},
     {"blocked-10k", "", "", run_blocked, 0},
     {"blocked-100k", "", "", run_blocked, 0},

@@ -36,6 +36,7 @@ void go_channels(void *data);
 void go_task_yield(void *data);
 void go_task_run(void *data);
 void go_task_wait(void *data);
+void go_task_wait_alone(void *data);
 void go_blocked_run(struct blocked_data *d);
 void go_timers_run(struct timers_data *d);
 
@@ -123,6 +124,7 @@ static const struct bench_impl impls[] = {
     {"task-yield", "", "", go_task_yield, 0},
     {"task-run", "", "", go_task_run, 0},
     {"task-wait", "", "", go_task_wait, 0},
+    {"task-wait-alone", "", "", go_task_wait_alone, 0},
     {"blocked-*", "", "", blocked, 0},
     {"timers", "", "", timers, 0},
     {"cold-start", "", "", cold_start_measure, 0},
