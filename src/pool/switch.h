@@ -19,15 +19,11 @@ struct strand_kept {
     struct panic_state panic;
 };
 
-static FILCH_ALWAYS_INLINE void filch__strand_leaves(struct worker *w, struct strand *next,
-                                                     struct strand_kept *kept)
+/* From now on `next` is the one that runs, but for the stack. */
+static FILCH_ALWAYS_INLINE void filch__strand_change(struct worker *w, struct strand *next)
 {
     struct strand *from = w->strand;
     FILCH_DCHECK(next != from && next->worker == w);
-    filch__ambient_save(&kept->ambient, w->error_number);
-    kept->panic = filch__panic_leave_stack();
-    if (w->is_guest && from == w->base)
-        w->ambient = kept->ambient; /* its helpers compute as its caller does */
     w->strand = next;
     from->self = filch__self;
     filch__self = next->self;
@@ -40,6 +36,16 @@ static FILCH_ALWAYS_INLINE void filch__strand_leaves(struct worker *w, struct st
                             next->level); /* handed over with each fork */
     if (FILCH_UNLIKELY(next->region != from->region))
         filch__worker_set_region(w, next->region);
+}
+
+static FILCH_ALWAYS_INLINE void filch__strand_leaves(struct worker *w, struct strand *next,
+                                                     struct strand_kept *kept)
+{
+    filch__ambient_save(&kept->ambient, w->error_number);
+    kept->panic = filch__panic_leave_stack();
+    if (w->is_guest && w->strand == w->base)
+        w->ambient = kept->ambient; /* its helpers compute as its caller does */
+    filch__strand_change(w, next);
 }
 
 static FILCH_ALWAYS_INLINE void filch__strand_goes_on(struct worker *w,
@@ -57,6 +63,19 @@ static FILCH_ALWAYS_INLINE void filch__strand_switch_here(struct worker *w, stru
     filch__strand_leaves(w, next, &kept);
     filch__fiber_switch(&from->fiber, &next->fiber);
     filch__strand_goes_on(w, &kept);
+}
+
+/* The same for a strand that stands in the loop, where there is nothing to keep: what it begins next, it
+ * begins with the worker's own modes. */
+static FILCH_ALWAYS_INLINE void filch__strand_switch_from_loop(struct worker *w,
+                                                               struct strand *next)
+{
+    struct strand *from = w->strand;
+    struct panic_state panic = filch__panic_leave_stack();
+    filch__strand_change(w, next);
+    filch__fiber_switch(&from->fiber, &next->fiber);
+    filch__panic_enter_stack(&panic);
+    filch__ambient_restore(&w->ambient, w->error_number);
 }
 
 #endif

@@ -251,7 +251,7 @@ static bool resume(struct worker *w)
     filch__idle_search_end(w);
     filch__worker_settle(w, NULL);
     filch__strand_put_spare(w, w->strand);
-    filch__strand_switch_here(w, s);
+    filch__strand_switch_from_loop(w, s);
     filch__roam_settle(w);
     return true;
 }
