@@ -30,11 +30,12 @@ static uintptr_t unlocked(struct ending *e)
 /* Locks the word of a task that has not ended. Returns it as it was; 0: the task has ended. */
 static uintptr_t lock(struct ending *e, uintptr_t use)
 {
-    uintptr_t seen = unlocked(e);
+    uintptr_t seen = FILCH_LOAD_RELAXED(&e->word); /* the swap decides */
     while (is_of(seen, use) && (seen & ENDING_HAS_ENDED) == 0) {
-        if (FILCH_CAS(&e->word, &seen, seen | ENDING_LOCKED, EN_lock, acquire))
+        if (FILCH_UNLIKELY((seen & ENDING_LOCKED) != 0))
+            seen = unlocked(e);
+        else if (FILCH_CAS(&e->word, &seen, seen | ENDING_LOCKED, EN_lock, acquire))
             return seen | ENDING_LOCKED;
-        seen = unlocked(e);
     }
     return 0;
 }
@@ -89,11 +90,12 @@ bool filch__ending_both_slowly(struct ending *e, uintptr_t use)
 
 enum ending_given_up filch__ending_give_up(struct ending *e, uintptr_t use)
 {
-    uintptr_t seen = unlocked(e);
+    uintptr_t seen = FILCH_LOAD_RELAXED(&e->word); /* the swap decides */
     while (is_of(seen, use) && (seen & ENDING_HELD) != 0) {
-        if (FILCH_CAS(&e->word, &seen, seen & ~(uintptr_t)ENDING_HELD, EN_give_up, acq_rel))
+        if (FILCH_UNLIKELY((seen & ENDING_LOCKED) != 0))
+            seen = unlocked(e);
+        else if (FILCH_CAS(&e->word, &seen, seen & ~(uintptr_t)ENDING_HELD, EN_give_up, acq_rel))
             return (seen & ENDING_HAS_ENDED) != 0 ? ENDING_IS_OVER : ENDING_WILL_END;
-        seen = unlocked(e);
     }
     return ENDING_NOT_HELD;
 }
@@ -116,7 +118,9 @@ static bool take_back(struct ending *e, uintptr_t use, struct ending_waiter *w)
 static int look(struct ending *e, uintptr_t use)
 {
     uintptr_t word = FILCH_LOAD(&e->word, EN_look, acquire);
-    return is_of(word, use) && (word & ENDING_HELD) != 0 ? 0 : EINVAL;
+    if (!is_of(word, use))
+        return EINVAL;
+    return (word & ENDING_HELD) == 0 ? EINVAL : 0;
 }
 
 int filch__ending_wait(struct ending *e, uintptr_t use, int64_t deadline_ns)

@@ -27,14 +27,6 @@ void filch__event_set(struct event *e)
     }
 }
 
-void filch__event_precede(struct event *e, void (*fn)(void *), void *arg)
-{
-    filch__lock(&e->lock);
-    if (!FILCH_LOAD_RELAXED(&e->has_happened)) /* under lock */
-        fn(arg);
-    filch__unlock(&e->lock);
-}
-
 /* Takes the waiter out again. Returns false where the setter has it already. */
 static bool take_back(struct event *e, struct event_waiter *w)
 {

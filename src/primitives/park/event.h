@@ -22,21 +22,11 @@ struct event {
  * Blocks: briefly. Panics: never. Ordering: releases to every wait that returns 0 (EV_set). */
 void filch__event_set(struct event *e);
 
-/* Calls fn(arg) unless the event has happened, and keeps it from happening meanwhile.
- * Blocks: briefly. Panics: never; nor does fn, which is short. */
-void filch__event_precede(struct event *e, void (*fn)(void *), void *arg);
-
 /* Waits for the event.
  *   deadline_ns  absolute, CLOCK_MONOTONIC; FILCH_FOREVER for none
  * Returns 0; ETIMEDOUT; ECANCELED. Blocks: yes; a task suspends, its worker goes on. Panics: never.
  * Ordering: acquires what the setter released (EV_look). */
 int filch__event_wait(struct event *e, int64_t deadline_ns);
-
-/* An event that has happened is to happen again: nobody waits for it or looks at it. */
-static inline void filch__event_renew(struct event *e)
-{
-    FILCH_STORE_RELAXED(&e->has_happened, false); /* shown to others afterwards */
-}
 
 /* Whether it has happened. Ordering: acquires, as the wait. */
 static inline bool filch__event_has_happened(struct event *e)
