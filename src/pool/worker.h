@@ -359,15 +359,14 @@ static inline void filch__level_enter(struct worker *w, struct level *level)
 {
     struct fork_room *room = FILCH_LOAD_RELAXED(&w->room); /* owner */
     struct level *outer = w->strand->level;
-    const struct filch__slot *base = room->forks.base;
     /* Where the fork stack has an extension, nothing is pushed here. */
     struct filch__slot *next = FILCH_LOAD_RELAXED(&room->forks.owner.tail);   /* owner */
     const struct filch__slot *tail = FILCH_LOAD_RELAXED(&filch__forks->tail); /* owner */
     level->outer = outer;
-    level->mark = tail == base ? NULL : tail; /* filch__strand_mark */
+    level->mark = tail == room->forks.base ? NULL : tail; /* filch__strand_mark */
     w->strand->level = level;
     /* Relaxed: only the claim of a later slot makes a thief look. */
-    if (next == base) {
+    if (next == room->forks.base) {
         FILCH_STORE_RELAXED(&room->level, level); /* as said */
         return;
     }
@@ -409,9 +408,6 @@ enum {
      * those that wake each other do not keep the rest waiting. A prime, lest it beats in time with the
      * program's own loops. */
     OTHERS_EVERY = 61,
-};
-
-enum {
     /* More tasks than this in its deque, and a spawner has to let some of them run: 16 KiB, half of
      * a level-1 cache. */
     SPAWNED_MAX = 512,

@@ -28,6 +28,7 @@ enum {
     LOOPS = 16000, /* many times as many as share one that is timed */
     LOOP_ELEMENTS = 1000,
     TICK_NS = 70, /* by so much the clock advances at each look */
+    GROUP = 16,   /* tasks that wait at a time */
     DEQUE_ROUNDS = 100,
     DEQUE_TASKS = 100, /* never so many that the deque grows */
 };
@@ -124,6 +125,55 @@ static void count_scope_spawn(void *unused)
             require(filch_scope_spawn(scope, task, NULL) == 0);
     }
     count_end("scope-spawn", TASKS);
+    require(tasks_run == TASKS);
+}
+
+/* Each is run by the one that joins it. */
+static void count_task_run(void *unused)
+{
+    (void)unused;
+    tasks_run = 0;
+    count_begin();
+    for (unsigned i = 0; i < TASKS; i++) {
+        struct filch_task *made;
+        require(filch_pool_spawn(NULL, &made, NULL, task, NULL) == 0);
+        require(filch_task_join(made) == 0);
+    }
+    count_end("task-run", TASKS);
+    require(tasks_run == TASKS);
+}
+
+static struct filch_latch all_here, gate_at;
+
+static void waiting_task(void *unused)
+{
+    filch_latch_count_down(&all_here);
+    require(filch_latch_wait(&gate_at) == 0);
+    task(unused);
+}
+
+static void run_group(void)
+{
+    struct filch_task *made[GROUP];
+    all_here = (struct filch_latch)FILCH_LATCH_INIT(GROUP);
+    gate_at = (struct filch_latch)FILCH_LATCH_INIT(1);
+    for (unsigned i = 0; i < GROUP; i++)
+        require(filch_pool_spawn(NULL, &made[i], NULL, waiting_task, NULL) == 0);
+    require(filch_latch_wait(&all_here) == 0);
+    filch_latch_count_down(&gate_at);
+    for (unsigned i = 0; i < GROUP; i++)
+        require(filch_task_join(made[i]) == 0);
+}
+
+static void count_task_wait(void *unused)
+{
+    (void)unused;
+    run_group(); /* until there are stacks */
+    tasks_run = 0;
+    count_begin();
+    for (unsigned i = 0; i < TASKS; i += GROUP)
+        run_group();
+    count_end("task-wait", TASKS);
     require(tasks_run == TASKS);
 }
 
@@ -280,6 +330,8 @@ int main(void)
     in_pool(count_join, NULL);
     in_pool(count_fork, NULL);
     in_pool(count_scope_spawn, NULL);
+    in_pool(count_task_run, NULL);
+    in_pool(count_task_wait, NULL);
     count_submit();
     count_submit_batch();
     static char inside[] = "loop-in-task";

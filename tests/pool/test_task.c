@@ -296,6 +296,50 @@ xt_define(joins_inside_time_out)
     destroy(pool);
 }
 
+struct shared_handle {
+    struct filch_pool *pool;
+    struct filch_task *task;
+    uint32_t began; /* of the task; with it, the handle is known */
+    int result;
+};
+
+static void run_until_cancelled(void *argument)
+{
+    struct shared_handle *h = argument;
+    __atomic_store_n(&h->began, 1, __ATOMIC_RELEASE);
+    while (filch_canceled() == 0)
+        xt_sleep_ns(FILCH_US);
+}
+
+static void join_what_it_spawns(void *argument)
+{
+    struct shared_handle *h = argument;
+    h->task = spawn(h->pool, run_until_cancelled, h);
+    h->result = filch_task_join(h->task);
+}
+
+/* The task that joins the other one runs it itself; its handle is good for everybody until then. */
+xt_define(others_use_the_handle_of_a_task_that_its_joiner_runs)
+{
+    struct filch_pool *pool = create(1);
+    for (int i = 0; i < 50; i++) {
+        struct shared_handle h = {.pool = pool, .result = -1};
+        struct filch_task *joiner = spawn(pool, join_what_it_spawns, &h);
+        wait_for_flag(&h.began);
+        assert_int_equal(filch_task_is_finished(h.task), 0);
+        assert_int_equal(filch_task_join_until(h.task, filch_deadline_in(10 * FILCH_US)),
+                         ETIMEDOUT);
+        assert_int_equal(filch_task_join_until(h.task, 0), ETIMEDOUT);
+        assert_int_equal(filch_task_cancel(h.task), 0);
+        assert_int_equal(filch_task_join(joiner), 0);
+        assert_int_equal(h.result, 0);
+    }
+    struct filch_pool_stats stats;
+    assert_int_equal(filch_pool_stats(pool, &stats), 0);
+    assert_int_equal(stats.suspensions, 0); /* it did not wait for it */
+    destroy(pool);
+}
+
 /* The worker of the waiting tasks is busy with other tasks when their deadlines come. */
 xt_define(deadlines_are_kept_by_a_busy_worker)
 {
@@ -418,6 +462,7 @@ int main(void)
         xt_test(chains_of_waiting_tasks),
         xt_test(trees_of_waiting_tasks),
         xt_test(joins_inside_time_out),
+        xt_test(others_use_the_handle_of_a_task_that_its_joiner_runs),
         xt_test(deadlines_are_kept_by_a_busy_worker),
         xt_test(deadlines_race_with_ends),
         xt_test(errno_and_rounding_survive_a_wait),
