@@ -55,8 +55,7 @@ static inline void filch__cancel_expect_wait(struct cancel *c, size_t place)
 {
     uint64_t bit = UINT64_C(1) << place % 64;
     c->waited_at = bit; /* as said */
-    /* Relaxed: bits are never taken back, and those around had got theirs before this one was set. */
-    c->walked_from = FILCH_LOAD_RELAXED(&c->parent->walked_from) & bit;
+    c->walked_from = FILCH_LOAD(&c->parent->walked_from, CN_walk, seq_cst) & bit;
 }
 
 /* Whether to stop what is inside. If so, that is noted as the reason why something was not done.
