@@ -25,7 +25,6 @@ enum {
     /* So long a task that lies alone belongs to the worker that put it there; and pauses between two looks
      * where there was nothing else, about a microsecond: each look costs that worker two cache misses. */
     FRESH_NS = 3000,
-    FEW = 2,
     FRESH_PAUSES = 24,
     /* So many that were gone at the next look, and nothing else: these tasks are not for others. */
     GONE_MANY = 8,
@@ -79,8 +78,8 @@ static bool may_take_from(struct worker *w, struct worker *victim)
     uint64_t bottom = FILCH_LOAD_RELAXED(&victim->deque.bottom); /* see above */
     uint64_t top = FILCH_LOAD_RELAXED(&victim->deque.top);       /* see above */
     int64_t size = (int64_t)(bottom - top);
-    if (size <= 0 || size > FEW)
-        return size > 0;
+    if (size != 1)
+        return size > 1;
     int64_t age_ns = w->loot.now_ns - lone->since_ns;
     if (lone->victim == victim && lone->index == top)
         return age_ns >= FRESH_NS;
