@@ -123,9 +123,11 @@ static __attribute__((noinline)) int spawn_from_anywhere(struct filch_pool *pool
 int filch_pool_spawn(struct filch_pool *pool, struct filch_task **task,
                      const struct filch_task_attr *attr, void (*fn)(void *), void *arg)
 {
-    struct worker *w = filch__worker;
-    if (task != NULL && attr == NULL && fn != NULL && is_at_home(w, pool))
-        return filch__task_spawn_here(w, task, fn, arg);
+    if (task != NULL && attr == NULL) {
+        struct worker *w = filch__worker;
+        if (fn != NULL && is_at_home(w, pool))
+            return filch__task_spawn_here(w, task, fn, arg);
+    }
     return spawn_from_anywhere(pool, task, attr, fn, arg);
 }
 

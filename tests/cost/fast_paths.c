@@ -28,7 +28,7 @@ enum {
     LOOPS = 16000, /* many times as many as share one that is timed */
     LOOP_ELEMENTS = 1000,
     TICK_NS = 70, /* by so much the clock advances at each look */
-    GROUP = 16,   /* tasks that wait at a time */
+    GROUP = 8,    /* tasks that wait at a time: so few that their stacks are kept */
     DEQUE_ROUNDS = 100,
     DEQUE_TASKS = 100, /* never so many that the deque grows */
 };
