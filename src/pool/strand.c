@@ -15,6 +15,11 @@ enum {
     DEEP_ROOMS = 5,
 };
 
+_Static_assert(offsetof(struct strand, fiber.context) % FILCH_CACHE_LINE == 0 &&
+                   offsetof(struct strand, forks) ==
+                       offsetof(struct strand, fiber.context) + FILCH_CACHE_LINE,
+               "what a switch needs is on two lines");
+
 static struct fiber *strand_main(void *argument)
 {
     struct worker *w = filch__worker;

@@ -59,11 +59,11 @@ struct strand {
     struct fork_room *room; /* of a strand that was left with open forks: they; else NULL */
     struct worker *region;  /* of a strand that was left: see struct fork_room */
     uint64_t self;          /* its identity while it does not run; 0: none yet */
+    struct level *level;    /* the innermost */
+    bool may_migrate;       /* what runs here may go on with another worker: see roam.h */
+    unsigned stays;         /* of that: calls that need their thread */
     struct filch__fork_stack *forks; /* with `room`: its filch__forks */
     struct filch_task *task;         /* the one with a handle that runs here; NULL: none */
-    struct level *level;             /* the innermost */
-    bool may_migrate;                /* what runs here may go on with another worker: see roam.h */
-    unsigned stays;                  /* of that: calls that need their thread */
     struct filch_task *roamer;       /* the task that may, where not all may */
     struct roam_wait *wait;          /* of one that may: while its waiter is PARKED */
 };

@@ -58,14 +58,17 @@
 #define FILCH_NO_SANITIZE __attribute__((no_sanitize_address, no_sanitize_thread, noinline))
 
 /* Of one stack, of a fiber or of a thread. The same in every build, so that a debugger's script
- * need not ask. Owner only. */
+ * need not ask; and of a size that puts what a switch needs, behind it in struct fiber, on one line. Owner
+ * only. */
 struct annotation {
     const char *low;           /* bounds of the stack; of a thread's own known once it is left */
     size_t size_bytes;         /* 0: not known */
     struct annotation *before; /* the one that ran before this one was switched to */
-    void *asan_fake_stack;
-    void *tsan_fiber;
-    unsigned valgrind_stack;
+    union { /* of the one tool there is */
+        void *asan_fake_stack;
+        void *tsan_fiber;
+        unsigned valgrind_stack;
+    };
 };
 
 #if FILCH_ASAN
