@@ -244,7 +244,7 @@ enum {
     /* Where strands come from other workers, more than this are passed on by way of the store. */
     SPARE_MAX = 64,
     /* Between two looks. What was spare all the time between them is too much. */
-    TRIM_EVERY_NS = 100 * 1000 * 1000,
+    TRIM_EVERY_NS = 500 * 1000 * 1000,
     /* Strands that are given up at once: 50 us or so. */
     PORTION = 512,
     /* A guest gives the memory of so many stacks back itself, since no worker may look for long. */

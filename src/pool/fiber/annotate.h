@@ -64,7 +64,7 @@ struct annotation {
     const char *low;           /* bounds of the stack; of a thread's own known once it is left */
     size_t size_bytes;         /* 0: not known */
     struct annotation *before; /* the one that ran before this one was switched to */
-    union { /* of the one tool there is */
+    union {                    /* of the one tool there is */
         void *asan_fake_stack;
         void *tsan_fiber;
         unsigned valgrind_stack;

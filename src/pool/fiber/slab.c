@@ -12,6 +12,7 @@
 enum {
     COLOUR_STEP_BYTES = 320,
     GUARD_BATCH_MAX = 32,
+    DROP_BATCH_MAX = 64,
     /* Of slabs of so many stacks, which come when a thousand are in use, each will be used soon. */
     POPULATED_STACKS = 1024,
     /* Advice that the headers of older C libraries do not name. */
@@ -122,11 +123,24 @@ void filch__slab_give_clean(struct stack_slab *slab, struct stack *list)
     }
 }
 
+/* In batches: else each stack makes all processors forget their pages. A kernel before 6.13 refuses this
+ * advice in batches. */
 void filch__slab_drop_pages(const struct stack_geometry *geometry, const struct stack *list)
 {
-    size_t size_bytes = geometry->stride_bytes - geometry->guard_bytes;
-    for (; list != NULL; list = list->next)
-        (void)filch__os->advise(list->low, size_bytes, MADV_DONTNEED);
+    struct iovec ranges[DROP_BATCH_MAX];
+    bool in_batches = !filch__annotate_on_valgrind();
+    while (list != NULL) {
+        size_t count = 0;
+        for (; list != NULL && count < DROP_BATCH_MAX; list = list->next)
+            ranges[count++] = (struct iovec){
+                .iov_base = list->low,
+                .iov_len = geometry->stride_bytes - geometry->guard_bytes,
+            };
+        in_batches =
+            in_batches && count > 1 && filch__os->advise_batch(ranges, count, MADV_DONTNEED) == 0;
+        for (size_t i = 0; i < count && !in_batches; i++)
+            (void)filch__os->advise(ranges[i].iov_base, ranges[i].iov_len, MADV_DONTNEED);
+    }
 }
 
 bool filch__slab_guard(const struct stack_geometry *geometry, struct stack *stack)
