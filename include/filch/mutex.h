@@ -122,10 +122,10 @@ static FILCH_ALWAYS_INLINE FILCH_NODISCARD int filch__mutex_try_lock(struct filc
 static FILCH_ALWAYS_INLINE void filch__mutex_unlock(struct filch_mutex *m)
     FILCH__RELEASES(*m) FILCH__UNCHECKED
 {
-    uint64_t self = filch__self;
-    if (FILCH_UNLIKELY(m == NULL || self == 0 ||
-                       !FILCH_CAS(&m->filch__word, &self, 0, MX_unlock, release)))
-        filch__mutex_unlock_slow(m);
+    uint64_t self = filch__self, seen = 0;
+    if (FILCH_UNLIKELY(m == NULL || !filch__self_is_usual(self) ||
+                       (seen = FILCH_FETCH_SUB(&m->filch__word, self, MX_unlock, release)) != self))
+        filch__mutex_unlock_slow(m, seen);
 }
 
 #define filch_mutex_lock(m) filch__mutex_lock(m)

@@ -301,7 +301,7 @@ void filch_task_set_cancel(struct filch_task_set *set)
 static bool is_within(const struct filch_task_set *s, uint64_t self)
 {
     const struct member *m = s->running;
-    while (m != NULL && (m->self ^ self) >> FILCH__SELF_SHIFT != 0) /* panicking or not */
+    while (m != NULL && ((m->self ^ self) & ~FILCH__SELF_BITS) != 0) /* panicking or not */
         m = m->next;
     return m != NULL;
 }

@@ -264,7 +264,7 @@ static void appoint(struct heir *heir, uint64_t *word, void **queue)
         xt_expect_equal(filch_pool_spawn(heir->pool, &heir->task, NULL, inherit, heir), 0);
     while ((FILCH_LOAD_RELAXED(word) & FILCH__LOCK_WAITERS) == 0) /* a look */
         filch_yield();
-    filch__queue_enter(word, 0);
+    filch__queue_enter(word);
     ((struct lock_waiter *)*queue)->attempts = ATTEMPTS_MAX;
     filch__queue_leave(word, queue, FILCH_LOAD_RELAXED(word)); /* nobody else changes it */
 }

@@ -17,7 +17,7 @@
 
 FILCH_EXTERN_C_BEGIN
 
-#define FILCH__SELF_PANICKING UINT64_C(1)
+#define FILCH__SELF_PANICKING (UINT64_C(1) << 63) /* the sign: see filch__self_is_usual */
 #define FILCH__SELF_TASK UINT64_C(2)
 /* The bits below the number; those that are not listed here are for whatever word holds an owner. */
 #define FILCH__SELF_SHIFT 8
@@ -26,6 +26,12 @@ FILCH_EXTERN_C_BEGIN
 /* The word of what runs on this thread now; 0: it has none yet. Changes where stacks are switched, so
  * it is read anew after every call that may wait. */
 extern FILCH_API __thread uint64_t filch__self __attribute__((tls_model("initial-exec")));
+
+/* Whether there is an identity already, and no panic. */
+static FILCH_ALWAYS_INLINE int filch__self_is_usual(uint64_t self)
+{
+    return (int64_t)self > 0;
+}
 
 FILCH_EXTERN_C_END
 

@@ -14,7 +14,7 @@ int filch_barrier_wait_until(struct filch_barrier *b, int *is_leader, int64_t de
 {
     if (b == NULL)
         return EINVAL;
-    filch__queue_enter(&b->filch__word, 0);
+    filch__queue_enter(&b->filch__word);
     uint64_t word =
         FILCH_LOAD_RELAXED(&b->filch__word) + FILCH__LOCK_READER; /* only we change it */
     bool is_last = word / FILCH__LOCK_READER >= b->filch__parties;

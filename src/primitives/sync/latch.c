@@ -11,7 +11,7 @@ void filch_latch_add(struct filch_latch *l, uint32_t count)
 {
     if (l == NULL)
         return;
-    filch__queue_enter(&l->filch__word, 0);
+    filch__queue_enter(&l->filch__word);
     uint64_t word = FILCH_LOAD_RELAXED(&l->filch__word); /* only we change it */
     filch__queue_leave(&l->filch__word, &l->filch__queue, word + count * FILCH__LOCK_READER);
 }
@@ -34,7 +34,7 @@ void filch_latch_count_down(struct filch_latch *l)
     if (count_down_quickly(l))
         return;
     struct lock_waiter *waiters = NULL;
-    filch__queue_enter(&l->filch__word, 0);
+    filch__queue_enter(&l->filch__word);
     uint64_t word = FILCH_LOAD_RELAXED(&l->filch__word); /* only we change it */
     FILCH_CHECK(word >= FILCH__LOCK_READER, "filch_latch_count_down: the count is 0 already");
     word -= FILCH__LOCK_READER;
@@ -50,7 +50,7 @@ int filch_latch_wait_until(struct filch_latch *l, int64_t deadline)
         return EINVAL;
     if (FILCH_LOAD(&l->filch__word, LT_look, acquire) < FILCH__LOCK_READER)
         return 0;
-    filch__queue_enter(&l->filch__word, 0);
+    filch__queue_enter(&l->filch__word);
     uint64_t word = FILCH_LOAD_RELAXED(&l->filch__word); /* only we change it */
     if (word < FILCH__LOCK_READER) {
         filch__queue_leave(&l->filch__word, &l->filch__queue, word);

@@ -25,15 +25,47 @@ static int result_of(uint64_t word)
     return (word & FILCH__LOCK_POISONED) != 0 ? EOWNERDEAD : 0;
 }
 
+/* What the owner takes out of the word with itself. */
+#define HELD (LOCK_OWNER | FILCH__SELF_BITS)
+/* What the word says of the queue. */
+#define QUEUE_BITS (FILCH__LOCK_QUEUE | FILCH__LOCK_WAITERS | FILCH__LOCK_LEFT)
+
 /* Takes the lock if nobody has it. *seen: the word; on success, before.
  *   adds  what the word gets: the owner, and what it has to say */
 static bool take_free(struct filch_mutex *m, uint64_t *seen, uint64_t adds)
 {
-    while ((*seen & LOCK_OWNER) == 0) {
-        if (FILCH_CAS(&m->filch__word, seen, *seen | adds, MX_lock_slow, acquire))
+    while ((*seen & (HELD | FILCH__LOCK_WAITERS)) == 0) {
+        uint64_t left = (*seen & FILCH__LOCK_LEFT) != 0 ? FILCH__LOCK_WAITERS : 0;
+        uint64_t word = (*seen & ~FILCH__LOCK_LEFT) | adds | left;
+        if (FILCH_CAS(&m->filch__word, seen, word, MX_lock_slow, acquire))
             return true;
     }
     return false;
+}
+
+/* Whether somebody has the queue: QUEUE says so, or that those wait whom an owner has left, who is to wake
+ * one of them now, and has lock and queue until then. */
+static bool has_queue(uint64_t word)
+{
+    return (word & FILCH__LOCK_QUEUE) != 0 ||
+           ((word & FILCH__LOCK_WAITERS) != 0 && (word & HELD) == 0);
+}
+
+/* The word, as soon as nobody has the queue. */
+static uint64_t queue_is_free(struct filch_mutex *m)
+{
+    uint64_t seen;
+    for (int step = 0; has_queue(seen = FILCH_LOAD_RELAXED(&m->filch__word));) /* a look */
+        filch__spin_on(step++);
+    return seen;
+}
+
+/* Takes the queue. */
+static void enter(struct filch_mutex *m, uint64_t more)
+{
+    uint64_t seen = queue_is_free(m);
+    while (!FILCH_CAS(&m->filch__word, &seen, seen | FILCH__LOCK_QUEUE | more, SY_queue, acquire))
+        seen = queue_is_free(m);
 }
 
 /* Whether the first waiter has been the first for long. Of tasks their attempts are counted only. */
@@ -45,8 +77,8 @@ static FILCH_COLD bool is_overdue(struct lock_waiter *first)
     return now_ns - first->first_ns >= OVERTAKEN_NS;
 }
 
-/* With the queue, where the word is to be `word` but for WAITERS: takes the first waiter out if it is to
- * be woken, or handed the lock. *wakes: that one, or NULL. Returns the word as it has to be then. Where a
+/* With the queue, where the word is to be `word` but for what it says of it: takes the first waiter out if
+ * it is to be woken, or handed the lock. *wakes: that one, or NULL. Returns the word as it has to be then. Where a
  * thread is woken it says nothing of those that still wait, so that locking and unlocking go the short way
  * until that one comes and says it. A task may not come before the one that runs here waits. */
 static inline uint64_t choose(struct filch_mutex *m, struct lock_waiter **wakes, uint64_t word)
@@ -55,7 +87,7 @@ static inline uint64_t choose(struct filch_mutex *m, struct lock_waiter **wakes,
     *wakes = NULL;
     if (w == NULL)
         return word;
-    if ((word & LOCK_OWNER) != 0)
+    if ((word & HELD) != 0)
         return word | FILCH__LOCK_WAITERS;
     bool is_late = w->is_thread && is_overdue(w);
     w->is_handed = filch__wants_handing(w) || (is_late && w->attempts > 0);
@@ -68,8 +100,10 @@ static inline uint64_t choose(struct filch_mutex *m, struct lock_waiter **wakes,
     if (m->filch__queue == NULL)
         return word;
     ((struct lock_waiter *)m->filch__queue)->first_ns = 0;
-    if (w->is_handed || !w->is_thread)
+    if (w->is_handed)
         return word | FILCH__LOCK_WAITERS;
+    if (!w->is_thread)
+        return word | FILCH__LOCK_LEFT;
     w->more = FILCH__LOCK_WAITERS;
     return word;
 }
@@ -81,7 +115,7 @@ static void leave_queue(struct filch_mutex *m)
     struct lock_waiter *wakes;
     uint64_t seen = FILCH_LOAD_RELAXED(&m->filch__word); /* the swap decides */
     while (true) {
-        uint64_t word = choose(m, &wakes, seen & ~(FILCH__LOCK_QUEUE | FILCH__LOCK_WAITERS));
+        uint64_t word = choose(m, &wakes, seen & ~QUEUE_BITS);
         if (FILCH_CAS(&m->filch__word, &seen, word, MX_leave, acq_rel))
             break;
         if (wakes != NULL) { /* somebody has taken the lock meanwhile */
@@ -93,12 +127,12 @@ static void leave_queue(struct filch_mutex *m)
         filch__unpark(&wakes->waiter);
 }
 
-/* Gives the lock and the queue back, likewise. Nobody else changes the word of an owner that has the queue.
- *   word  with the bits that are to stay, of its own none */
-static void drop(struct filch_mutex *m, uint64_t word)
+/* Gives the lock and the queue back, likewise. Nobody else changes the word meanwhile. */
+static void drop(struct filch_mutex *m)
 {
     struct lock_waiter *wakes;
-    word = choose(m, &wakes, word & ~FILCH__LOCK_WAITERS);
+    uint64_t word = FILCH_LOAD(&m->filch__word, SY_queue, acquire);
+    word = choose(m, &wakes, word & ~QUEUE_BITS);
     bool wakes_thread = wakes != NULL && wakes->is_thread;
     FILCH_STORE(&m->filch__word, word, MX_drop, release);
     if (wakes != NULL)
@@ -124,12 +158,11 @@ static bool spin(struct filch_mutex *m, uint64_t *seen, const struct lock_waiter
 static bool enter_queue(struct filch_mutex *m, struct lock_waiter *w, uint64_t *seen)
 {
     while (true) {
-        *seen = filch__queue_is_free(&m->filch__word);
+        *seen = queue_is_free(m);
         if (take_free(m, seen, w->self | w->more))
             return false;
         uint64_t word = *seen | FILCH__LOCK_QUEUE | FILCH__LOCK_WAITERS;
-        if ((*seen & FILCH__LOCK_QUEUE) == 0 &&
-            FILCH_CAS(&m->filch__word, seen, word, SY_queue, acquire))
+        if (!has_queue(*seen) && FILCH_CAS(&m->filch__word, seen, word, SY_queue, acquire))
             break;
     }
     if (w->is_thread && m->filch__queue != NULL)
@@ -147,7 +180,7 @@ static bool enter_queue(struct filch_mutex *m, struct lock_waiter *w, uint64_t *
 /* Takes the waiter out again. Returns false where somebody has it already, to wake it. */
 static bool take_back(struct filch_mutex *m, struct lock_waiter *w)
 {
-    filch__queue_enter(&m->filch__word, 0);
+    enter(m, 0);
     bool was_queued = FILCH_LOAD_RELAXED(&w->home) != NULL; /* under the queue */
     if (was_queued)
         filch__queue_remove(&m->filch__queue, w);
@@ -212,32 +245,39 @@ int filch__mutex_try_lock_slow(struct filch_mutex *m)
     return take_free(m, &seen, filch__self_get()) ? result_of(seen) : EBUSY;
 }
 
-/* Gives the lock back, with the bits `more`. */
-static void unlock(struct filch_mutex *m, uint64_t more)
+/* The owner has taken itself out of the word, which left `word`. Where others wait the lock is not free
+ * yet: it is still the caller's, and so is the queue, unless somebody had that, who wakes then. */
+static void settle(struct filch_mutex *m, uint64_t word)
 {
-    uint64_t seen = FILCH_LOAD_RELAXED(&m->filch__word); /* the swap decides */
-    while (true) {
-        uint64_t word = (seen & ~(LOCK_OWNER | FILCH__SELF_BITS)) | more;
-        /* Whoever has the queue wakes. */
-        if ((seen & FILCH__LOCK_WAITERS) == 0 || (seen & FILCH__LOCK_QUEUE) != 0) {
-            if (FILCH_CAS(&m->filch__word, &seen, word, MX_unlock_slow, release))
-                return;
-        } else if (FILCH_CAS(&m->filch__word, &seen, seen | FILCH__LOCK_QUEUE, SY_queue, acquire)) {
-            drop(m, word);
-            return;
-        }
-    }
+    if ((word & (FILCH__LOCK_WAITERS | FILCH__LOCK_QUEUE)) == FILCH__LOCK_WAITERS)
+        drop(m);
 }
 
-void filch__mutex_unlock_slow(struct filch_mutex *m)
+/* Gives the lock back.
+ *   held  what of the word goes with the owner */
+static void unlock(struct filch_mutex *m, uint64_t held)
+{
+    settle(m, FILCH_FETCH_SUB(&m->filch__word, held, MX_unlock_slow, release) - held);
+}
+
+void filch__mutex_unlock_slow(struct filch_mutex *m, uint64_t seen)
 {
     FILCH_CHECK(m != NULL, "filch_mutex_unlock: the mutex is NULL");
-    uint64_t self = filch__self_get();
-    uint64_t seen = FILCH_LOAD_RELAXED(&m->filch__word); /* the owner's */
-    FILCH_CHECK((seen & LOCK_OWNER) == (self & LOCK_OWNER),
+    uint64_t self = filch__self;
+    bool is_out = filch__self_is_usual(self);
+    if (!is_out)
+        seen = FILCH_LOAD_RELAXED(&m->filch__word); /* the owner's */
+    FILCH_CHECK(self != 0 && (seen & LOCK_OWNER) == (self & LOCK_OWNER),
                 "filch_mutex_unlock: the caller does not hold the mutex");
-    bool poisons = (self & ~seen & FILCH__SELF_PANICKING) != 0;
-    unlock(m, poisons ? FILCH__LOCK_POISONED : 0);
+    uint64_t held = seen & HELD;
+    if (is_out && held == self)
+        settle(m, seen - self);
+    else if (is_out) /* it was panicking when it locked */
+        unlock(m, FILCH__SELF_PANICKING);
+    else if ((seen & (FILCH__SELF_PANICKING | FILCH__LOCK_POISONED)) != 0)
+        unlock(m, held);
+    else /* it poisons: nobody else sets that bit */
+        unlock(m, held - FILCH__LOCK_POISONED);
 }
 
 /* --- for condition variables --- */
@@ -252,15 +292,12 @@ uint64_t filch__mutex_owner_word(struct filch_mutex *m)
 
 void filch__mutex_release(struct filch_mutex *m, uint64_t self)
 {
-    /* Most waits for a notification come right after one, whose waiter is in the queue. */
-    if (FILCH_LOAD_RELAXED(&m->filch__word) != self ||
-        !FILCH_CAS(&m->filch__word, &self, 0, MX_unlock, release))
-        unlock(m, 0);
+    unlock(m, self);
 }
 
 void filch__mutex_enqueue(struct filch_mutex *m, struct lock_waiter *w)
 {
-    filch__queue_enter(&m->filch__word, FILCH__LOCK_WAITERS);
+    enter(m, FILCH__LOCK_WAITERS);
     FILCH_STORE_RELAXED(&w->home, &m->filch__word); /* under the queue */
     filch__queue_append(&m->filch__queue, w);
     uint64_t word = FILCH_LOAD_RELAXED(&m->filch__word); /* ours, or the swap decides */
@@ -316,9 +353,9 @@ void filch_mutex_clear_poison(struct filch_mutex *m)
 {
     if (m == NULL)
         return;
-    uint64_t seen = filch__queue_is_free(&m->filch__word); /* nobody else changes it for an owner */
+    uint64_t seen = queue_is_free(m); /* nobody else changes it for an owner */
     while (!FILCH_CAS(&m->filch__word, &seen, seen & ~FILCH__LOCK_POISONED, MX_mend, relaxed))
-        seen = filch__queue_is_free(&m->filch__word);
+        seen = queue_is_free(m);
 }
 
 int filch_mutex_destroy(struct filch_mutex *m)

@@ -17,7 +17,7 @@ struct call {
 static void end_call(struct call *call)
 {
     struct filch_once *once = call->once;
-    filch__queue_enter(&once->filch__word, 0);
+    filch__queue_enter(&once->filch__word);
     struct lock_waiter *waiters = filch__queue_take_all(&once->filch__queue);
     FILCH_STORE(&once->filch__word, call->end, OC_end, release);
     filch__queue_wake_all(waiters);
@@ -56,7 +56,7 @@ static int begin_call(struct filch_once *once, enum wanting wanting, bool *was_p
             continue;
         }
         struct lock_waiter w = {.self = self};
-        filch__queue_enter(&once->filch__word, 0);
+        filch__queue_enter(&once->filch__word);
         uint64_t now = FILCH_LOAD_RELAXED(&once->filch__word); /* only we change it */
         if ((now ^ seen) & ~(FILCH__LOCK_QUEUE | FILCH__LOCK_WAITERS)) {
             filch__queue_leave(&once->filch__word, &once->filch__queue, now);

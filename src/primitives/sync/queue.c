@@ -11,10 +11,10 @@ uint64_t filch__queue_is_free_soon(uint64_t *word)
     return seen;
 }
 
-void filch__queue_enter_slow(uint64_t *word, uint64_t more)
+void filch__queue_enter_slow(uint64_t *word)
 {
     uint64_t seen = filch__queue_is_free(word);
-    while (!FILCH_CAS(word, &seen, seen | FILCH__LOCK_QUEUE | more, SY_queue, acquire))
+    while (!FILCH_CAS(word, &seen, seen | FILCH__LOCK_QUEUE, SY_queue, acquire))
         seen = filch__queue_is_free(word);
 }
 
@@ -30,7 +30,7 @@ int filch__queue_wait(uint64_t *at, void **queue, struct lock_waiter *w, int64_t
         return 0;
     if (FILCH_LOAD_RELAXED(&w->home) == NULL) /* it stays so, and *at may be gone */
         return filch__park_through(&w->waiter, FILCH_FOREVER); /* its wake-up is due */
-    filch__queue_enter(at, 0);
+    filch__queue_enter(at);
     bool was_queued = FILCH_LOAD_RELAXED(&w->home) != NULL; /* under the queue */
     uint64_t word = FILCH_LOAD_RELAXED(at);                 /* nobody else changes it */
     if (was_queued) {

@@ -28,7 +28,7 @@ struct lock_waiter {
     bool is_handed;                /* whoever woke it has handed it what it waits for */
 };
 
-#define LOCK_OWNER (~FILCH__LOCK_BITS)
+#define LOCK_OWNER (~(FILCH__LOCK_BITS | FILCH__SELF_PANICKING))
 
 /* Woken in vain so often, it gets the lock handed over. A model may hand over at once. */
 #ifndef ATTEMPTS_MAX
@@ -67,17 +67,17 @@ static inline uint64_t filch__queue_is_free(uint64_t *word)
 }
 
 /* filch__queue_enter where somebody has the queue. */
-void filch__queue_enter_slow(uint64_t *word, uint64_t more);
+void filch__queue_enter_slow(uint64_t *word);
 
-/* Sets the bit FILCH__LOCK_QUEUE of the word, and `more`.
+/* Sets the bit FILCH__LOCK_QUEUE of the word.
  * Blocks: the OS thread, briefly. Panics: never. Ordering: acquires what the last one that had the
  * queue released (SY_queue). */
-static inline void filch__queue_enter(uint64_t *word, uint64_t more)
+static inline void filch__queue_enter(uint64_t *word)
 {
     uint64_t seen = FILCH_LOAD_RELAXED(word); /* the swap decides */
     if (FILCH_UNLIKELY((seen & FILCH__LOCK_QUEUE) != 0 ||
-                       !FILCH_CAS(word, &seen, seen | FILCH__LOCK_QUEUE | more, SY_queue, acquire)))
-        filch__queue_enter_slow(word, more);
+                       !FILCH_CAS(word, &seen, seen | FILCH__LOCK_QUEUE, SY_queue, acquire)))
+        filch__queue_enter_slow(word);
 }
 
 /* Gives the queue back.

@@ -167,7 +167,7 @@ static bool enter_queue(struct filch_rwlock *l, struct lock_waiter *w, uint64_t 
 /* Takes the waiter out again. Returns false where somebody has it already, to wake it. */
 static bool take_back(struct filch_rwlock *l, struct lock_waiter *w)
 {
-    filch__queue_enter(&l->filch__word, 0);
+    filch__queue_enter(&l->filch__word);
     bool was_queued = FILCH_LOAD_RELAXED(&w->home) != NULL; /* under the queue */
     if (was_queued)
         filch__queue_remove(&l->filch__queue, w);

@@ -23,7 +23,7 @@ int filch_semaphore_acquire_until(struct filch_semaphore *s, int64_t deadline)
     int error = filch_semaphore_try_acquire(s);
     if (error != EBUSY)
         return error;
-    filch__queue_enter(&s->filch__word, 0);
+    filch__queue_enter(&s->filch__word);
     uint64_t word = FILCH_LOAD_RELAXED(&s->filch__word); /* only we change it */
     if (word >= FILCH__LOCK_READER) {
         filch__queue_leave(&s->filch__word, &s->filch__queue, word - FILCH__LOCK_READER);
@@ -49,7 +49,7 @@ void filch_semaphore_release(struct filch_semaphore *s, uint32_t count)
     }
     struct lock_waiter *taken = NULL;
     struct lock_waiter **last = &taken;
-    filch__queue_enter(&s->filch__word, 0);
+    filch__queue_enter(&s->filch__word);
     for (struct lock_waiter *w;
          count > 0 && (w = filch__queue_take_first(&s->filch__queue)) != NULL; count--) {
         w->next = w->prev = NULL; /* as filch__queue_take_all makes a list */
