@@ -130,9 +130,12 @@ FILCH_API void filch__rwlock_unlock_write_slow(struct filch_rwlock *l);
 static FILCH_ALWAYS_INLINE FILCH_NODISCARD int filch__rwlock_read(struct filch_rwlock *l)
     FILCH__ACQUIRES_SHARED(*l) FILCH__UNCHECKED
 {
-    uint64_t seen = l == NULL ? 1 : FILCH_LOAD_RELAXED(&l->filch__word); /* the swap decides */
+    uint64_t seen = 0; /* a guess saves the look, where there is no reader */
+    if (FILCH_LIKELY(l != NULL &&
+                     FILCH_CAS(&l->filch__word, &seen, FILCH__LOCK_READER, RW_read, acquire)))
+        return 0;
     if (FILCH_LIKELY(
-            (seen & FILCH__LOCK_BITS) == 0 &&
+            l != NULL && (seen & FILCH__LOCK_BITS) == 0 &&
             FILCH_CAS(&l->filch__word, &seen, seen + FILCH__LOCK_READER, RW_read, acquire)))
         return 0;
     return filch__rwlock_read_slow(l, FILCH_FOREVER);

@@ -303,6 +303,15 @@ static void task_wake(struct waiter *waiter)
     (void)FILCH_FETCH_SUB(&w->wakers, 1, RS_waker, release); /* the last touch */
 }
 
+/* Others may come first where a deadline has passed, or a waker's answer is due. */
+static bool task_runs_next(const struct waiter *waiter)
+{
+    const struct strand *s = waiter->sleeper;
+    const struct worker *w = filch__worker;
+    return !s->may_migrate && s->worker == w && w->ready == NULL &&
+           (w->tick + 1) % OTHERS_EVERY != 0;
+}
+
 /* Whom a task that yields lets run where none is ready, or now and then: tasks that begin, here or from
  * outside; every so often, other threads, and tasks that lie with other workers: that takes a call of the
  * system, and their cache lines. Returns the strand to go on with; NULL: nobody. */
@@ -366,6 +375,7 @@ static bool is_guard(const void *address)
 const struct waiter_ops filch__waiter_task_ops = {
     .suspend = task_suspend,
     .wake = task_wake,
+    .runs_next = task_runs_next,
     .yield = task_yield,
     .stay = task_stay,
     .task_name = task_name,

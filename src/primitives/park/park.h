@@ -73,6 +73,14 @@ int filch__park_through(struct waiter *w, int64_t deadline_ns);
  * Ordering: releases to the park that returns (PK_wake). */
 void filch__unpark(struct waiter *w);
 
+/* Whether a waiter that the caller wakes is the next to run where the caller waits then.
+ *   w   initialised, not woken                                                              [in]
+ * Blocks: never. Panics: never. Callable from: threads and tasks. */
+static inline bool filch__runs_next(const struct waiter *w)
+{
+    return w->ops->runs_next != NULL && w->ops->runs_next(w);
+}
+
 /* What follows needs its thread, where `change` is 1: see struct waiter_ops. No more, where it is -1.
  * Blocks: never. Panics: never. Callable from: threads and tasks. */
 void filch__stay(int change);

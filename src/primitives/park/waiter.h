@@ -35,6 +35,8 @@ struct waiter_ops {
     /* Called by filch__unpark instead of touching the waiter itself: sets WOKEN and makes the sleeper
      * run. The waiter may be gone as soon as WOKEN is set. */
     void (*wake)(struct waiter *w);
+    /* Whether a wake-up by the caller makes it run as soon as that waits. May be NULL: never. */
+    bool (*runs_next)(const struct waiter *w);
     /* Lets others run, now or soon. May be NULL: only the operating system knows any. */
     void (*yield)(void);
     /* What follows needs its thread, where `change` is 1: no wait of the caller ends on another one; until

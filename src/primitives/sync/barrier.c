@@ -24,7 +24,7 @@ int filch_barrier_wait_until(struct filch_barrier *b, int *is_leader, int64_t de
         filch__queue_leave(&b->filch__word, &b->filch__queue, 0);
         filch__queue_wake_all(waiters);
     } else {
-        struct lock_waiter w = {.is_handed = false};
+        struct lock_waiter w;
         FILCH_STORE_RELAXED(&b->filch__word, word); /* under the queue */
         error = filch__queue_wait(&b->filch__word, &b->filch__queue, &w, deadline, one_less);
     }

@@ -64,15 +64,17 @@ int filch_condvar_wait_until(struct filch_condvar *cv, struct filch_mutex *m, in
 {
     if (cv == NULL || m == NULL)
         return EINVAL;
-    struct lock_waiter w = {.self = filch__mutex_owner_word(m), .mutex = m};
-    if (w.self == 0)
+    uint64_t self = filch__mutex_owner_word(m);
+    if (self == 0)
         return EPERM;
-    filch__lock_waiter_renew(&w);
+    struct lock_waiter w;
+    filch__lock_waiter_init(&w, self);
+    w.mutex = m;
     filch__queue_enter(&cv->filch__word);
     FILCH_STORE_RELAXED(&w.home, &cv->filch__word); /* under the queue */
     filch__queue_append(&cv->filch__queue, &w);
     leave(cv);
-    filch__mutex_release(m, w.self);
+    filch__mutex_release(m, self);
     int error = filch__park(&w.waiter, deadline);
     bool was_notified = error == 0 || !take_out(cv, &w);
     if (error != 0 && was_notified)

@@ -80,8 +80,10 @@ static FILCH_COLD bool is_overdue(struct lock_waiter *first)
 /* With the queue, where the word is to be `word` but for what it says of it: takes the first waiter out if
  * it is to be woken, or handed the lock. *wakes: that one, or NULL. Returns the word as it has to be then. Where a
  * thread is woken it says nothing of those that still wait, so that locking and unlocking go the short way
- * until that one comes and says it. A task may not come before the one that runs here waits. */
-static inline uint64_t choose(struct filch_mutex *m, struct lock_waiter **wakes, uint64_t word)
+ * until that one comes and says it. A task may not come before the one that runs here waits.
+ *   goes  the caller is about to wait: one that is the next to run is handed the lock */
+static inline uint64_t choose(struct filch_mutex *m, struct lock_waiter **wakes, uint64_t word,
+                              bool goes)
 {
     struct lock_waiter *w = m->filch__queue;
     *wakes = NULL;
@@ -90,7 +92,8 @@ static inline uint64_t choose(struct filch_mutex *m, struct lock_waiter **wakes,
     if ((word & HELD) != 0)
         return word | FILCH__LOCK_WAITERS;
     bool is_late = w->is_thread && is_overdue(w);
-    w->is_handed = filch__wants_handing(w) || (is_late && w->attempts > 0);
+    w->is_handed = filch__wants_handing(w) || (is_late && w->attempts > 0) ||
+                   (goes && filch__runs_next(&w->waiter));
     filch__queue_remove(&m->filch__queue, w);
     FILCH_STORE_RELAXED(&w->home, NULL); /* under the queue */
     *wakes = w;
@@ -115,7 +118,7 @@ static void leave_queue(struct filch_mutex *m)
     struct lock_waiter *wakes;
     uint64_t seen = FILCH_LOAD_RELAXED(&m->filch__word); /* the swap decides */
     while (true) {
-        uint64_t word = choose(m, &wakes, seen & ~QUEUE_BITS);
+        uint64_t word = choose(m, &wakes, seen & ~QUEUE_BITS, false);
         if (FILCH_CAS(&m->filch__word, &seen, word, MX_leave, acq_rel))
             break;
         if (wakes != NULL) { /* somebody has taken the lock meanwhile */
@@ -128,11 +131,11 @@ static void leave_queue(struct filch_mutex *m)
 }
 
 /* Gives the lock and the queue back, likewise. Nobody else changes the word meanwhile. */
-static void drop(struct filch_mutex *m)
+static inline void drop(struct filch_mutex *m, bool goes)
 {
     struct lock_waiter *wakes;
     uint64_t word = FILCH_LOAD(&m->filch__word, SY_queue, acquire);
-    word = choose(m, &wakes, word & ~QUEUE_BITS);
+    word = choose(m, &wakes, word & ~QUEUE_BITS, goes);
     bool wakes_thread = wakes != NULL && wakes->is_thread;
     FILCH_STORE(&m->filch__word, word, MX_drop, release);
     if (wakes != NULL)
@@ -219,11 +222,13 @@ static int lock(struct filch_mutex *m, bool resists, int64_t deadline)
 {
     if (m == NULL)
         return EINVAL;
-    struct lock_waiter w = {.self = filch__self_get(), .resists = resists};
+    uint64_t self = filch__self_get();
     uint64_t seen = FILCH_LOAD_RELAXED(&m->filch__word); /* is it ours? */
-    if ((seen & LOCK_OWNER) == (w.self & LOCK_OWNER))
+    if ((seen & LOCK_OWNER) == (self & LOCK_OWNER))
         return EDEADLK;
-    filch__lock_waiter_renew(&w);
+    struct lock_waiter w;
+    filch__lock_waiter_init(&w, self);
+    w.resists = resists;
     return lock_with(m, &w, deadline);
 }
 
@@ -247,17 +252,17 @@ int filch__mutex_try_lock_slow(struct filch_mutex *m)
 
 /* The owner has taken itself out of the word, which left `word`. Where others wait the lock is not free
  * yet: it is still the caller's, and so is the queue, unless somebody had that, who wakes then. */
-static void settle(struct filch_mutex *m, uint64_t word)
+static inline void settle(struct filch_mutex *m, uint64_t word, bool goes)
 {
     if ((word & (FILCH__LOCK_WAITERS | FILCH__LOCK_QUEUE)) == FILCH__LOCK_WAITERS)
-        drop(m);
+        drop(m, goes);
 }
 
 /* Gives the lock back.
  *   held  what of the word goes with the owner */
 static void unlock(struct filch_mutex *m, uint64_t held)
 {
-    settle(m, FILCH_FETCH_SUB(&m->filch__word, held, MX_unlock_slow, release) - held);
+    settle(m, FILCH_FETCH_SUB(&m->filch__word, held, MX_unlock_slow, release) - held, false);
 }
 
 void filch__mutex_unlock_slow(struct filch_mutex *m, uint64_t seen)
@@ -271,7 +276,7 @@ void filch__mutex_unlock_slow(struct filch_mutex *m, uint64_t seen)
                 "filch_mutex_unlock: the caller does not hold the mutex");
     uint64_t held = seen & HELD;
     if (is_out && held == self)
-        settle(m, seen - self);
+        settle(m, seen - self, false);
     else if (is_out) /* it was panicking when it locked */
         unlock(m, FILCH__SELF_PANICKING);
     else if ((seen & (FILCH__SELF_PANICKING | FILCH__LOCK_POISONED)) != 0)
@@ -292,7 +297,7 @@ uint64_t filch__mutex_owner_word(struct filch_mutex *m)
 
 void filch__mutex_release(struct filch_mutex *m, uint64_t self)
 {
-    unlock(m, self);
+    settle(m, FILCH_FETCH_SUB(&m->filch__word, self, MX_unlock_slow, release) - self, true);
 }
 
 void filch__mutex_enqueue(struct filch_mutex *m, struct lock_waiter *w)

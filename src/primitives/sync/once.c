@@ -55,7 +55,7 @@ static int begin_call(struct filch_once *once, enum wanting wanting, bool *was_p
             (void)filch__queue_is_free(&once->filch__word);
             continue;
         }
-        struct lock_waiter w = {.self = self};
+        struct lock_waiter w;
         filch__queue_enter(&once->filch__word);
         uint64_t now = FILCH_LOAD_RELAXED(&once->filch__word); /* only we change it */
         if ((now ^ seen) & ~(FILCH__LOCK_QUEUE | FILCH__LOCK_WAITERS)) {

@@ -21,7 +21,7 @@ void filch__queue_enter_slow(uint64_t *word)
 int filch__queue_wait(uint64_t *at, void **queue, struct lock_waiter *w, int64_t deadline,
                       uint64_t (*undo)(uint64_t word))
 {
-    filch__lock_waiter_renew(w);
+    filch__lock_waiter_init(w, 0);
     FILCH_STORE_RELAXED(&w->home, at); /* under the queue */
     filch__queue_append(queue, w);
     filch__queue_leave(at, queue, FILCH_LOAD_RELAXED(at)); /* nobody else changes it */

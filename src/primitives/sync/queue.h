@@ -19,13 +19,14 @@ struct lock_waiter {
     FILCH_SHARED(uint64_t *) home; /* the word whose queue it is in; NULL: none; under the queue */
     uint64_t self;                 /* const while it waits: what the word gets with the lock */
     uint64_t more;                 /* own, but whoever wakes it: what the word gets as well, then */
-    struct filch_mutex *mutex;     /* const: in the queue of a condvar, which mutex it comes from */
-    int64_t first_ns;              /* under the queue: since when it is the first one; 0: unknown */
-    unsigned attempts;             /* how often it was woken in vain; own */
-    bool is_writer;                /* const */
-    bool resists;                  /* own: the wait must not be abandoned */
-    bool is_thread;                /* const: of an OS thread; its waiter is not read after a wait */
-    bool is_handed;                /* whoever woke it has handed it what it waits for */
+    struct filch_mutex
+        *mutex;        /* const: in the queue of a condvar, which mutex it comes from; else unset */
+    int64_t first_ns;  /* under the queue: since when it is the first one; 0: unknown */
+    unsigned attempts; /* how often it was woken in vain; own */
+    bool is_writer;    /* const */
+    bool resists;      /* own: the wait must not be abandoned */
+    bool is_thread;    /* const: of an OS thread; its waiter is not read after a wait */
+    bool is_handed;    /* whoever woke it has handed it what it waits for */
 };
 
 #define LOCK_OWNER (~(FILCH__LOCK_BITS | FILCH__SELF_PANICKING))
@@ -46,6 +47,20 @@ static inline void filch__lock_waiter_renew(struct lock_waiter *w)
     filch__waiter_init(&w->waiter);
     w->is_thread = w->waiter.ops == &filch__waiter_thread_ops;
     w->is_handed = false;
+}
+
+/* Prepares for the first wait, field by field: clearing *w as a whole takes longer than many a wait.
+ *   self  what the word gets with the lock; 0 where there is none */
+static inline void filch__lock_waiter_init(struct lock_waiter *w, uint64_t self)
+{
+    filch__lock_waiter_renew(w);
+    w->home = NULL; /* nobody else knows it yet */
+    w->self = self;
+    w->more = 0;
+    w->first_ns = 0;
+    w->attempts = 0;
+    w->is_writer = false;
+    w->resists = false;
 }
 
 /* Waits until somebody has taken w out of its queue and wakes it, or as park does. */
@@ -89,7 +104,7 @@ static inline void filch__queue_leave(uint64_t *at, void *const *queue, uint64_t
     FILCH_STORE(at, *queue != NULL ? word | FILCH__LOCK_WAITERS : word, SY_leave, release);
 }
 
-/* Appends w, with the queue, and gives that back. Then waits until somebody takes w out and wakes it.
+/* Prepares w, appends it, with the queue, and gives that back. Then waits until somebody takes w out and wakes it.
  * Returns 0; what park returns: it has been taken out, and `undo` (NULL: nothing) been called before that
  * with the word, whose new value it returns. */
 int filch__queue_wait(uint64_t *at, void **queue, struct lock_waiter *w, int64_t deadline,

@@ -207,12 +207,15 @@ static int lock(struct filch_rwlock *l, bool is_writer, bool resists, int64_t de
 {
     if (l == NULL)
         return EINVAL;
-    struct lock_waiter w = {.self = filch__self_get(), .is_writer = is_writer, .resists = resists};
+    uint64_t self = filch__self_get();
     uint64_t seen = FILCH_LOAD_RELAXED(&l->filch__word); /* is it ours? */
-    if ((seen & FILCH__LOCK_WRITING) != 0 && (seen & LOCK_OWNER) == (w.self & LOCK_OWNER))
+    if ((seen & FILCH__LOCK_WRITING) != 0 && (seen & LOCK_OWNER) == (self & LOCK_OWNER))
         return EDEADLK;
-    for (uint64_t done = 0;; w.attempts++) {
-        filch__lock_waiter_renew(&w);
+    struct lock_waiter w;
+    filch__lock_waiter_init(&w, self);
+    w.is_writer = is_writer;
+    w.resists = resists;
+    for (uint64_t done = 0;; w.attempts++, filch__lock_waiter_renew(&w)) {
         if (spin(l, &seen, &w, done) || !enter_queue(l, &w, &seen, done))
             return result_of(seen);
         int error = wait(l, &w, deadline);
@@ -228,7 +231,9 @@ static int try_lock(struct filch_rwlock *l, bool is_writer)
 {
     if (l == NULL)
         return EINVAL;
-    struct lock_waiter w = {.self = filch__self_get(), .is_writer = is_writer};
+    struct lock_waiter w;
+    filch__lock_waiter_init(&w, filch__self_get());
+    w.is_writer = is_writer;
     uint64_t seen = FILCH_LOAD_RELAXED(&l->filch__word); /* the swap decides */
     return take(l, &seen, &w, 0) ? result_of(seen) : EBUSY;
 }
