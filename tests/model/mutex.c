@@ -86,6 +86,21 @@ static void *under_way(void *unused)
     return NULL;
 }
 
+static void *gives_back(void *unused)
+{
+    (void)unused;
+    begin(3);
+    filch__mutex_unlock(m);
+    return NULL;
+}
+
+static void *woken(void *unused)
+{
+    (void)unused;
+    go_on(0);
+    return NULL;
+}
+
 static void *asleep(void *unused)
 {
     (void)unused;
@@ -121,6 +136,9 @@ enum { ADDERS = 2 };
 #elif SCENARIO == 2 /* one is woken, one forgotten */
 enum { ADDERS = 2 };
 #define BODIES under_way, asleep
+#elif SCENARIO == 5 /* one comes while the lock is given back */
+enum { ADDERS = 2 };
+#define BODIES gives_back, woken, second
 #elif SCENARIO == 3 /* a deadline beside them */
 enum { ADDERS = 2 };
 #define BODIES clock, first, in_time
@@ -131,11 +149,12 @@ int main(void)
     m = malloc(sizeof *m);
     m->filch__word = 0;
     m->filch__queue = NULL;
-    if (SCENARIO == 2) {
+    if (SCENARIO == 2 || SCENARIO == 5) {
         m->filch__word = UINT64_C(3) << FILCH__SELF_SHIFT | FILCH__LOCK_WAITERS;
         prepare(0);
-        prepare(1);
     }
+    if (SCENARIO == 2)
+        prepare(1);
     MODEL_RUN(BODIES);
     assert(data + model_timeouts == ADDERS);
     assert(m->filch__word == 0);

@@ -234,6 +234,23 @@ xt_define(poison_reaches_those_that_wait)
     assert_int_equal(m.filch__word, FILCH__LOCK_POISONED);
 }
 
+xt_define(one_that_waits_gets_a_lock_that_was_taken_during_a_panic)
+{
+    struct filch_mutex m = FILCH_MUTEX_INIT;
+    struct attempt a = {.m = &m, .error = -1};
+    pthread_t thread;
+    filch__self_set_panicking(true);
+    assert_int_equal(filch_mutex_lock(&m), 0);
+    filch__self_set_panicking(false);
+    assert_int_equal(pthread_create(&thread, NULL, lock_and_tell, &a), 0);
+    while ((__atomic_load_n(&m.filch__word, __ATOMIC_RELAXED) & FILCH__LOCK_WAITERS) == 0)
+        xt_sleep_ns(100000);
+    filch_mutex_unlock(&m);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_equal(a.error, 0);
+    assert_true(is_untouched(&m));
+}
+
 xt_define(destroying_it)
 {
     struct filch_mutex m = FILCH_MUTEX_INIT;
@@ -469,6 +486,7 @@ int main(void)
         xt_test(a_lock_taken_during_a_panic_is_not_poisoned_by_it),
         xt_test(a_lock_given_back_before_the_panic_is_not_poisoned),
         xt_test(poison_reaches_those_that_wait),
+        xt_test(one_that_waits_gets_a_lock_that_was_taken_during_a_panic),
         xt_test(destroying_it),
         xt_test(no_update_is_lost),
         xt_test(deadlines_race_with_wake_ups),

@@ -140,6 +140,64 @@ xt_define(a_crowd_of_tasks)
     assert_int_equal(r.m.filch__word, 0);
 }
 
+struct next {
+    struct filch_mutex m;
+    struct filch_condvar cv;
+    struct filch_semaphore gate;
+    int turn; /* under m, as the next */
+    int waits;
+    int error;
+};
+
+static void wait_for_notification(void *argument)
+{
+    struct next *n = argument;
+    FILCH_LOCK_GUARD(&n->m);
+    n->waits++;
+    while (n->turn == 0)
+        xt_expect_equal(filch_condvar_wait(&n->cv, &n->m), 0);
+    n->turn = 2;
+    filch_condvar_notify_one(&n->cv);
+}
+
+static void try_in_between(void *argument)
+{
+    struct next *n = argument;
+    xt_expect_equal(filch_mutex_lock(&n->m), 0);
+    n->waits++;
+    filch_mutex_unlock(&n->m);
+    xt_expect_equal(filch_semaphore_acquire(&n->gate), 0);
+    n->error = filch_mutex_try_lock(&n->m);
+    if (n->error == 0)
+        filch_mutex_unlock(&n->m);
+}
+
+static void wake_both(void *argument)
+{
+    struct next *n = argument;
+    while (FILCH_LOAD_RELAXED(&n->waits) != 2) /* of tasks of one worker */
+        filch_yield();
+    FILCH_LOCK_GUARD(&n->m);
+    n->turn = 1;
+    filch_semaphore_release(&n->gate, 1);
+    filch_condvar_notify_one(&n->cv);
+    while (n->turn != 2)
+        xt_expect_equal(filch_condvar_wait(&n->cv, &n->m), 0);
+}
+
+/* Who waits hands its mutex to a task that runs next, and to no other: it would be kept from those between. */
+xt_define(a_mutex_is_free_until_the_one_that_is_notified_runs)
+{
+    struct next n = {.turn = 0, .error = -1};
+    struct filch_pool *pool = locks_pool(1);
+    assert_int_equal(filch_pool_spawn(pool, NULL, NULL, wait_for_notification, &n), 0);
+    assert_int_equal(filch_pool_spawn(pool, NULL, NULL, try_in_between, &n), 0);
+    assert_int_equal(filch_pool_spawn(pool, NULL, NULL, wake_both, &n), 0);
+    assert_int_equal(filch_pool_destroy(pool), 0);
+    assert_int_equal(n.error, 0);
+    assert_int_equal(n.m.filch__word, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -147,6 +205,7 @@ int main(void)
         xt_test(tasks_and_threads_take_turns),
         xt_test(a_store_between_tasks_and_threads),
         xt_test(a_crowd_of_tasks),
+        xt_test(a_mutex_is_free_until_the_one_that_is_notified_runs),
     };
     return xt_run(tests);
 }
