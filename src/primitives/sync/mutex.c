@@ -61,10 +61,10 @@ static uint64_t queue_is_free(struct filch_mutex *m)
 }
 
 /* Takes the queue. */
-static void enter(struct filch_mutex *m, uint64_t more)
+static void enter(struct filch_mutex *m)
 {
     uint64_t seen = queue_is_free(m);
-    while (!FILCH_CAS(&m->filch__word, &seen, seen | FILCH__LOCK_QUEUE | more, SY_queue, acquire))
+    while (!FILCH_CAS(&m->filch__word, &seen, seen | FILCH__LOCK_QUEUE, SY_queue, acquire))
         seen = queue_is_free(m);
 }
 
@@ -183,7 +183,7 @@ static bool enter_queue(struct filch_mutex *m, struct lock_waiter *w, uint64_t *
 /* Takes the waiter out again. Returns false where somebody has it already, to wake it. */
 static bool take_back(struct filch_mutex *m, struct lock_waiter *w)
 {
-    enter(m, 0);
+    enter(m);
     bool was_queued = FILCH_LOAD_RELAXED(&w->home) != NULL; /* under the queue */
     if (was_queued)
         filch__queue_remove(&m->filch__queue, w);
@@ -302,7 +302,7 @@ void filch__mutex_release(struct filch_mutex *m, uint64_t self)
 
 void filch__mutex_enqueue(struct filch_mutex *m, struct lock_waiter *w)
 {
-    enter(m, FILCH__LOCK_WAITERS);
+    enter(m);
     FILCH_STORE_RELAXED(&w->home, &m->filch__word); /* under the queue */
     filch__queue_append(&m->filch__queue, w);
     uint64_t word = FILCH_LOAD_RELAXED(&m->filch__word); /* ours, or the swap decides */
