@@ -22,7 +22,13 @@ static FILCH_ALWAYS_INLINE struct op op_of(const struct filch_select_case *one)
     return (struct op){filch__receiver_channel(one->rx), RECEIVERS, one->value};
 }
 
-/* Looks at all cases, which is all there is to do where none is ready.
+static FILCH_ALWAYS_INLINE bool is_value_missing(const struct filch_select_case *one,
+                                                 const struct channel *c, bool only_looks)
+{
+    return FILCH_UNLIKELY(one->value == NULL) && c->size_bytes != 0 && !only_looks;
+}
+
+/* Looks at all cases, which is all there is to do where none is ready. Each side is compiled apart.
  *   ready   receives how many may be                                                       [out]
  *   any     receives one of those                                                          [out]
  * Returns 0; EINVAL. */
@@ -31,17 +37,24 @@ static FILCH_ALWAYS_INLINE int look(const struct filch_select_case *cases, size_
 {
     *ready = *any = 0;
     for (size_t i = 0; i < count; i++) {
-        struct op op = op_of(&cases[i]);
-        if (FILCH_UNLIKELY(op.channel == NULL))
-            continue;
-        if (FILCH_UNLIKELY(cases[i].tx != NULL && cases[i].rx != NULL))
-            return EINVAL;
-        if (FILCH_UNLIKELY(op.value == NULL && op.channel->size_bytes != 0 && !only_looks))
-            return EINVAL;
-        if (filch__op_may_be_ready(op.channel, op.side)) {
-            ++*ready;
-            *any = i;
+        const struct filch_select_case *one = &cases[i];
+        if (one->tx != NULL) {
+            struct channel *c = filch__sender_channel(one->tx);
+            if (FILCH_UNLIKELY(one->rx != NULL) || is_value_missing(one, c, only_looks))
+                return EINVAL;
+            if (!filch__op_may_be_ready(c, SENDERS))
+                continue;
+        } else {
+            struct channel *c = filch__receiver_channel(one->rx);
+            if (FILCH_UNLIKELY(c == NULL))
+                continue;
+            if (is_value_missing(one, c, only_looks))
+                return EINVAL;
+            if (!filch__op_may_be_ready(c, RECEIVERS))
+                continue;
         }
+        ++*ready;
+        *any = i;
     }
     return 0;
 }
