@@ -170,11 +170,13 @@ static void *chan_alloc_zeroed(size_t size_bytes)
 #define filch__os_alloc_zeroed(count, size_bytes, align_bytes) chan_alloc_zeroed(size_bytes)
 
 #include "chan/alone.c"
+#include "chan/biased.c"
 #include "chan/bounded.c"
 #include "chan/channel.c"
 #include "chan/choice.c"
 #include "chan/handoff.c"
 #include "chan/op.c"
+#include "chan/tasks.c"
 #include "chan/timed.c"
 #include "chan/transfer.c"
 #include "chan/unbounded.c"
@@ -198,13 +200,13 @@ static void make(size_t capacity, void (*drop)(void *))
         .element_size = sizeof(uint64_t), .capacity = capacity, .drop = drop};
     filch__os = &chan_os;
 #ifdef HELPS
-    filch__waiter_kind.ops = &chan_task_ops;
+    filch__waiter_kind.ops = &chan_task_ops; /* to the checker, of all threads */
 #endif
     int error = filch_channel_create_with(&tx, &rx, &config);
     assert(error == 0);
     struct channel *c = filch__sender_channel(tx);
     c->size_bytes += UNPACKED; /* then what is compiled for words leaves them alone */
-#ifndef ALONE /* which has a model of its own (alone) */
+#ifndef ALONE                  /* which has a model of its own (alone) */
     c->ring.tail.alone.owner = c->ring.head.alone.owner = ALONE_SHARED;
     c->list.tail.alone.owner = c->list.head.alone.owner = ALONE_SHARED;
 #endif

@@ -4,8 +4,11 @@
 #if SCENARIO == 6 || SCENARIO == 7
 #define WITHOUT_BARRIER
 #endif
-#if SCENARIO == 8
+#if SCENARIO == 8 || SCENARIO == 16
 #define ALONE
+#endif
+#if SCENARIO >= 12
+#define HELPS
 #endif
 #include "chan.h"
 
@@ -36,19 +39,17 @@
 #define HALF_SENT
 #define BODIES sends_the_other_half, selects_any, selects_any
 #elif SCENARIO == 12 /* parties that do it for each other: a message */
-#define HELPS
 #define BODIES sends_0, receives_one
 #elif SCENARIO == 13 /* room */
-#define HELPS
 #define PRELOADED 1
 #define BODIES sends_1, receives_two
 #elif SCENARIO == 14 /* a time-out beside the message */
-#define HELPS
 #define BODIES sends_0, passes, receives_in_time
 #elif SCENARIO == 15 /* it cannot be done: another one was quicker */
-#define HELPS
 #define PRELOADED 1
 #define BODIES sends_1, tries_to_send_2, receives_any_two
+#elif SCENARIO == 16 /* a message, where nobody has been before */
+#define BODIES sends_0, receives_one
 #endif
 
 #ifndef CAPACITY

@@ -28,8 +28,14 @@ bool filch__alone_enter_slow(struct alone *a)
 {
     uintptr_t self = filch__alone_self();
     uintptr_t owner = ALONE_NOBODY;
-    if (FILCH_CAS(&a->owner, &owner, self, CA_begin, acq_rel))
+    if (FILCH_CAS(&a->owner, &owner, self, CA_become, seq_cst))
         return filch__alone_enter(a);
     filch__alone_end(a);
     return false;
+}
+
+bool filch__alone_adopt(struct alone *a)
+{
+    uintptr_t owner = ALONE_NOBODY;
+    return FILCH_CAS(&a->owner, &owner, filch__alone_self(), CA_become, seq_cst);
 }

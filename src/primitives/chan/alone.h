@@ -71,6 +71,31 @@ static FILCH_ALWAYS_INLINE void filch__alone_end_other(struct alone *a)
         filch__alone_end(a);
 }
 
+/* One that has shown that it waits for a move of an end that nobody has moved yet: becomes the one alone there,
+ * on behalf of its thread. Returns whether it has. */
+bool filch__alone_adopt(struct alone *a);
+
+/* Whether the calling thread is alone at the end, so that nobody else has moved it. Another one that moves it
+ * from now on ends that first, and its barrier comes after what the caller has done.
+ *   adopts  it may become so: others have not been seen at this channel                          */
+static FILCH_ALWAYS_INLINE bool filch__alone_is_here(struct alone *a, bool adopts)
+{
+    FILCH_FENCE_LIGHT();
+    uintptr_t owner = FILCH_LOAD(&a->owner, CA_owner, acquire);
+    if (FILCH_LIKELY(owner == filch__alone_self()))
+        return true;
+    return FILCH_UNLIKELY(owner == ALONE_NOBODY) && adopts && filch__alone_adopt(a);
+}
+
+/* As filch__alone_end_other, but leaves an end alone that nobody has moved yet: who is the first to do so sees
+ * what the caller has shown by a swap before. */
+static FILCH_ALWAYS_INLINE void filch__alone_end_foreign(struct alone *a)
+{
+    uintptr_t owner = FILCH_LOAD(&a->owner, CA_first, seq_cst);
+    if (owner != ALONE_SHARED && owner != ALONE_NOBODY && owner != filch__alone_self())
+        filch__alone_end(a);
+}
+
 static FILCH_ALWAYS_INLINE void filch__alone_leave(struct alone *a)
 {
     FILCH_STORE(&a->busy, 0, CA_leave, release);

@@ -60,6 +60,20 @@ bool filch__ring_has_room(struct ring *r);
 /* How many messages there are, claimed ones included; at some moment during the call. */
 size_t filch__ring_length(struct ring *r);
 
+/* Whether there are none: all that had been sent before the call have been received, or are being. */
+static FILCH_ALWAYS_INLINE bool filch__ring_is_empty(struct ring *r)
+{
+    uint64_t tail = FILCH_LOAD(&r->tail.alone.position, CB_look, seq_cst);
+    return FILCH_LOAD(&r->head.alone.position, CB_look, seq_cst) == tail;
+}
+
+/* Whether there is no room: the same of what has been received. */
+static FILCH_ALWAYS_INLINE bool filch__ring_is_full(struct ring *r)
+{
+    uint64_t head = FILCH_LOAD(&r->head.alone.position, CB_look, seq_cst);
+    return FILCH_LOAD(&r->tail.alone.position, CB_look, seq_cst) == head + r->lap;
+}
+
 static FILCH_ALWAYS_INLINE uint64_t *
 filch__ring_stamp_at(const struct ring *r, const struct layout *layout, uint64_t position)
 {

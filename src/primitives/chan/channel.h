@@ -20,7 +20,7 @@ struct channel {
     void (*drop)(void *);         /* NULL: messages are forgotten */
     FILCH_SHARED(uint32_t) sides; /* of which there are handles; the last one frees it */
     FILCH_SHARED(uint32_t) handles[2] __attribute__((aligned(FILCH_CACHE_LINE))); /* by side */
-    struct waits waits __attribute__((aligned(FILCH_CACHE_LINE)));
+    struct waits waits;
     union {
         struct ring ring;
         struct list list;
@@ -85,6 +85,19 @@ int filch__choice_wait(const struct choice *choice, struct entry *entries, int64
 
 /* The same for one operation alone. Returns as filch__op_try, never EAGAIN; ETIMEDOUT. */
 int filch__op_wait(struct channel *c, enum side side, void *value, int64_t deadline_ns);
+
+static FILCH_ALWAYS_INLINE bool filch__is_valid(const struct channel *c, const void *value)
+{
+    return FILCH_LIKELY(c != NULL) && (FILCH_LIKELY(value != NULL) || c->size_bytes == 0);
+}
+
+/* What tasks do where the frequent way has not done it. Return as filch_send_until, filch_recv_until. */
+int filch__task_send(struct channel *c, const void *value, int64_t deadline_ns);
+int filch__task_recv(struct channel *c, void *value, int64_t deadline_ns);
+
+/* Hands a message of a task to the first one that waits to receive, where none came before it: it need not lie
+ * in the channel in between. Returns whether it has. */
+bool filch__task_hand(struct channel *c, const void *value);
 
 /* Makes a channel. Returns 0; EINVAL, ENOMEM. */
 FILCH_NODISCARD int filch__channel_new(struct channel **channel,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Sending and receiving, in whatever flavour. */
 #include "chan/channel.h"
+#include "chan/wait_list.h"
 
 /* --- messages, whoever waits --- */
 
@@ -74,11 +75,16 @@ static size_t take_from(struct channel *c, void *values, size_t max)
 
 /* --- those that wait --- */
 
+static FILCH_ALWAYS_INLINE bool is_task(void)
+{
+    return filch__waiter_kind.ops != &filch__waiter_thread_ops;
+}
+
 /* Whether the calling thread may do what that side does, without ending that another one is alone there. */
 static bool may_use_end(struct channel *c, enum side side)
 {
     struct alone *end;
-    if (filch__waiter_kind.ops == &filch__waiter_thread_ops)
+    if (!is_task())
         return false;
     if (c->flavour == BOUNDED)
         end = side == SENDERS ? &c->ring.tail.alone : &c->ring.head.alone;
@@ -93,7 +99,7 @@ static bool may_use_end(struct channel *c, enum side side)
  * or for room, is a switch less. */
 static void wake_first(struct channel *c, enum side side)
 {
-    struct entry *met = may_use_end(c, side) ? filch__waits_meet(&c->waits, side) : NULL;
+    struct entry *met = may_use_end(c, side) ? filch__waits_meet_first(&c->waits, side) : NULL;
     if (met == NULL) {
         filch__waits_wake(&c->waits, side);
         return;
@@ -111,29 +117,6 @@ static void wake_first(struct channel *c, enum side side)
 }
 
 /* --- sending --- */
-
-/* Whether no message lies in the channel, or is being sent: none that came before what the caller does next. */
-static bool is_empty(struct channel *c)
-{
-    return c->flavour == BOUNDED ? filch__ring_length(&c->ring) == 0
-                                 : filch__list_length(&c->list) == 0;
-}
-
-/* Hands a message of a task to the first one that waits to receive, where none came before it: it need not lie
- * in the channel in between. Returns whether it has. */
-static bool hand_to_first(struct channel *c, const void *value)
-{
-    if (filch__waiter_kind.ops == &filch__waiter_thread_ops ||
-        filch__waits_word(&c->waits, RECEIVERS) < WAITS_ONE || c->flavour > UNBOUNDED ||
-        !is_empty(c))
-        return false;
-    struct entry *met = filch__waits_meet(&c->waits, RECEIVERS);
-    if (met == NULL)
-        return false;
-    filch__copy(met->value, value, c->size_bytes);
-    filch__unpark(&met->party->waiter);
-    return true;
-}
 
 /* Somebody waits to receive, or nobody will receive any more. */
 static FILCH_COLD int sent_slow(struct channel *c, uint32_t word)
@@ -293,42 +276,39 @@ int filch__op_try(const struct op *op)
 
 /* --- sending and receiving --- */
 
-static bool is_valid(const struct channel *c, const void *value)
-{
-    return c != NULL && (value != NULL || c->size_bytes == 0);
-}
-
 /* The same as the calls that are named, all of it: those begin with what is most frequent. */
 
 static __attribute__((noinline)) int try_send_any(struct channel *c, const void *value)
 {
-    if (!is_valid(c, value))
+    if (!filch__is_valid(c, value))
         return EINVAL;
-    return hand_to_first(c, value) ? 0 : try_send_one(c, value);
+    return is_task() && filch__task_hand(c, value) ? 0 : try_send_one(c, value);
 }
 
 static __attribute__((noinline)) int try_recv_any(struct channel *c, void *value)
 {
-    return is_valid(c, value) ? try_recv_one(c, value) : EINVAL;
+    return filch__is_valid(c, value) ? try_recv_one(c, value) : EINVAL;
 }
 
 static __attribute__((noinline)) int send_until(struct channel *c, const void *value,
                                                 int64_t deadline)
 {
-    if (!is_valid(c, value))
+    if (is_task())
+        return filch__task_send(c, value, deadline);
+    if (!filch__is_valid(c, value))
         return EINVAL;
     void *unchanged = (void *)(uintptr_t)value; /* it is only read */
     if (c->flavour == HANDOFF)
         return filch__handoff(c, SENDERS, unchanged, deadline);
-    if (hand_to_first(c, value))
-        return 0;
     int error = filch__op_may_be_ready(c, SENDERS) ? try_send_one(c, value) : EAGAIN;
-    return error != EAGAIN ? error : filch__op_wait(c, SENDERS, unchanged, deadline);
+    return error == EAGAIN ? filch__op_wait(c, SENDERS, unchanged, deadline) : error;
 }
 
 static __attribute__((noinline)) int recv_until(struct channel *c, void *value, int64_t deadline)
 {
-    if (!is_valid(c, value))
+    if (is_task())
+        return filch__task_recv(c, value, deadline);
+    if (!filch__is_valid(c, value))
         return EINVAL;
     if (c->flavour == HANDOFF)
         return filch__handoff(c, RECEIVERS, value, deadline);

@@ -18,7 +18,7 @@
 #ifndef FILCH_CHAN_WAIT_H
 #define FILCH_CHAN_WAIT_H
 
-#include "park/brief.h"
+#include "chan/biased.h"
 #include "park/park.h"
 
 #include <filch/attr.h>
@@ -59,9 +59,9 @@ struct wait_list {
 enum side { SENDERS, RECEIVERS };
 
 struct waits {
-    struct brief lock;
-    struct wait_list of[2]; /* by side */
-};
+    struct biased lock;
+    struct wait_list of[2];                   /* by side */
+} __attribute__((aligned(FILCH_CACHE_LINE))); /* one line */
 
 /* The lists are all zero. */
 void filch__waits_init(struct waits *w);
