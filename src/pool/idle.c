@@ -7,11 +7,6 @@
 #include "base/check.h"
 #include "park/spin.h"
 
-enum {
-    /* A worker that is woken again sooner is in the middle of a stream of tasks. */
-    STREAM_GAP_NS = 100000,
-};
-
 /* Changes the counters. Returns the word as it is then. */
 static uint64_t count(struct filch_pool *pool, uint64_t change)
 {
@@ -20,60 +15,68 @@ static uint64_t count(struct filch_pool *pool, uint64_t change)
     return word;
 }
 
-/* Takes the sleeping worker's waiter, which is to be woken then by the caller and nobody else. */
-static struct waiter *take_sleeper(struct worker *w)
+/* Takes the waiter of a worker that sleeps, which is to be woken then by the caller and nobody else.
+ * Returns false where it does not sleep, or somebody else has it. */
+static bool take_sleeper(struct worker *w)
 {
-    if (FILCH_LOAD(&w->sleeper, ID_sleeper_look, seq_cst) == NULL)
-        return NULL;
-    return FILCH_EXCHANGE(&w->sleeper, NULL, ID_sleeper_take, seq_cst);
+    return FILCH_LOAD(&w->sleeper, ID_sleeper_look, seq_cst) != NULL &&
+           FILCH_EXCHANGE(&w->sleeper, NULL, ID_sleeper_take, seq_cst) != NULL;
 }
 
 void filch__idle_wake(struct worker *w)
 {
-    struct waiter *sleeper = take_sleeper(w);
-    if (sleeper == NULL)
+    if (!take_sleeper(w))
         return;
     /* On behalf of the worker, so that nobody else is woken for the same reason meanwhile. */
     uint64_t change = w->is_guest ? IDLE_SEAT : IDLE_SEAT + IDLE_SEARCHING - IDLE_SLEEPING;
     (void)count(w->pool, change);
     FILCH_STORE_RELAXED(&w->blocks_waker, false); /* handed over by the wake-up */
-    filch__unpark(sleeper);
+    filch__unpark(&w->asleep);
 }
 
-static bool wake_if_asleep(struct worker *w, bool here, uint64_t change)
+/* Takes a worker that sleeps, for the caller to wake it. NULL: none shows a waiter. Who is outside is
+ * likely to wait for what it has put, and the worker tied to the core where it runs is by far the
+ * quickest to come: that one, then. A guest is busy on its core, so that worker would only take turns with
+ * it: any other one, then.
+ *   is_local  whether it is tied to that core                                                [out] */
+static struct worker *take_any(struct filch_pool *pool, bool *is_local)
 {
-    struct waiter *sleeper = take_sleeper(w);
-    if (sleeper == NULL)
-        return false;
-    (void)count(w->pool, change);
+    struct worker *local = filch__machine_local(pool);
+    bool is_outside = filch__worker == NULL;
+    *is_local = true;
+    if (is_outside && local != NULL && take_sleeper(local))
+        return local;
+    for (size_t i = 0; i < pool->width; i++) {
+        struct worker *w = pool->places[i];
+        *is_local = w == local;
+        if (w != local && take_sleeper(w))
+            return w;
+    }
+    *is_local = true;
+    return !is_outside && local != NULL && take_sleeper(local) ? local : NULL;
+}
+
+/* Wakes a worker that the caller has taken, and counted so. */
+static void wake_taken(struct worker *w, bool is_local)
+{
     if (filch__worker != NULL)
         filch__count(&filch__worker->stats.wakes);
-    FILCH_STORE_RELAXED(&w->blocks_waker, here); /* handed over by the wake-up */
-    if (here)
+    FILCH_STORE_RELAXED(&w->blocks_waker, is_local); /* handed over by the wake-up */
+    if (is_local)
         filch__spin_is_futile();
-    filch__unpark(sleeper);
-    return true;
+    filch__unpark(&w->asleep);
 }
 
-/* Wakes a worker that sleeps, of those tied to the core where we run (`here`) or of the others. */
-static bool wake_of(struct filch_pool *pool, bool here, uint64_t change)
-{
-    bool is_known = filch__machine_is_known(&pool->machine);
-    for (size_t i = 0; i < pool->width; i++) {
-        if ((is_known && filch__topology_is_here(&pool->machine.placements[i])) == here &&
-            wake_if_asleep(pool->places[i], here, change))
-            return true;
-    }
-    return false;
-}
-
-/* Wakes a worker that sleeps, and counts it so. Returns false where none shows a waiter. A guest is
- * busy on its core, so a worker that is tied to that core would only take turns with it. Who is
- * outside is likely to wait for what it has put, and there the wake-up is by far the quickest. */
+/* Wakes a worker that sleeps, and counts it so. Returns false where none shows a waiter. */
 static bool wake_any(struct filch_pool *pool, uint64_t change)
 {
-    bool prefers_here = filch__worker == NULL;
-    return wake_of(pool, prefers_here, change) || wake_of(pool, !prefers_here, change);
+    bool is_local;
+    struct worker *w = take_any(pool, &is_local);
+    if (w == NULL)
+        return false;
+    (void)count(pool, change);
+    wake_taken(w, is_local);
+    return true;
 }
 
 /* What was pushed before is seen by whoever looks after this; or whoever pushed it sees what was changed
@@ -134,6 +137,38 @@ void filch__idle_wake_server(struct filch_pool *pool)
     wake_if(pool, filch__idle_wants_server);
 }
 
+/* Counts a worker that has been taken as one that has work, where such a one is wanted. */
+static bool count_server(struct filch_pool *pool)
+{
+    uint64_t word = FILCH_LOAD(&pool->idle.word, ID_look, seq_cst);
+    do {
+        if (!filch__idle_wants_server(word, pool->width))
+            return false;
+    } while (
+        !FILCH_CAS(&pool->idle.word, &word, word + IDLE_SEAT - IDLE_SLEEPING, ID_word, seq_cst));
+    return true;
+}
+
+bool filch__idle_give(struct filch_pool *pool, const struct task_item *task)
+{
+    bool is_local;
+    struct worker *w = NULL;
+    if (filch__idle_wants_server(FILCH_LOAD(&pool->idle.word, ID_look, seq_cst), pool->width) &&
+        !filch__injector_has_any(&pool->injector))
+        w = take_any(pool, &is_local);
+    if (w == NULL)
+        return false;
+    /* It does not count as searching at any time, so it misleads nobody, and need not look for what others
+     * have pushed meanwhile. */
+    bool is_given = w->takes_gifts && count_server(pool);
+    if (is_given)
+        w->gift = *task;
+    else
+        (void)count(pool, IDLE_SEAT + IDLE_SEARCHING - IDLE_SLEEPING); /* woken in vain, perhaps */
+    wake_taken(w, is_local);
+    return is_given;
+}
+
 void filch__idle_notify(struct worker *w)
 {
     struct filch_pool *pool = w->pool;
@@ -186,40 +221,39 @@ void filch__idle_search_end(struct worker *w)
 }
 
 /* Counts the worker as sleeping, and shows the waiter: in this order, so that the fields of the word
- * never go below 0. Returns whether it was the last to search. */
-static bool announce(struct worker *w, struct waiter *waiter)
+ * never go below 0. Returns the word as it was then. */
+static uint64_t announce(struct worker *w, bool takes_gifts)
 {
-    filch__waiter_init(waiter);
-    waiter->ops = &filch__waiter_worker_ops;
+    filch__waiter_init(&w->asleep);
+    w->asleep.ops = &filch__waiter_worker_ops;
+    w->takes_gifts = takes_gifts;
     uint64_t change = w->is_guest ? -IDLE_SEAT : IDLE_SLEEPING - IDLE_SEARCHING - IDLE_SEAT;
     uint64_t word = count(w->pool, change);
-    (void)FILCH_EXCHANGE(&w->sleeper, waiter, ID_sleeper_show, seq_cst);
-    return filch__idle_searching(word) == 0;
+    (void)FILCH_EXCHANGE(&w->sleeper, &w->asleep, ID_sleeper_show, seq_cst);
+    return word;
 }
 
 /* Takes the announcement back. Returns false where somebody is waking the worker already. */
 static bool withdraw(struct worker *w)
 {
-    if (take_sleeper(w) == NULL)
+    if (!take_sleeper(w))
         return false;
     uint64_t change = w->is_guest ? IDLE_SEAT : IDLE_SEAT + IDLE_SEARCHING - IDLE_SLEEPING;
     (void)count(w->pool, change);
     return true;
 }
 
-static void park_worker(struct worker *w, struct waiter *waiter)
+static void park_worker(struct worker *w)
 {
     int64_t deadline_ns = filch__timer_next(&w->timers);
     if (w->trim_ns < deadline_ns)
         deadline_ns = w->trim_ns;
     filch__count(&w->stats.sleeps);
-    int64_t begin_ns = filch__os->now_ns();
-    int error = filch__park(waiter, deadline_ns);
-    bool is_by_itself = error == ETIMEDOUT && withdraw(w);
-    if (error != 0 && !is_by_itself)
-        (void)filch__park_through(waiter, FILCH_FOREVER); /* the waker has it: its touch is due */
-    w->is_brief = is_by_itself || (FILCH_LOAD_RELAXED(&w->blocks_waker) /* by the wake-up */ &&
-                                   filch__os->now_ns() - begin_ns > STREAM_GAP_NS);
+    w->slept_since_ns = filch__os->now_ns();
+    int error = filch__park(&w->asleep, deadline_ns);
+    w->is_brief = error == ETIMEDOUT && withdraw(w);
+    if (error != 0 && !w->is_brief)
+        (void)filch__park_through(&w->asleep, FILCH_FOREVER); /* the waker has it: its touch is due */
 }
 
 /* Whether a worker that has given up its seat could have one again. Where it could not, the one that
@@ -259,32 +293,33 @@ static void seat_is_free(struct filch_pool *pool)
 void filch__idle_sleep(struct worker *w)
 {
     struct filch_pool *pool = w->pool;
-    struct waiter waiter;
     FILCH_DCHECK(w->credits.tally == NULL);
-    bool was_last = announce(w, &waiter);
+    uint64_t word = announce(w, !w->is_guest);
     if (w->is_guest) {
         seat_is_free(pool);
-    } else if (was_last) {
+    } else if (filch__idle_searching(word) == 0) {
         /* From here on owners are to answer at their next push; and whatever they pushed before
-         * their processors had seen that is seen by the look that follows. */
+         * their processors had seen that is seen by the look that follows: by the barrier, or as it is
+         * where no owner is awake, since each has changed the word after its last push. */
         filch__idle_ask_all(pool);
-        order_pushes(pool);
+        if (filch__idle_seats(word) > 0)
+            order_pushes(pool);
     }
     if (has_reason(w) && withdraw(w))
         return;
-    park_worker(w, &waiter);
+    park_worker(w);
 }
 
 void filch__idle_sleep_until_ready(struct worker *w)
 {
-    struct waiter waiter;
     bool was_searching = w->is_searching;
     filch__idle_search_begin(w); /* the state that sleeping starts from and ends in */
     /* Who pushed while we seemed to search has woken nobody. */
-    if (announce(w, &waiter) && is_work_left(w->pool, false))
+    bool was_last = filch__idle_searching(announce(w, false)) == 0;
+    if (was_last && is_work_left(w->pool, false))
         filch__idle_wake_one(w->pool);
     if (!filch__strand_has_ready(w) || !withdraw(w))
-        park_worker(w, &waiter);
+        park_worker(w);
     if (!was_searching)
         filch__idle_search_end(w);
 }

@@ -21,6 +21,7 @@
 #include <stddef.h>
 
 struct filch_pool;
+struct task_item;
 struct worker;
 
 struct idle {
@@ -77,6 +78,11 @@ void filch__idle_wake_one(struct filch_pool *pool);
 /* The same after something was put into the injector: there, no seat need be free if no worker is
  * awake. */
 void filch__idle_wake_server(struct filch_pool *pool);
+
+/* Wakes a worker as filch__idle_wake_server does, with a task that is the first that it runs, so that it
+ * need not look for it. Returns false where that cannot be, or tasks wait from outside already: the task
+ * is to be put there, too. */
+bool filch__idle_give(struct filch_pool *pool, const struct task_item *task);
 
 /* The same for a worker that has pushed with plain stores and has seen, behind a light fence, that
  * somebody is to be woken; filch__worker_push does that. */

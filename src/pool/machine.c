@@ -1,10 +1,31 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* sched_getcpu */
+#endif
 #include "machine.h"
 
 #include "pool.h"
 
 #include "base/check.h"
 #include "os/env.h"
+
+#include <sched.h>
+
+/* Takes note of who is tied to which core. */
+static int list_cpus(struct machine *m, size_t width)
+{
+    m->at_cpu =
+        filch__os_alloc_zeroed(m->topology->cpu_limit, sizeof *m->at_cpu, _Alignof(uint16_t));
+    if (m->at_cpu == NULL)
+        return ENOMEM;
+    m->cpu_count = m->topology->cpu_limit;
+    for (size_t i = 0; i < width; i++) {
+        const struct placement *place = &m->placements[i];
+        for (uint32_t k = 0; place->is_pinned && k < place->pu_count; k++)
+            m->at_cpu[m->topology->pus[place->first_pu + k].os_index] = (uint16_t)(i + 1);
+    }
+    return 0;
+}
 
 /* Chooses the places of the workers on the machine, which it keeps, whatever it returns. */
 static int place_workers(struct filch_pool *pool, struct topology *t)
@@ -14,7 +35,8 @@ static int place_workers(struct filch_pool *pool, struct topology *t)
     m->placements = filch__os_alloc_zeroed(pool->width, sizeof *m->placements, FILCH_CACHE_LINE);
     if (m->placements == NULL)
         return ENOMEM;
-    return filch__topology_place(t, pool->width, m->bind, m->placements);
+    int error = filch__topology_place(t, pool->width, m->bind, m->placements);
+    return error == 0 && t->is_this_machine ? list_cpus(m, pool->width) : error;
 }
 
 static size_t clamp_width(size_t width)
@@ -55,8 +77,19 @@ int filch__machine_init(struct filch_pool *pool, size_t workers, void *hwloc_top
 
 void filch__machine_destroy(struct machine *m)
 {
+    filch__os->free(m->at_cpu);
     filch__os->free(m->placements);
     filch__topology_destroy(m->topology);
+}
+
+struct worker *filch__machine_local(struct filch_pool *pool)
+{
+    struct machine *m = &pool->machine;
+    if (!filch__machine_is_known(m))
+        return NULL;
+    int cpu = sched_getcpu(); /* -1 where it cannot be told: then it is nowhere */
+    size_t number = (size_t)cpu < m->cpu_count ? m->at_cpu[cpu] : 0;
+    return number == 0 ? NULL : pool->places[number - 1];
 }
 
 /* Relaxed: an order is as good as another one, and a thief that reads while it changes looks again. */
@@ -105,6 +138,8 @@ static size_t find_out(struct filch_pool *pool, struct worker *self)
         filch__machine_destroy(m);
         m->topology = NULL;
         m->placements = NULL;
+        m->at_cpu = NULL;
+        m->cpu_count = 0;
     }
     /* A thread that a worker starts before it is bound may run anywhere; one that it starts later knows. */
     filch__event_set(&m->known);

@@ -20,6 +20,7 @@
 #include <filch/pool.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct filch_pool;
 struct placement;
@@ -29,6 +30,8 @@ struct worker;
 struct machine {
     struct topology *topology;    /* const once known; NULL: there was no memory for it */
     struct placement *placements; /* likewise: one for each worker */
+    uint16_t *at_cpu; /* likewise: which worker is tied to its core, from 1 on; 0: none */
+    size_t cpu_count; /* likewise: of these */
     enum filch_bind bind;         /* const */
     struct event known;
 };
@@ -48,6 +51,9 @@ static inline bool filch__machine_is_known(struct machine *m)
 {
     return filch__event_has_happened(&m->known) && m->placements != NULL;
 }
+
+/* The worker that is tied to the core where the caller runs; NULL: there is none, or it is not known. */
+struct worker *filch__machine_local(struct filch_pool *pool);
 
 /* Chooses the order in which a worker looks at the others; nearest first, if that is known.
  * Returns 0; ENOMEM. */

@@ -318,15 +318,3 @@ int filch__topology_describe(const struct topology *t, char *buffer, size_t size
     filch__cpu_set_fini(&set);
     return text.length < size_bytes ? 0 : ENOSPC;
 }
-
-bool filch__topology_is_here(const struct placement *place)
-{
-    if (!place->is_pinned || !place->topology->is_this_machine)
-        return false;
-    int cpu = sched_getcpu(); /* -1 where it cannot be told: then it is nowhere */
-    for (uint32_t i = 0; i < place->pu_count; i++) {
-        if ((int64_t)place->topology->pus[place->first_pu + i].os_index == cpu)
-            return true;
-    }
-    return false;
-}

@@ -28,20 +28,25 @@ static int count_in(struct filch_pool *pool, int64_t count)
     return ESHUTDOWN;
 }
 
-/* Puts tasks where any worker finds them. */
-static int inject(struct filch_pool *pool, const struct task_item *model, void *const *args,
-                  size_t count)
+/* Puts tasks that are counted where any worker finds them. */
+static int put(struct filch_pool *pool, const struct task_item *model, void *const *args,
+               size_t count)
 {
-    int error = count_in(pool, (int64_t)count);
+    int error = filch__injector_put(&pool->injector, model, args, count);
     if (error != 0)
-        return error;
-    error = filch__injector_put(&pool->injector, model, args, count);
-    if (error != 0) {
         filch__tally_release(&pool->tally, (int64_t)count);
+    else
+        filch__idle_wake_server(pool);
+    return error;
+}
+
+/* Gives one task to a worker that sleeps, or puts it where any finds it. */
+static int inject(struct filch_pool *pool, const struct task_item *item)
+{
+    int error = count_in(pool, 1);
+    if (error != 0 || filch__idle_give(pool, item))
         return error;
-    }
-    filch__idle_wake_server(pool);
-    return 0;
+    return put(pool, item, &item->arg, 1);
 }
 
 static int spawn_item(struct filch_pool *pool, const struct task_item *item)
@@ -49,7 +54,7 @@ static int spawn_item(struct filch_pool *pool, const struct task_item *item)
     struct worker *w = filch__worker;
     /* A guest runs no such tasks, so it has no use for them in its deque. */
     if (w == NULL || w->pool != pool || w->is_guest)
-        return inject(pool, item, &item->arg, 1);
+        return inject(pool, item);
     filch__tally_spawned(&w->credits, &pool->tally);
     int error = filch__worker_push(w, item);
     if (error != 0)
@@ -140,7 +145,8 @@ int filch_pool_spawn_batch(struct filch_pool *pool, void (*fn)(void *), void *co
     if (error != 0 || count == 0)
         return error;
     struct task_item model = {.fn = fn, .tally = &pool->tally, .drop = drop_nothing};
-    return inject(pool, &model, args, count);
+    error = count_in(pool, (int64_t)count);
+    return error != 0 ? error : put(pool, &model, args, count);
 }
 
 /* --- install --- */
@@ -199,7 +205,7 @@ int filch_pool_install(struct filch_pool *pool, void (*fn)(void *), void *arg)
     struct task_item item = {
         .fn = install_run, .arg = &install, .tally = &pool->tally, .drop = install_drop};
     filch__visit_begin(&install.visit, filch__cancel_here(), pool);
-    error = inject(pool, &item, &item.arg, 1);
+    error = inject(pool, &item);
     if (error != 0) {
         filch__visit_end(&install.visit);
         return error;

@@ -30,6 +30,8 @@ enum {
     GONE_MANY = 8,
     NAP_NS = 50000,
     STREAM_REST_NS = 4000,
+    /* A worker that is woken again sooner is in the middle of a stream of tasks. */
+    STREAM_GAP_NS = 100000,
 };
 
 bool filch__search_injector(struct worker *w, size_t most, struct task_item *item)
@@ -251,10 +253,20 @@ static void pause_search(struct worker *w, bool may_nap)
         filch__cpu_relax();
 }
 
+/* The first search after a wake-up: whoever woke the worker may wait for the core. */
+static void judge_waker(struct worker *w, int64_t now_ns)
+{
+    if (!FILCH_LOAD_RELAXED(&w->blocks_waker)) /* by the wake-up */
+        return;
+    FILCH_STORE_RELAXED(&w->blocks_waker, false); /* handed over by the next sleep */
+    w->is_brief = now_ns - w->slept_since_ns > STREAM_GAP_NS;
+}
+
 bool filch__search(struct worker *w, struct found *found)
 {
     int64_t most_ns = w->awaited_halves > 0 ? SEARCH_AWAITING_NS : SEARCH_NS;
     int64_t begin_ns = filch__os->now_ns();
+    judge_waker(w, begin_ns);
     int64_t ask_ns = begin_ns;
     judge_loot(w, begin_ns);
     loot_begin(w, begin_ns);

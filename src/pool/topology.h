@@ -164,10 +164,6 @@ static inline int filch__topology_bind_self(const struct placement *place)
     return filch__topology_bind(place, NULL);
 }
 
-/* Whether the place is one core or PU of its own and the calling thread is running there just now: a
- * hint, since the thread may be moved. Blocks: never. Panics: never. Callable from: anywhere. */
-bool filch__topology_is_here(const struct placement *place);
-
 /* Writes a few lines for people: PUs, cores, caches, nodes, packages, kinds of cores, quota, width.
  *   buffer       ends in a NUL byte, also where the text is cut off                         [out]
  *   size_bytes   512 are enough for most machines

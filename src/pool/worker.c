@@ -296,6 +296,18 @@ static void go_to_base(struct worker *w)
     FILCH_CHECK(false, "a worker that had stopped was resumed");
 }
 
+/* The worker was woken with a task. That is done first, unless something can go on. */
+static void take_gift(struct worker *w, struct task_item *item)
+{
+    *item = w->gift;
+    w->gift.fn = NULL;
+    w->is_searching = false; /* whoever woke it has counted it so */
+    if (FILCH_UNLIKELY(filch__strand_has_ready(w)) && filch__worker_push(w, item) == 0)
+        return;
+    FILCH_DCHECK(is_at_base(w));
+    filch__worker_run(w, item);
+}
+
 static void look_for_work(struct worker *w, struct task_item *item)
 {
     struct found found;
@@ -324,7 +336,10 @@ static void look_for_work(struct worker *w, struct task_item *item)
         filch__idle_search_begin(w);
     }
     filch__idle_sleep(w);
-    filch__worker_fire_timers(w); /* one of them may have ended the sleep */
+    if (w->gift.fn != NULL)
+        take_gift(w, item);
+    else
+        filch__worker_fire_timers(w); /* one of them may have ended the sleep */
 }
 
 static void work(void *argument)

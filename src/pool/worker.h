@@ -104,12 +104,17 @@ struct worker {
 
     /* What wakers touch. */
     _Alignas(FILCH_CACHE_LINE) FILCH_SHARED(struct waiter *) woken; /* stack of waiters to resume */
-    FILCH_SHARED(struct waiter *)
-    sleeper;                         /* the worker itself, asleep; whoever takes it wakes it */
     FILCH_SHARED(bool) blocks_waker; /* it was woken by one on its own core, who goes on after it */
+    bool takes_gifts;                /* const while it sleeps: it could run a task */
+    FILCH_SHARED(struct waiter *)
+    sleeper; /* `asleep`, of a worker that sleeps; whoever takes it wakes it */
     FILCH_SHARED(uint32_t) wakers;   /* outside the pool, that are waking a task of this worker */
     FILCH_SHARED(uint32_t) is_asked; /* `look_again` is in `woken`, or on its way */
     struct waiter look_again;        /* stands for the question whether those that wait still may */
+
+    /* The worker's while it is awake; asleep, of whoever has taken `sleeper`. */
+    _Alignas(FILCH_CACHE_LINE) struct waiter asleep;
+    struct task_item gift; /* what it is to run first when it wakes up; fn is NULL: nothing */
 
     /* Owner only from here. */
     _Alignas(FILCH_CACHE_LINE) struct filch_pool *pool; /* const */
@@ -157,6 +162,7 @@ struct worker {
     const void *visitor;              /* of a guest's place: tells one thread from another */
     bool is_searching;                /* counted as searching in the idle word */
     bool is_brief; /* its searches are: whoever woke it waits for its core, or it was a deadline */
+    int64_t slept_since_ns;
     uint64_t outside_until; /* tick: tasks from outside lie in the own deque until then */
     struct loot loot;
     struct lone lone;
