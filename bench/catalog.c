@@ -30,6 +30,8 @@ const struct bench_case bench_cases[] = {
      CASE_OUTSIDE | CASE_WIDE | CASE_WAITS},
     {"wake-result", "the same until its result is back", METRIC_NS_PER_OP,
      CASE_OUTSIDE | CASE_WIDE | CASE_WAITS},
+    {"wake-caller", "from calling a loop that a sleeping pool is to share until any of it runs",
+     METRIC_NS_PER_OP, CASE_OUTSIDE | CASE_WIDE | CASE_WAITS},
     {"idle", "CPU time used in 2 s without work, just after work", METRIC_CPU_SECONDS,
      CASE_WIDE | CASE_WAITS | CASE_ONCE},
     {"catch", "calls within a boundary for panics, and none panics", METRIC_NS_PER_OP, CASE_BRIEF},

@@ -95,12 +95,18 @@ double measurement_ratio(const struct measurement *a, const struct measurement *
 {
     if (!a || !b)
         return NAN;
-    const bool paired = a->values.count == b->values.count && a->values.count == a->cpu.count;
+    const size_t rounds = a->cpu.count;
+    const size_t each = rounds > 0 ? a->values.count / rounds : 0; /* of a round */
+    const bool paired = b->cpu.count == rounds && a->values.count == each * rounds &&
+                        b->values.count == a->values.count;
     if (!paired)
         return series_median(&b->values) / series_median(&a->values);
     struct series ratios = {0};
-    for (size_t i = 0; i < a->values.count; i++)
-        series_add(&ratios, b->values.values[i] / a->values.values[i]);
+    for (size_t i = 0; i < rounds; i++) {
+        const struct series of_a = {a->values.values + i * each, each};
+        const struct series of_b = {b->values.values + i * each, each};
+        series_add(&ratios, series_median(&of_b) / series_median(&of_a));
+    }
     const double ratio = series_median(&ratios);
     free(ratios.values);
     return ratio;

@@ -90,10 +90,13 @@ static void row(FILE *out, const struct case_result *result, const struct measur
     const struct measurement *alike = measurement_best_peer(result, item, true);
     const struct measurement *alone = item->workers > 1 ? measurement_find(result, name, 1) : NULL;
     const double canary = alone ? series_median(&result->canary) : NAN;
-    char cells[10][32];
-    fprintf(out, "  %-18s %3u %10s %10s %9s %6s%% %9s %9s %9s %8s %7s %10s", name, item->workers,
-            show_value(cells[0], series_median(&item->values), metric),
+    char cells[11][32];
+    fprintf(out, "  %-18s %3u %10s %10s %9s %9s %6s%% %9s %9s %9s %8s %7s %10s", name,
+            item->workers, show_value(cells[0], series_median(&item->values), metric),
             show_value(cells[1], series_min(&item->values), metric),
+            result->info->flags & CASE_WAITS
+                ? show_value(cells[10], series_quantile(&item->values, 0.9), metric)
+                : "",
             result->info->flags & CASE_WAITS
                 ? show_value(cells[2], series_quantile(&item->values, 0.99), metric)
                 : "",
@@ -115,9 +118,10 @@ static void case_table(FILE *out, const struct case_result *result)
         fputs("  no implementation was chosen\n", out);
         return;
     }
-    fprintf(out, "  %-18s %3s %10s %10s %9s %7s %9s %9s %9s %8s %7s %10s\n", "implementation", "w",
-            "median", "min", result->info->flags & CASE_WAITS ? "p99" : "", "spread", "x serial",
-            "x best", "x alike", "speed-up", "canary", "memory");
+    fprintf(out, "  %-18s %3s %10s %10s %9s %9s %7s %9s %9s %9s %8s %7s %10s\n", "implementation",
+            "w", "median", "min", result->info->flags & CASE_WAITS ? "p90" : "",
+            result->info->flags & CASE_WAITS ? "p99" : "", "spread", "x serial", "x best",
+            "x alike", "speed-up", "canary", "memory");
     for (size_t i = 0; i < result->count; i++)
         row(out, result, &result->items[i]);
 }

@@ -69,6 +69,7 @@ void filch_case_timers(void *data);
 /* latency.c */
 void filch_case_wake(void *data);
 void filch_case_wake_install(void *data);
+void filch_case_wake_caller(void *data);
 void filch_case_idle(void *data);
 void filch_case_first_task(void);
 

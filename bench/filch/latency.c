@@ -35,6 +35,22 @@ void filch_case_wake_install(void *data)
     wake_measure(data, install);
 }
 
+static void caller_body(size_t begin, size_t end, void *context)
+{
+    for (size_t i = begin; i < end; i++)
+        wake_piece(context);
+}
+
+static void share_loop(struct wake_data *wake)
+{
+    filch_for(0, WAKE_PIECES, caller_body, wake);
+}
+
+void filch_case_wake_caller(void *data)
+{
+    wake_measure(data, share_loop);
+}
+
 static void idle_body(size_t begin, size_t end, void *context)
 {
     for (size_t i = begin; i < end; i++)

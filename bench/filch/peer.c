@@ -48,6 +48,7 @@ static const struct bench_impl impls[] = {
     {"wake", "install", "", filch_case_wake_install, 0},
     {"wake-result", "", "", filch_case_wake, 0},
     {"wake-result", "install", "", filch_case_wake_install, 0},
+    {"wake-caller", "", "", filch_case_wake_caller, 0},
     {"idle", "", "", filch_case_idle, 0},
     {"catch", "", "", filch_case_catch, 0},
     {"panic-1", "", "", filch_case_panic, 0},

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* How long until something happens. `wake`: a thread outside hands one task to a pool that has been
  * asleep for more than 10 ms; time until the task runs. `wake-result`: until its result is back with
- * the submitter. `idle`: CPU time that the process uses while there is nothing to do, from the end
+ * the submitter. `wake-caller`: the thread outside may take part itself, as in a loop; time until any of it
+ * runs. `idle`: CPU time that the process uses while there is nothing to do, from the end
  * of some work on. `cold-start`: from before a process is started until its first task runs. */
 #ifndef FILCH_BENCH_LATENCY_LATENCY_H
 #define FILCH_BENCH_LATENCY_LATENCY_H
@@ -18,6 +19,7 @@ struct wake_data {
     bool result;         /* report when the result is back, not when the task began */
     int64_t started_ns;  /* out: written by the task, read once its result is back */
     unsigned probes_ran; /* out */
+    unsigned pieces_ran; /* out, atomic: of `wake-caller` */
 };
 
 /* The task of `wake`. */
@@ -26,6 +28,11 @@ static inline void wake_task(struct wake_data *wake, int64_t now_ns)
     wake->started_ns = now_ns;
     wake->probes_ran++;
 }
+
+enum { WAKE_PIECES = 64 };
+
+/* One piece of the loop of `wake-caller`, of WAKE_PIECES: 5 us, so that it is worth sharing. Any thread. */
+void wake_piece(struct wake_data *wake);
 
 /* Runs the probes. `round_trip` hands wake_task to the pool and returns when it has run. */
 void wake_measure(struct wake_data *wake, void (*round_trip)(struct wake_data *wake));

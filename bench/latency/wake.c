@@ -8,11 +8,24 @@
 
 enum { ASLEEP_NS = 12000000 };
 
+void wake_piece(struct wake_data *wake)
+{
+    const int64_t now_ns = bench_now_ns();
+    int64_t first_ns = 0;
+    (void)__atomic_compare_exchange_n(&wake->started_ns, &first_ns, now_ns, false, __ATOMIC_RELAXED,
+                                      __ATOMIC_RELAXED);
+    while (bench_now_ns() < now_ns + 5000)
+        continue;
+    if (__atomic_add_fetch(&wake->pieces_ran, 1, __ATOMIC_RELAXED) % WAKE_PIECES == 0)
+        wake->probes_ran++; /* the last of this loop */
+}
+
 void wake_measure(struct wake_data *wake, void (*round_trip)(struct wake_data *wake))
 {
     for (unsigned i = 0; i < wake->probes; i++) {
         const struct timespec pause = {0, ASLEEP_NS};
         nanosleep(&pause, NULL);
+        wake->started_ns = 0;
         const int64_t submitted_ns = bench_now_ns();
         round_trip(wake);
         const int64_t back_ns = bench_now_ns();
@@ -45,7 +58,9 @@ static const char *result_prepare(const struct bench_setup *setup, void **data,
 
 static void reset(void *data)
 {
-    ((struct wake_data *)data)->probes_ran = 0;
+    struct wake_data *wake = data;
+    wake->probes_ran = 0;
+    wake->pieces_ran = 0;
 }
 
 static const char *check(const void *data)
@@ -57,3 +72,5 @@ static const char *check(const void *data)
 const struct bench_workload wake_workload = {"wake", wake_prepare, reset, check, false, NULL};
 const struct bench_workload wake_result_workload = {"wake-result", result_prepare, reset,
                                                     check,         false,          NULL};
+const struct bench_workload wake_caller_workload = {"wake-caller", wake_prepare, reset,
+                                                    check,         false,        NULL};

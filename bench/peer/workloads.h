@@ -15,7 +15,8 @@ extern const struct bench_workload dispatch_workload, saxpy_workload, dot_worklo
 extern const struct bench_workload stencil_workload, mandelbrot_workload;
 extern const struct bench_workload spmv_workload, spmv_mesh_workload;
 extern const struct bench_workload pagerank_workload, components_workload;
-extern const struct bench_workload wake_workload, wake_result_workload, idle_workload;
+extern const struct bench_workload wake_workload, wake_result_workload, wake_caller_workload;
+extern const struct bench_workload idle_workload;
 extern const struct bench_workload cold_start_workload, timers_workload;
 extern const struct bench_workload catch_workload;
 extern const struct bench_workload panic_1_workload, panic_10_workload, panic_100_workload;

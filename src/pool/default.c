@@ -5,6 +5,7 @@
 #include "task.h"
 #include "visit.h"
 
+#include "base/section.h"
 #include "park/lock.h"
 
 #include <pthread.h>
@@ -56,7 +57,7 @@ int filch__process_init(void)
     return error;
 }
 
-int filch_pool_default(struct filch_pool **pool)
+FILCH_WAKE_PATH int filch_pool_default(struct filch_pool **pool)
 {
     if (pool == NULL)
         return EINVAL;
@@ -76,7 +77,7 @@ int filch_pool_default(struct filch_pool **pool)
     return error;
 }
 
-int filch__pool_resolve(struct filch_pool **pool)
+FILCH_WAKE_PATH int filch__pool_resolve(struct filch_pool **pool)
 {
     if (*pool == NULL)
         return filch_pool_default(pool);

@@ -5,6 +5,7 @@
 #include "steal.h"
 
 #include "base/check.h"
+#include "base/section.h"
 #include "park/spin.h"
 
 /* Changes the counters. Returns the word as it is then. */
@@ -39,7 +40,7 @@ void filch__idle_wake(struct worker *w)
  * quickest to come: that one, then. A guest is busy on its core, so that worker would only take turns with
  * it: any other one, then.
  *   is_local  whether it is tied to that core                                                [out] */
-static struct worker *take_any(struct filch_pool *pool, bool *is_local)
+FILCH_WAKE_PATH static struct worker *take_any(struct filch_pool *pool, bool *is_local)
 {
     struct worker *local = filch__machine_local(pool);
     bool is_outside = filch__worker == NULL;
@@ -57,7 +58,7 @@ static struct worker *take_any(struct filch_pool *pool, bool *is_local)
 }
 
 /* Wakes a worker that the caller has taken, and counted so. */
-static void wake_taken(struct worker *w, bool is_local)
+FILCH_WAKE_PATH static void wake_taken(struct worker *w, bool is_local)
 {
     if (filch__worker != NULL)
         filch__count(&filch__worker->stats.wakes);
@@ -132,8 +133,17 @@ void filch__idle_wake_one(struct filch_pool *pool)
     wake_if(pool, filch__idle_wants_waking);
 }
 
+/* Whoever naps is to look for what has just been put. */
+static void rouse(struct filch_pool *pool)
+{
+    struct worker *w = FILCH_LOAD(&pool->idle.napper, ID_nap_look, seq_cst);
+    if (FILCH_UNLIKELY(w != NULL) && FILCH_CAS(&pool->idle.napper, &w, NULL, ID_nap_take, acquire))
+        filch__unpark(&w->asleep);
+}
+
 void filch__idle_wake_server(struct filch_pool *pool)
 {
+    rouse(pool);
     wake_if(pool, filch__idle_wants_server);
 }
 
@@ -149,7 +159,7 @@ static bool count_server(struct filch_pool *pool)
     return true;
 }
 
-bool filch__idle_give(struct filch_pool *pool, const struct task_item *task)
+FILCH_WAKE_PATH bool filch__idle_give(struct filch_pool *pool, const struct task_item *task)
 {
     bool is_local;
     struct worker *w = NULL;
@@ -220,12 +230,17 @@ void filch__idle_search_end(struct worker *w)
         filch__idle_wake_one(pool);
 }
 
+static void init_waiter(struct worker *w)
+{
+    filch__waiter_init(&w->asleep);
+    w->asleep.ops = &filch__waiter_worker_ops;
+}
+
 /* Counts the worker as sleeping, and shows the waiter: in this order, so that the fields of the word
  * never go below 0. Returns the word as it was then. */
 static uint64_t announce(struct worker *w, bool takes_gifts)
 {
-    filch__waiter_init(&w->asleep);
-    w->asleep.ops = &filch__waiter_worker_ops;
+    init_waiter(w);
     w->takes_gifts = takes_gifts;
     uint64_t change = w->is_guest ? -IDLE_SEAT : IDLE_SLEEPING - IDLE_SEARCHING - IDLE_SEAT;
     uint64_t word = count(w->pool, change);
@@ -243,7 +258,7 @@ static bool withdraw(struct worker *w)
     return true;
 }
 
-static void park_worker(struct worker *w)
+FILCH_WAKE_PATH static void park_worker(struct worker *w)
 {
     int64_t deadline_ns = filch__timer_next(&w->timers);
     if (w->trim_ns < deadline_ns)
@@ -252,8 +267,8 @@ static void park_worker(struct worker *w)
     w->slept_since_ns = filch__os->now_ns();
     int error = filch__park(&w->asleep, deadline_ns);
     w->is_brief = error == ETIMEDOUT && withdraw(w);
-    if (error != 0 && !w->is_brief)
-        (void)filch__park_through(&w->asleep, FILCH_FOREVER); /* the waker has it: its touch is due */
+    if (error != 0 && !w->is_brief) /* the waker has it: its touch is due */
+        (void)filch__park_through(&w->asleep, FILCH_FOREVER);
 }
 
 /* Whether a worker that has given up its seat could have one again. Where it could not, the one that
@@ -290,7 +305,7 @@ static void seat_is_free(struct filch_pool *pool)
         filch__idle_wake_one(pool);
 }
 
-void filch__idle_sleep(struct worker *w)
+FILCH_WAKE_PATH void filch__idle_sleep(struct worker *w)
 {
     struct filch_pool *pool = w->pool;
     FILCH_DCHECK(w->credits.tally == NULL);
@@ -308,6 +323,21 @@ void filch__idle_sleep(struct worker *w)
     if (has_reason(w) && withdraw(w))
         return;
     park_worker(w);
+}
+
+void filch__idle_nap(struct worker *w, int64_t deadline_ns)
+{
+    struct filch_pool *pool = w->pool;
+    struct worker *napper = NULL;
+    init_waiter(w);
+    if (!FILCH_CAS(&pool->idle.napper, &napper, w, ID_nap_show, seq_cst))
+        return;
+    /* We show ourselves, then look; whoever puts a task the other way round. */
+    if (!filch__injector_has_any(&pool->injector) && filch__park(&w->asleep, deadline_ns) == 0)
+        return;
+    napper = w;
+    if (!FILCH_CAS(&pool->idle.napper, &napper, NULL, ID_nap_take, acquire))
+        (void)filch__park_through(&w->asleep, FILCH_FOREVER); /* roused: that touch is due */
 }
 
 void filch__idle_sleep_until_ready(struct worker *w)

@@ -26,6 +26,7 @@ struct worker;
 
 struct idle {
     _Alignas(FILCH_CACHE_LINE) FILCH_SHARED(uint64_t) word;
+    FILCH_SHARED(struct worker *) napper; /* asleep for a moment, while it counts as searching */
 };
 
 #define IDLE_SEAT UINT64_C(1)
@@ -100,6 +101,11 @@ bool filch__idle_is_crowded(struct filch_pool *pool);
 /* Sleeps until there may be work, something to resume, a timer is due, or the pool stops. Called
  * while searching; returns while searching. */
 void filch__idle_sleep(struct worker *w);
+
+/* Sleeps for a moment without saying so: the worker counts as searching. A task from outside ends that, so
+ * not more than one does it at a time; for another one it returns at once. Not where there may be something
+ * to resume. */
+void filch__idle_nap(struct worker *w, int64_t deadline_ns);
 
 /* Sleeps until there is something to resume: for a worker that cannot go on with anything else. */
 void filch__idle_sleep_until_ready(struct worker *w);

@@ -7,6 +7,7 @@
 #include "pool.h"
 
 #include "base/check.h"
+#include "base/section.h"
 #include "os/env.h"
 
 #include <sched.h>
@@ -82,7 +83,7 @@ void filch__machine_destroy(struct machine *m)
     filch__topology_destroy(m->topology);
 }
 
-struct worker *filch__machine_local(struct filch_pool *pool)
+FILCH_WAKE_PATH struct worker *filch__machine_local(struct filch_pool *pool)
 {
     struct machine *m = &pool->machine;
     if (!filch__machine_is_known(m))

@@ -9,6 +9,7 @@
 #include "worker.h"
 
 #include "base/check.h"
+#include "base/section.h"
 
 /* --- ready strands --- */
 
@@ -82,7 +83,7 @@ static FILCH_ALWAYS_INLINE void collect_woken(struct worker *w)
         collect_pushed(w);
 }
 
-bool filch__strand_has_ready(struct worker *w)
+FILCH_WAKE_PATH bool filch__strand_has_ready(struct worker *w)
 {
     return w->ready != NULL || FILCH_LOAD(&w->woken, RS_look, seq_cst) != NULL;
 }

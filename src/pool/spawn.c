@@ -4,6 +4,7 @@
 #include "task.h"
 #include "visit.h"
 
+#include "base/section.h"
 #include "panic/panic.h"
 
 /* A detached task without a drop function: cancelling it drops nothing. */
@@ -14,7 +15,7 @@ static void drop_nothing(void *arg)
 
 /* Counts `count` tasks from outside, unless the pool has ended, or, from outside, is ending. A count
  * of 0 stays 0: the workers are being told to stop. */
-static int count_in(struct filch_pool *pool, int64_t count)
+FILCH_WAKE_PATH static int count_in(struct filch_pool *pool, int64_t count)
 {
     int64_t seen = FILCH_LOAD_RELAXED(&pool->tally.count); /* the swap decides */
     do {
@@ -41,7 +42,7 @@ static int put(struct filch_pool *pool, const struct task_item *model, void *con
 }
 
 /* Gives one task to a worker that sleeps, or puts it where any finds it. */
-static int inject(struct filch_pool *pool, const struct task_item *item)
+FILCH_WAKE_PATH static int inject(struct filch_pool *pool, const struct task_item *item)
 {
     int error = count_in(pool, 1);
     if (error != 0 || filch__idle_give(pool, item))
@@ -49,7 +50,7 @@ static int inject(struct filch_pool *pool, const struct task_item *item)
     return put(pool, item, &item->arg, 1);
 }
 
-static int spawn_item(struct filch_pool *pool, const struct task_item *item)
+FILCH_WAKE_PATH static int spawn_item(struct filch_pool *pool, const struct task_item *item)
 {
     struct worker *w = filch__worker;
     /* A guest runs no such tasks, so it has no use for them in its deque. */
@@ -112,10 +113,9 @@ static FILCH_ALWAYS_INLINE bool is_at_home(const struct worker *w, const struct 
     return w != NULL && !w->is_guest && (pool == NULL ? w->pool->is_default : w->pool == pool);
 }
 
-static __attribute__((noinline)) int spawn_from_anywhere(struct filch_pool *pool,
-                                                         struct filch_task **task,
-                                                         const struct filch_task_attr *attr,
-                                                         void (*fn)(void *), void *arg)
+FILCH_WAKE_PATH static __attribute__((noinline)) int
+spawn_from_anywhere(struct filch_pool *pool, struct filch_task **task,
+                    const struct filch_task_attr *attr, void (*fn)(void *), void *arg)
 {
     static const struct filch_task_attr defaults;
     if (attr == NULL)
@@ -125,8 +125,9 @@ static __attribute__((noinline)) int spawn_from_anywhere(struct filch_pool *pool
     return spawn_owning(pool, task, attr, fn, arg);
 }
 
-int filch_pool_spawn(struct filch_pool *pool, struct filch_task **task,
-                     const struct filch_task_attr *attr, void (*fn)(void *), void *arg)
+FILCH_WAKE_PATH int filch_pool_spawn(struct filch_pool *pool, struct filch_task **task,
+                                     const struct filch_task_attr *attr, void (*fn)(void *),
+                                     void *arg)
 {
     if (task != NULL && attr == NULL) {
         struct worker *w = filch__worker;
@@ -167,7 +168,7 @@ static void install_end(struct install *install, int result)
     filch__unpark(install->waiter);
 }
 
-static void install_run(void *argument)
+FILCH_WAKE_PATH static void install_run(void *argument)
 {
     struct install *install = argument;
     struct worker *w = filch__worker;
@@ -187,7 +188,7 @@ static void install_drop(void *argument)
     install_end(argument, ECANCELED);
 }
 
-int filch_pool_install(struct filch_pool *pool, void (*fn)(void *), void *arg)
+FILCH_WAKE_PATH int filch_pool_install(struct filch_pool *pool, void (*fn)(void *), void *arg)
 {
     if (fn == NULL)
         return EINVAL;

@@ -226,16 +226,11 @@ static void loot_begin(struct worker *w, int64_t now_ns)
     loot->rests_outside = now_ns < loot->rest_outside_until_ns;
 }
 
-/* Nobody but this worker knows; so not where it may have something to resume. */
 static void nap(struct worker *w)
 {
-    struct waiter waiter;
     w->lone.gone = 0;
-    if (w->suspended > 0 || w->is_guest || filch__timer_may_have(&w->timers))
-        return;
-    filch__waiter_init(&waiter);
-    waiter.ops = &filch__waiter_worker_ops;
-    (void)filch__park(&waiter, filch__os->now_ns() + NAP_NS);
+    if (w->suspended == 0 && !w->is_guest && !filch__timer_may_have(&w->timers))
+        filch__idle_nap(w, filch__os->now_ns() + NAP_NS);
 }
 
 /* Between two rounds of a search.

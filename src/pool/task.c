@@ -5,6 +5,7 @@
 #include "run.h"
 
 #include "base/check.h"
+#include "base/section.h"
 #include "panic/panic.h"
 #include "park/self.h"
 
@@ -60,7 +61,7 @@ static FILCH_ALWAYS_INLINE int run_function(struct worker *w, struct filch_task 
     return result;
 }
 
-static void run(void *argument)
+FILCH_WAKE_PATH static void run(void *argument)
 {
     end(argument, run_function(filch__worker, argument));
 }
@@ -103,8 +104,9 @@ static FILCH_ALWAYS_INLINE void prepare(struct filch_task *task, void (*fn)(void
     filch__cancel_init(&task->cancel, around, around->pool);
 }
 
-struct filch_task *filch__task_new(const struct filch_task_attr *attr, void (*fn)(void *),
-                                   void *arg, struct cancel *around)
+FILCH_WAKE_PATH struct filch_task *filch__task_new(const struct filch_task_attr *attr,
+                                                   void (*fn)(void *), void *arg,
+                                                   struct cancel *around)
 {
     struct filch_task *task = filch__task_place_take();
     if (task == NULL)
@@ -127,7 +129,7 @@ void filch__task_free_unspawned(struct filch_task *task)
     filch__task_place_give(task);
 }
 
-struct task_item filch__task_item(struct filch_task *task, struct tally *tally)
+FILCH_WAKE_PATH struct task_item filch__task_item(struct filch_task *task, struct tally *tally)
 {
     void (*fn)(void *) = FILCH_UNLIKELY(task->may_migrate) ? run_roaming : run;
     return (struct task_item){.fn = fn, .arg = task, .tally = tally, .drop = cancel};
@@ -206,8 +208,8 @@ static FILCH_ALWAYS_INLINE int take_result(struct filch_task *task, int result,
     return result;
 }
 
-static __attribute__((noinline)) int join(struct worker *w, struct filch_task *handle,
-                                          int64_t deadline, struct filch_panic **panic)
+FILCH_WAKE_PATH static __attribute__((noinline)) int
+join(struct worker *w, struct filch_task *handle, int64_t deadline, struct filch_panic **panic)
 {
     if (handle == NULL)
         return EINVAL;
@@ -274,7 +276,8 @@ static FILCH_ALWAYS_INLINE int run_own(struct worker *w, struct filch_task *task
     return take_result(task, result, panic);
 }
 
-int filch_task_join_panic(struct filch_task *handle, int64_t deadline, struct filch_panic **panic)
+FILCH_WAKE_PATH int filch_task_join_panic(struct filch_task *handle, int64_t deadline,
+                                          struct filch_panic **panic)
 {
     struct worker *w = filch__worker;
     if (FILCH_LIKELY(w != NULL && deadline == FILCH_FOREVER)) {
@@ -286,12 +289,12 @@ int filch_task_join_panic(struct filch_task *handle, int64_t deadline, struct fi
     return join(w, handle, deadline, panic);
 }
 
-int filch_task_join_until(struct filch_task *handle, int64_t deadline)
+FILCH_WAKE_PATH int filch_task_join_until(struct filch_task *handle, int64_t deadline)
 {
     return filch_task_join_panic(handle, deadline, NULL);
 }
 
-int filch_task_join(struct filch_task *handle)
+FILCH_WAKE_PATH int filch_task_join(struct filch_task *handle)
 {
     return filch_task_join_until(handle, FILCH_FOREVER);
 }

@@ -5,6 +5,7 @@
 #include "worker.h"
 
 #include "base/check.h"
+#include "base/section.h"
 #include "os/os.h"
 #include "park/lock.h"
 
@@ -59,7 +60,7 @@ static struct filch_task *make(void)
 }
 
 /* The free place that was used last, or one that nobody has had. Returns NULL: no memory. Under lock. */
-static struct filch_task *take(void)
+FILCH_WAKE_PATH static struct filch_task *take(void)
 {
     struct filch_task *task = all.free;
     if (task == NULL)
@@ -82,7 +83,7 @@ static FILCH_COLD struct filch_task *refill(struct task_places *places)
     return task;
 }
 
-struct filch_task *filch__task_place_take(void)
+FILCH_WAKE_PATH struct filch_task *filch__task_place_take(void)
 {
     struct worker *w = filch__worker;
     if (w == NULL) {
@@ -163,7 +164,7 @@ void filch__task_places_after_fork(void)
 
 /* --- handles --- */
 
-struct filch_task *filch__task_handle_find(const struct filch_task *handle)
+FILCH_WAKE_PATH struct filch_task *filch__task_handle_find(const struct filch_task *handle)
 {
     size_t index = (uintptr_t)handle >> 1 & INDEX_MASK;
     unsigned k = chunk_of(index);

@@ -3,6 +3,7 @@
 
 #include "pool.h"
 
+#include "base/section.h"
 #include "park/lock.h"
 
 static struct {
@@ -27,7 +28,8 @@ void filch__visits_ask(struct cancel *c)
     filch__unlock(&visits.lock);
 }
 
-void filch__visit_begin(struct visit *v, struct cancel *around, struct filch_pool *pool)
+FILCH_WAKE_PATH void filch__visit_begin(struct visit *v, struct cancel *around,
+                                        struct filch_pool *pool)
 {
     filch__cancel_init(&v->cancel, around, pool);
     v->cancel.also = &pool->tally.cancel;

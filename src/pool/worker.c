@@ -8,6 +8,7 @@
 #include "switch.h"
 
 #include "base/check.h"
+#include "base/section.h"
 #include "panic/panic.h"
 
 #include <filch/thread.h>

@@ -127,9 +127,21 @@ static bool looks(int round)
     return SCENARIO != 6 || round > 0;
 }
 
+/* As in worker.c. */
+static void take_gift(struct worker *w)
+{
+    if (w->gift.fn == NULL)
+        return;
+    w->gift.fn = NULL;
+    w->is_searching = false;
+    run_task(NULL);
+}
+
 static void loop(struct worker *w)
 {
     int sleeps = 0;
+    if (SCENARIO == 12)
+        filch__idle_nap(w, 1);
     for (int i = 0; i < ROUNDS_MAX; i++) {
         if (filch__pool_state(&pool) == POOL_STOPPED)
             return;
@@ -147,6 +159,7 @@ static void loop(struct worker *w)
         } else {
             __VERIFIER_assume(hidden == NULL && sleeps++ < SLEEPS_MAX);
             filch__idle_sleep(w);
+            take_gift(w);
         }
     }
     __VERIFIER_assume(0);
@@ -230,6 +243,15 @@ static void *putter(void *unused)
     return NULL;
 }
 
+/* Puts a task as filch_pool_spawn does. */
+static void *giver(void *unused)
+{
+    (void)unused;
+    if (!filch__idle_give(&pool, &task))
+        put_outside();
+    return NULL;
+}
+
 /* A guest that pushed while it held the only seat, and goes. */
 static void *guest(void *unused)
 {
@@ -247,7 +269,7 @@ static void *observer(void *unused)
 {
     (void)unused;
     uint64_t word = __atomic_load_n(&pool.idle.word, __ATOMIC_RELAXED);
-    assert(filch__idle_seats(word) <= 1 && filch__idle_searching(word) <= 1);
+    assert(filch__idle_seats(word) <= 1 && filch__idle_searching(word) <= 1 + (SCENARIO == 11));
     assert(filch__idle_sleeping(word) <= 1 && filch__idle_guests(word) == 0);
     return NULL;
 }
@@ -270,6 +292,12 @@ static void *observer(void *unused)
 #define BODIES waker_2, pusher_0, worker_1
 #elif SCENARIO == 9 /* counts stay counts */
 #define BODIES stopper, observer, worker_0
+#elif SCENARIO == 10 /* a task comes with the wake-up */
+#define BODIES giver, worker_0
+#elif SCENARIO == 11 /* the same, and counts stay counts */
+#define BODIES giver, observer, worker_0
+#elif SCENARIO == 12 /* a task from outside, while the worker naps */
+#define BODIES putter, worker_0
 #endif
 
 int main(void)

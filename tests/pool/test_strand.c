@@ -381,6 +381,47 @@ xt_define(without_a_stack_the_worker_waits)
     xt_faults_remove();
 }
 
+static void raise_flag(void *flag)
+{
+    __atomic_store_n((uint32_t *)flag, 1, __ATOMIC_RELEASE);
+}
+
+static void *submit_when_stackless(void *flag)
+{
+    while (stats().stackless == 0)
+        xt_sleep_ns(FILCH_MS);
+    xt_expect(xt_faults_disarm() > 0);
+    xt_sleep_ns(20 * FILCH_MS); /* the worker sleeps, and could run nothing */
+    xt_expect_equal(filch_pool_spawn(pool, NULL, NULL, raise_flag, flag), 0);
+    xt_sleep_ns(FILCH_MS);
+    xt_expect_equal(*(uint32_t *)flag, 0);
+    filch_latch_count_down(&gate);
+    return NULL;
+}
+
+static void wait_alone_without_a_stack(void *unused)
+{
+    xt_faults_arm(XT_MAP | XT_ALLOC, 1, XT_FAULT_ONWARD);
+    wait_at_gate(unused);
+}
+
+/* Such a worker is given nothing with a wake-up: what comes meanwhile is put where it looks later. */
+xt_define(without_a_stack_the_worker_is_given_nothing)
+{
+    struct filch_pool_config config = {.workers = 1, .stack_size_bytes = 65536};
+    uint32_t flag = 0;
+    pthread_t thread;
+    xt_faults_install();
+    close_gate();
+    assert_int_equal(filch_pool_create(&pool, &config), 0);
+    assert_int_equal(pthread_create(&thread, NULL, submit_when_stackless, &flag), 0);
+    assert_int_equal(filch_pool_install(pool, wait_alone_without_a_stack, NULL), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_equal(filch_pool_destroy(pool), 0);
+    assert_int_equal(flag, 1);
+    xt_faults_remove();
+}
+
 struct fib {
     int n;
     uint64_t result;
@@ -436,6 +477,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         /* First: the others start the default pool, whose threads must not be there while faults are. */
         xt_test(without_a_stack_the_worker_waits),
+        xt_test(without_a_stack_the_worker_is_given_nothing),
         xt_test(without_a_room_forks_run_one_after_the_other),
         xt_test(many_tasks_wait_at_little_cost),
         xt_test(what_a_guest_needed_goes_when_it_leaves),

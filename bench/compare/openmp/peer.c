@@ -37,6 +37,18 @@ static void wake(void *data)
     wake_measure(data, round_trip);
 }
 
+static void share_loop(struct wake_data *wake)
+{
+#pragma omp parallel for schedule(dynamic)
+    for (int i = 0; i < WAKE_PIECES; i++)
+        wake_piece(wake);
+}
+
+static void wake_caller(void *data)
+{
+    wake_measure(data, share_loop);
+}
+
 static void idle_work(struct idle_data *idle)
 {
 #pragma omp parallel for schedule(static)
@@ -115,6 +127,8 @@ static const struct bench_impl impls[] = {
     {"wake", "active", ACTIVE, wake, 0},
     {"wake-result", "", PASSIVE, wake, 0},
     {"wake-result", "active", ACTIVE, wake, 0},
+    {"wake-caller", "", PASSIVE, wake_caller, 0},
+    {"wake-caller", "active", ACTIVE, wake_caller, 0},
     {"idle", "", "", idle, 0}, /* with the runtime's own default */
     {"idle", "passive", PASSIVE, idle, 0},
     {"cold-start", "", "", cold_start_measure, 0},

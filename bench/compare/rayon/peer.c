@@ -30,6 +30,7 @@ void rayon_pagerank(void *data);
 void rayon_components(void *data);
 void rayon_wake_install(struct wake_data *wake);
 void rayon_wake_spawn(struct wake_data *wake);
+void rayon_wake_share(void *data, size_t pieces);
 void rayon_idle_work(void *data, size_t pieces);
 void rayon_first_task(void);
 
@@ -38,6 +39,7 @@ void rayon_flat_run(struct flat_data *flat, size_t index);
 void rayon_submit_run(struct flat_data *flat, size_t index);
 void rayon_grain_run(struct grain_data *grain, size_t index);
 void rayon_wake_run(struct wake_data *wake);
+void rayon_wake_piece(struct wake_data *wake);
 void rayon_idle_run(struct idle_data *idle);
 
 void rayon_flat_run(struct flat_data *flat, size_t index)
@@ -59,6 +61,11 @@ void rayon_grain_run(struct grain_data *grain, size_t index)
 void rayon_wake_run(struct wake_data *wake)
 {
     wake_task(wake, bench_now_ns());
+}
+
+void rayon_wake_piece(struct wake_data *wake)
+{
+    wake_piece(wake);
 }
 
 void rayon_idle_run(struct idle_data *idle)
@@ -92,6 +99,16 @@ static void wake_install(void *data)
 static void wake_spawn(void *data)
 {
     wake_measure(data, rayon_wake_spawn);
+}
+
+static void share_loop(struct wake_data *wake)
+{
+    rayon_wake_share(wake, WAKE_PIECES);
+}
+
+static void wake_caller(void *data)
+{
+    wake_measure(data, share_loop);
 }
 
 static void idle_work(struct idle_data *idle)
@@ -138,6 +155,7 @@ static const struct bench_impl impls[] = {
     {"wake", "spawn", "", wake_spawn, 0},
     {"wake-result", "", "", wake_install, 0},
     {"wake-result", "spawn", "", wake_spawn, 0},
+    {"wake-caller", "", "", wake_caller, 0},
     {"idle", "", "", idle, 0},
     {"cold-start", "", "", cold_start_measure, 0},
     {"grain", "", "", grain, 0},

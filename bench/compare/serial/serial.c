@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Plain C, one thread: what all others are measured against. */
+/* Plain C, one thread: what all others are measured against. In `wake`: two, and nothing but a futex. */
+#include "compare/serial/futex.h"
 #include "forkjoin/fib.h"
 #include "forkjoin/msort.h"
 #include "forkjoin/nqueens.h"
@@ -16,6 +17,8 @@
 #include "panics/panics.h"
 #include "peer/peer.h"
 #include "tasks/flat.h"
+
+#include <string.h>
 
 static void fib(void *data)
 {
@@ -155,7 +158,8 @@ static void catch (void *data)
 static void start(unsigned workers, const char *case_name)
 {
     (void)workers;
-    (void)case_name;
+    if (strncmp(case_name, "wake", 4) == 0)
+        futex_start();
 }
 
 static const struct bench_impl impls[] = {
@@ -179,6 +183,8 @@ static const struct bench_impl impls[] = {
     {"components", "", "", components, 0},
     /* A process that runs its "task" at once: what starting a process costs here. */
     {"cold-start", "", "", cold_start_measure, 0},
+    {"wake", "", "", futex_wake, 0},
+    {"wake-result", "", "", futex_wake, 0},
     {"grain", "", "", grain, 0},
     {"depth", "", "", depth, 0},
     {"iterations", "", "", iterations, 0},

@@ -347,6 +347,17 @@ void run_wake(void *data)
     wake_measure(static_cast<wake_data *>(data), round_trip);
 }
 
+void share_loop(wake_data *wake)
+{
+    arena->execute(
+        [wake] { tbb::parallel_for(0, int(WAKE_PIECES), [=](int) { wake_piece(wake); }); });
+}
+
+void run_wake_caller(void *data)
+{
+    wake_measure(static_cast<wake_data *>(data), share_loop);
+}
+
 void idle_work(idle_data *idle)
 {
     inside([=] { tbb::parallel_for(0, int(IDLE_PIECES), [=](int) { idle_piece(idle); }); });
@@ -370,7 +381,7 @@ void start(unsigned workers, const char *case_name)
 {
     // The arena's threads are all workers, or all but one and the caller.
     const std::string name = case_name;
-    const bool outside = name.rfind("submit", 0) == 0 || name.rfind("wake", 0) == 0;
+    const bool outside = name.rfind("submit", 0) == 0 || name == "wake" || name == "wake-result";
     control.emplace(tbb::global_control::max_allowed_parallelism, workers + (outside ? 1 : 0));
     arena.emplace(int(workers), outside ? 0 : 1);
     arena->initialize();
@@ -408,6 +419,7 @@ const bench_impl impls[] = {
     WITH_EACH_PARTITIONER("components", run_components, 0),
     {"wake", "", "", run_wake, 0},
     {"wake-result", "", "", run_wake, 0},
+    {"wake-caller", "", "", run_wake_caller, 0},
     {"idle", "", "", run_idle, 0},
     {"cold-start", "", "", cold_start_measure, 0},
     {"grain", "", "", run_grain, 0},

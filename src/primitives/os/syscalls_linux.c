@@ -2,6 +2,8 @@
 /* The one file that calls syscall(2), and so the only place where a thread of the library sleeps. */
 #include "os/syscalls.h"
 
+#include "base/section.h"
+
 #include <errno.h>
 #include <linux/futex.h>
 #include <linux/membarrier.h>
@@ -18,7 +20,8 @@ enum { BATCH_MAX = 1024 };
 /* PIDFD_SELF, since Linux 6.14: this process, without opening a descriptor. */
 enum { PIDFD_OF_SELF = -10000 };
 
-int filch__syscall_futex_wait(uint32_t *word, uint32_t expected, int64_t deadline_ns)
+FILCH_WAKE_PATH int filch__syscall_futex_wait(uint32_t *word, uint32_t expected,
+                                              int64_t deadline_ns)
 {
     int saved_errno = errno;
     struct timespec deadline;
@@ -38,7 +41,7 @@ int filch__syscall_futex_wait(uint32_t *word, uint32_t expected, int64_t deadlin
     return error;
 }
 
-void filch__syscall_futex_wake(uint32_t *word, int count)
+FILCH_WAKE_PATH void filch__syscall_futex_wake(uint32_t *word, int count)
 {
     int saved_errno = errno;
     syscall(SYS_futex, word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, count, NULL, NULL, 0);

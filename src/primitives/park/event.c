@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "park/event.h"
 
+#include "base/section.h"
+
 #include <errno.h>
 #include <stddef.h>
 
@@ -11,7 +13,7 @@ struct event_waiter {
     bool is_listed;            /* under lock */
 };
 
-void filch__event_set(struct event *e)
+FILCH_WAKE_PATH void filch__event_set(struct event *e)
 {
     filch__lock(&e->lock);
     FILCH_STORE(&e->has_happened, true, EV_set, release);
@@ -43,7 +45,7 @@ static bool take_back(struct event *e, struct event_waiter *w)
     return was_listed;
 }
 
-int filch__event_wait(struct event *e, int64_t deadline_ns)
+FILCH_WAKE_PATH int filch__event_wait(struct event *e, int64_t deadline_ns)
 {
     struct event_waiter w = {.is_listed = true};
     if (filch__event_has_happened(e))

@@ -2,6 +2,7 @@
 /* The three-state futex lock of Ulrich Drepper, "Futexes Are Tricky" (2011), mutex3. */
 #include "park/lock.h"
 
+#include "base/section.h"
 #include "os/os.h"
 
 enum { FREE, HELD, CONTENDED };
@@ -24,14 +25,14 @@ static FILCH_COLD void lock_slow(struct lock *l)
         (void)filch__os->futex_wait(&l->word, CONTENDED, INT64_MAX); /* any return: look again */
 }
 
-void filch__lock(struct lock *l)
+FILCH_WAKE_PATH void filch__lock(struct lock *l)
 {
     uint32_t seen = FREE;
     if (!FILCH_CAS(&l->word, &seen, HELD, LK_lock, acquire))
         lock_slow(l);
 }
 
-void filch__unlock(struct lock *l)
+FILCH_WAKE_PATH void filch__unlock(struct lock *l)
 {
     /* After the exchange the lock may be another's, or gone: only its address is used. */
     if (FILCH_EXCHANGE(&l->word, FREE, LK_unlock, release) == CONTENDED)

@@ -2,6 +2,7 @@
 #include "park/park.h"
 
 #include "base/check.h"
+#include "base/section.h"
 #include "os/os.h"
 
 #include <errno.h>
@@ -10,7 +11,7 @@
 __thread struct waiter_kind filch__waiter_kind
     __attribute__((tls_model("initial-exec"))) = {&filch__waiter_thread_ops, NULL};
 
-int filch__park_on(struct waiter *w, int64_t deadline_ns, int error)
+FILCH_WAKE_PATH int filch__park_on(struct waiter *w, int64_t deadline_ns, int error)
 {
     while (FILCH_LOAD(&w->state, PK_woken, acquire) != WAITER_WOKEN) {
         /* A wake-up that came with the deadline counts: an event is never reported as lost. */
@@ -22,7 +23,7 @@ int filch__park_on(struct waiter *w, int64_t deadline_ns, int error)
     return 0;
 }
 
-int filch__park_through(struct waiter *w, int64_t deadline_ns)
+FILCH_WAKE_PATH int filch__park_through(struct waiter *w, int64_t deadline_ns)
 {
     w->resists = true;
     int error = filch__park(w, deadline_ns);
@@ -30,7 +31,7 @@ int filch__park_through(struct waiter *w, int64_t deadline_ns)
     return error;
 }
 
-void filch__unpark(struct waiter *w)
+FILCH_WAKE_PATH void filch__unpark(struct waiter *w)
 {
     FILCH_DCHECK(w->ops != NULL); /* it waits, or will: once for each waiter */
     w->ops->wake(w);

@@ -3,6 +3,7 @@
 #include "park/waiter.h"
 
 #include "base/check.h"
+#include "base/section.h"
 #include "os/os.h"
 #include "park/spin.h"
 
@@ -20,7 +21,7 @@ static bool is_woken_soon(struct waiter *w)
     return false;
 }
 
-static int thread_sleep(struct waiter *w, int64_t deadline_ns)
+FILCH_WAKE_PATH static int thread_sleep(struct waiter *w, int64_t deadline_ns)
 {
     uint32_t seen = WAITER_EMPTY;
     if (!FILCH_CAS(&w->state, &seen, WAITER_PARKED, PK_park, release) && seen == WAITER_WOKEN)
@@ -34,12 +35,12 @@ static int thread_sleep(struct waiter *w, int64_t deadline_ns)
     return ETIMEDOUT;
 }
 
-static int thread_suspend(struct waiter *w, int64_t deadline_ns)
+FILCH_WAKE_PATH static int thread_suspend(struct waiter *w, int64_t deadline_ns)
 {
     return is_woken_soon(w) ? 0 : thread_sleep(w, deadline_ns);
 }
 
-static void thread_wake(struct waiter *w)
+FILCH_WAKE_PATH static void thread_wake(struct waiter *w)
 {
     /* After the exchange the waiter may be gone: only the address of its word is used. The kernel
      * answers a wake for memory that is no longer mapped, or is another's, with a spurious wake-up

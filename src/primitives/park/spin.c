@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "park/spin.h"
 
+#include "base/section.h"
 #include "os/os.h"
 
 enum {
@@ -24,7 +25,7 @@ static __thread unsigned without_pauses __attribute__((tls_model("initial-exec")
 /* The next wait does not begin to spin. Own. */
 static __thread bool is_futile __attribute__((tls_model("initial-exec")));
 
-void filch__spin_is_futile(void)
+FILCH_WAKE_PATH void filch__spin_is_futile(void)
 {
     is_futile = true;
 }
@@ -69,7 +70,7 @@ bool filch__spin(struct spin *s)
     return spin(s, PAUSING_STEPS, PAUSES_MAX);
 }
 
-bool filch__spin_closely(struct spin *s)
+FILCH_WAKE_PATH bool filch__spin_closely(struct spin *s)
 {
     return spin(s, PAUSING_STEPS_CLOSELY, 1);
 }

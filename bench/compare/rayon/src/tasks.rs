@@ -3,6 +3,7 @@
 //! no layout of a semaphore has to be mirrored here.
 
 use crate::{pool, Shared};
+use rayon::prelude::*;
 use std::ffi::c_void;
 use std::sync::mpsc;
 
@@ -11,6 +12,7 @@ extern "C" {
     fn rayon_grain_run(data: *mut c_void, index: usize);
     fn rayon_submit_run(data: *mut c_void, index: usize);
     fn rayon_wake_run(data: *mut c_void);
+    fn rayon_wake_piece(data: *mut c_void);
     fn rayon_idle_run(data: *mut c_void);
     fn bench_first_task_ran();
 }
@@ -50,6 +52,16 @@ pub unsafe extern "C" fn rayon_submit(data: *mut c_void, count: usize) {
 pub unsafe extern "C" fn rayon_wake_install(data: *mut c_void) {
     let shared = Shared(data);
     pool().install(move || unsafe { rayon_wake_run(shared.get()) });
+}
+
+#[no_mangle]
+pub unsafe extern "C" fn rayon_wake_share(data: *mut c_void, pieces: usize) {
+    let shared = Shared(data);
+    pool().install(|| {
+        (0..pieces)
+            .into_par_iter()
+            .for_each(|_| unsafe { rayon_wake_piece(shared.get()) })
+    });
 }
 
 #[no_mangle]
