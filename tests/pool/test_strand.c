@@ -381,20 +381,20 @@ xt_define(without_a_stack_the_worker_waits)
     xt_faults_remove();
 }
 
-static void raise_flag(void *flag)
+static void raise_flag(void *raised)
 {
-    __atomic_store_n((uint32_t *)flag, 1, __ATOMIC_RELEASE);
+    __atomic_store_n((uint32_t *)raised, 1, __ATOMIC_RELEASE);
 }
 
-static void *submit_when_stackless(void *flag)
+static void *submit_when_stackless(void *raised)
 {
     while (stats().stackless == 0)
         xt_sleep_ns(FILCH_MS);
     xt_expect(xt_faults_disarm() > 0);
     xt_sleep_ns(20 * FILCH_MS); /* the worker sleeps, and could run nothing */
-    xt_expect_equal(filch_pool_spawn(pool, NULL, NULL, raise_flag, flag), 0);
+    xt_expect_equal(filch_pool_spawn(pool, NULL, NULL, raise_flag, raised), 0);
     xt_sleep_ns(FILCH_MS);
-    xt_expect_equal(*(uint32_t *)flag, 0);
+    xt_expect_equal(__atomic_load_n((uint32_t *)raised, __ATOMIC_ACQUIRE), 0);
     filch_latch_count_down(&gate);
     return NULL;
 }
@@ -409,16 +409,16 @@ static void wait_alone_without_a_stack(void *unused)
 xt_define(without_a_stack_the_worker_is_given_nothing)
 {
     struct filch_pool_config config = {.workers = 1, .stack_size_bytes = 65536};
-    uint32_t flag = 0;
+    uint32_t raised = 0;
     pthread_t thread;
     xt_faults_install();
     close_gate();
     assert_int_equal(filch_pool_create(&pool, &config), 0);
-    assert_int_equal(pthread_create(&thread, NULL, submit_when_stackless, &flag), 0);
+    assert_int_equal(pthread_create(&thread, NULL, submit_when_stackless, &raised), 0);
     assert_int_equal(filch_pool_install(pool, wait_alone_without_a_stack, NULL), 0);
     assert_int_equal(pthread_join(thread, NULL), 0);
     assert_int_equal(filch_pool_destroy(pool), 0);
-    assert_int_equal(flag, 1);
+    assert_int_equal(raised, 1);
     xt_faults_remove();
 }
 
