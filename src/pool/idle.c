@@ -163,8 +163,7 @@ FILCH_WAKE_PATH bool filch__idle_give(struct filch_pool *pool, const struct task
 {
     bool is_local;
     struct worker *w = NULL;
-    if (filch__idle_wants_server(FILCH_LOAD(&pool->idle.word, ID_look, seq_cst), pool->width) &&
-        !filch__injector_has_any(&pool->injector))
+    if (!filch__injector_has_any(&pool->injector))
         w = take_any(pool, &is_local);
     if (w == NULL)
         return false;

@@ -80,8 +80,8 @@ void filch__idle_wake_one(struct filch_pool *pool);
  * awake. */
 void filch__idle_wake_server(struct filch_pool *pool);
 
-/* Wakes a worker as filch__idle_wake_server does, with a task that is the first that it runs, so that it
- * need not look for it. Returns false where that cannot be, or tasks wait from outside already: the task
+/* Where the word has said that a server is wanted: wakes a worker with a task that is the first that it runs, so
+ * that it need not look for it. Returns false where that cannot be, or tasks wait from outside already: the task
  * is to be put there, too. */
 bool filch__idle_give(struct filch_pool *pool, const struct task_item *task);
 

@@ -15,7 +15,7 @@ static void drop_nothing(void *arg)
 
 /* Counts `count` tasks from outside, unless the pool has ended, or, from outside, is ending. A count
  * of 0 stays 0: the workers are being told to stop. */
-FILCH_WAKE_PATH static int count_in(struct filch_pool *pool, int64_t count)
+static FILCH_ALWAYS_INLINE int count_in(struct filch_pool *pool, int64_t count)
 {
     int64_t seen = FILCH_LOAD_RELAXED(&pool->tally.count); /* the swap decides */
     do {
@@ -30,8 +30,8 @@ FILCH_WAKE_PATH static int count_in(struct filch_pool *pool, int64_t count)
 }
 
 /* Puts tasks that are counted where any worker finds them. */
-static int put(struct filch_pool *pool, const struct task_item *model, void *const *args,
-               size_t count)
+static FILCH_ALWAYS_INLINE int put(struct filch_pool *pool, const struct task_item *model,
+                                   void *const *args, size_t count)
 {
     int error = filch__injector_put(&pool->injector, model, args, count);
     if (error != 0)
@@ -45,12 +45,15 @@ static int put(struct filch_pool *pool, const struct task_item *model, void *con
 FILCH_WAKE_PATH static int inject(struct filch_pool *pool, const struct task_item *item)
 {
     int error = count_in(pool, 1);
-    if (error != 0 || filch__idle_give(pool, item))
+    if (error != 0)
         return error;
+    uint64_t word = FILCH_LOAD_RELAXED(&pool->idle.word); /* a hint */
+    if (FILCH_UNLIKELY(filch__idle_wants_server(word, pool->width)) && filch__idle_give(pool, item))
+        return 0;
     return put(pool, item, &item->arg, 1);
 }
 
-FILCH_WAKE_PATH static int spawn_item(struct filch_pool *pool, const struct task_item *item)
+static FILCH_ALWAYS_INLINE int spawn_item(struct filch_pool *pool, const struct task_item *item)
 {
     struct worker *w = filch__worker;
     /* A guest runs no such tasks, so it has no use for them in its deque. */

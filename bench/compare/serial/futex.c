@@ -61,7 +61,7 @@ void futex_start(void)
         sleepers[cpu] = (struct sleeper){.cpu = cpu};
         cpu_set_t set;
         CPU_ZERO(&set);
-        CPU_SET(cpu, &set);
+        CPU_SET((size_t)cpu, &set);
         pthread_attr_t attr;
         pthread_t id;
         pthread_attr_init(&attr);
