@@ -318,5 +318,7 @@ int main(void)
     }
     MODEL_RUN(BODIES);
     assert(done == 1);
+    if (SCENARIO == 10) /* the worker is awake */
+        assert(filch__idle_sleeping(pool.idle.word) == 0);
     return 0;
 }
