@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ending.h"
 
+#include "base/section.h"
 #include "park/park.h"
 #include "park/spin.h"
 
@@ -62,7 +63,7 @@ static FILCH_COLD void take_and_wake(struct ending *e, uintptr_t next)
     }
 }
 
-bool filch__ending_set(struct ending *e)
+FILCH_WAKE_PATH bool filch__ending_set(struct ending *e)
 {
     uintptr_t seen = FILCH_LOAD_RELAXED(&e->word); /* the swap decides */
     for (;;) {
@@ -123,7 +124,7 @@ static int look(struct ending *e, uintptr_t use)
     return (word & ENDING_HELD) == 0 ? EINVAL : 0;
 }
 
-int filch__ending_wait(struct ending *e, uintptr_t use, int64_t deadline_ns)
+FILCH_WAKE_PATH int filch__ending_wait(struct ending *e, uintptr_t use, int64_t deadline_ns)
 {
     struct ending_waiter w;
     if (!filch__ending_is_held(e, use))

@@ -8,7 +8,6 @@
 #include "switch.h"
 
 #include "base/check.h"
-#include "base/section.h"
 #include "panic/panic.h"
 
 #include <filch/thread.h>

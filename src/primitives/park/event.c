@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "park/event.h"
 
-#include "base/section.h"
-
 #include <errno.h>
 #include <stddef.h>
 
@@ -13,7 +11,7 @@ struct event_waiter {
     bool is_listed;            /* under lock */
 };
 
-FILCH_WAKE_PATH void filch__event_set(struct event *e)
+void filch__event_set(struct event *e)
 {
     filch__lock(&e->lock);
     FILCH_STORE(&e->has_happened, true, EV_set, release);
@@ -45,7 +43,7 @@ static bool take_back(struct event *e, struct event_waiter *w)
     return was_listed;
 }
 
-FILCH_WAKE_PATH int filch__event_wait(struct event *e, int64_t deadline_ns)
+int filch__event_wait(struct event *e, int64_t deadline_ns)
 {
     struct event_waiter w = {.is_listed = true};
     if (filch__event_has_happened(e))
