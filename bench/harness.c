@@ -5,6 +5,7 @@
 #include "child.h"
 #include "memory.h"
 #include "peer/peer.h"
+#include "rounds.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,24 +17,20 @@
 enum {
     ROUNDS_MAX = 15,
     LONG_ROUNDS_MAX = 3,
-    SLOW_SECONDS = 2,
-    TRIAL_ROUNDS = 3,
+    /* So many there are even when the time is up, where a round takes no longer than this. */
+    ROUNDS_LEAST = 5,
+    SHORT_ROUND_SECONDS = 10,
     /* How many rounds a process takes part in: the memory that it happens to get is part of its time. */
-    PROCESS_ROUNDS = 5,
+    PROCESS_ROUNDS = 3,
 };
-
-/* Of settings that take less than this for a turn, one round does not tell which is the best. */
-#define SHORT_TURN_SECONDS 0.2
 
 /* One case while it runs: child i works for result->items[i]. */
 struct running {
     struct case_result *result;
     struct child *children;
-    double *seconds;         /* that the last turn of each took */
-    double *prepare_seconds; /* that the last start of each took */
     const struct harness_options *options;
     size_t case_index; /* of options->cases */
-    double deadline;   /* when no round is begun any more but the first */
+    double deadline;   /* when no round is begun any more but the first ones */
     bool terminal;
 };
 
@@ -118,7 +115,7 @@ static void child_prepare(struct running *running, size_t index)
                                       running->options->quick};
     const double begin = now_seconds();
     note(running, item, child_start(&running->children[index], item->impl, &setup, item->why));
-    running->prepare_seconds[index] = now_seconds() - begin;
+    item->prepare_seconds = now_seconds() - begin;
 }
 
 static void children_start(struct running *running)
@@ -127,16 +124,27 @@ static void children_start(struct running *running)
         child_prepare(running, i);
 }
 
-/* Asks one child for a sample and brings its values into the unit of the metric. */
+/* Brings what a turn has added, from `before` on, into the unit of the metric, and notes its median. */
+static void values_convert(struct measurement *item, size_t before, double factor)
+{
+    for (size_t i = before; i < item->values.count; i++)
+        item->values.values[i] *= factor;
+    const struct series added = {item->values.values + before, item->values.count - before};
+    series_add(&item->rounds, series_median(&added));
+}
+
+/* Asks one child for a sample. */
 static void turn(struct running *running, size_t index)
 {
     struct measurement *item = &running->result->items[index];
     struct child *child = &running->children[index];
     const size_t before = item->values.count;
+    const double begin = now_seconds();
     note(running, item, child_sample(child, item));
+    item->turn_seconds = now_seconds() - begin;
     const double unit = running->result->info->metric == METRIC_NS_PER_OP ? 1e9 : 1;
-    for (size_t i = before; i < item->values.count && !item->failed; i++)
-        item->values.values[i] *= unit / child->operations;
+    if (!item->failed)
+        values_convert(item, before, unit / child->operations);
 }
 
 static unsigned widest(const struct case_result *result)
@@ -149,51 +157,9 @@ static unsigned widest(const struct case_result *result)
     return workers;
 }
 
-/* Whose first run took long is not asked again: one that slow is known well enough, and the others
- * would have no time left. */
-static bool is_known_enough(const struct running *running, size_t index)
-{
-    const struct measurement *item = &running->result->items[index];
-    if (item->values.count == 0 || running->options->repeat)
-        return false;
-    const double unit = running->result->info->metric == METRIC_NS_PER_OP ? 1e9 : 1;
-    const double run_seconds = item->values.values[0] * running->children[index].operations / unit;
-    return run_seconds > SLOW_SECONDS && !(running->result->info->flags & CASE_WAITS);
-}
-
-/* What of a name is the same for all variants of a peer; 0 for those that are all of interest. */
-static size_t family_length(const struct measurement *item)
-{
-    const char *name = item->impl->name;
-    const bool is_own = strncmp(name, "filch", 5) == 0 || strncmp(name, "serial", 6) == 0;
-    return is_own ? 0 : strcspn(name, ":");
-}
-
-/* Whether another variant of the same peer was faster in the first rounds: of a peer's settings only the
- * best one goes on, or the time would go into those that are of no interest. */
-static bool is_outdone(const struct running *running, size_t index)
-{
-    const struct measurement *items = running->result->items;
-    const struct measurement *item = &items[index];
-    const size_t length = family_length(item);
-    const unsigned trial = running->seconds[index] < SHORT_TURN_SECONDS ? TRIAL_ROUNDS : 1;
-    if (item->cpu.count < trial || length == 0 || running->options->repeat)
-        return false;
-    for (size_t i = 0; i < running->result->count; i++) {
-        const struct measurement *other = &items[i];
-        if (other->workers == item->workers && other->cpu.count >= item->cpu.count &&
-            family_length(other) == length &&
-            strncmp(other->impl->name, item->impl->name, length) == 0 &&
-            series_median(&other->values) < series_median(&item->values))
-            return true;
-    }
-    return false;
-}
-
 static bool takes_part(const struct running *running, size_t index)
 {
-    return running->children[index].pid > 0 && !is_known_enough(running, index) &&
-           !is_outdone(running, index);
+    return running->children[index].pid > 0 && !running->result->items[index].is_out;
 }
 
 static bool is_renewal_due(const struct running *running)
@@ -213,39 +179,53 @@ static void children_renew(struct running *running)
     }
 }
 
-/* Everybody's turn once, each round beginning with another one. */
+/* Before whose turn the canary is run: where filch goes from one worker to several, or anybody does. */
+static size_t judged_by_canary(const struct case_result *result)
+{
+    size_t found = result->count;
+    if (result->info->flags & CASE_WAITS)
+        return found;
+    for (size_t i = result->count; i-- > 0;) {
+        const struct measurement *item = &result->items[i];
+        if (item->workers > 1 && (found == result->count || !measurement_is_peer(item)))
+            found = i;
+    }
+    return found;
+}
+
+/* Whose turn it is: each round begins with another one, and every second one goes the other way round, so
+ * that nobody always comes after the same one. */
+static size_t nth_turn(const struct case_result *result, size_t n)
+{
+    const size_t place = (n + result->rounds) % result->count;
+    return result->rounds % 2 == 0 ? place : result->count - 1 - place;
+}
+
+/* Everybody's turn once. */
 static void round_run(struct running *running)
 {
     struct case_result *result = running->result;
-    const unsigned workers = widest(result);
+    const size_t canary = judged_by_canary(result);
     if (is_renewal_due(running))
         children_renew(running);
-    if (workers > 1 && !(result->info->flags & CASE_WAITS))
-        series_add(&result->canary, canary_speedup(workers));
     char doing[16];
     snprintf(doing, sizeof doing, "round %u", result->rounds + 1);
     for (size_t i = 0; i < result->count; i++) {
-        const size_t index = (i + result->rounds) % result->count;
+        const size_t index = nth_turn(result, i);
+        if (index == canary)
+            series_add(&result->canary, canary_speedup(widest(result)));
         if (takes_part(running, index)) {
-            const double begin = now_seconds();
             progress(running, doing, &result->items[index]);
             turn(running, index);
-            running->seconds[index] = now_seconds() - begin;
         }
     }
     result->rounds++;
-}
-
-/* How long the next round will take. */
-static double round_seconds(const struct running *running)
-{
-    const bool with_start = is_renewal_due(running);
-    double seconds = 0;
-    for (size_t i = 0; i < running->result->count; i++) {
-        if (takes_part(running, i))
-            seconds += running->seconds[i] + (with_start ? running->prepare_seconds[i] : 0);
+    if (!running->options->repeat)
+        rounds_judge(result);
+    for (size_t i = 0; i < result->count; i++) {
+        if (result->items[i].is_out)
+            child_end(&running->children[i]); /* its memory is the others' */
     }
-    return seconds;
 }
 
 static bool another_round(const struct running *running)
@@ -257,11 +237,13 @@ static bool another_round(const struct running *running)
         return done < options->repeat;
     if (done == 0)
         return true;
-    if (options->quick || (flags & CASE_ONCE))
+    const double seconds = rounds_seconds(running->result, is_renewal_due(running));
+    if (options->quick || (flags & CASE_ONCE) || seconds <= 0)
         return false;
     if (done >= (flags & CASE_LONG ? LONG_ROUNDS_MAX : ROUNDS_MAX))
         return false;
-    return now_seconds() + round_seconds(running) < running->deadline;
+    return now_seconds() + seconds < running->deadline ||
+           (done < ROUNDS_LEAST && seconds < SHORT_ROUND_SECONDS);
 }
 
 static void case_run(struct running *running)
@@ -269,9 +251,7 @@ static void case_run(struct running *running)
     struct case_result *result = running->result;
     const double start = now_seconds();
     running->children = calloc(result->count + 1, sizeof *running->children);
-    running->seconds = calloc(result->count + 1, sizeof *running->seconds);
-    running->prepare_seconds = calloc(result->count + 1, sizeof *running->prepare_seconds);
-    if (!running->children || !running->seconds || !running->prepare_seconds)
+    if (!running->children)
         abort();
     children_start(running);
     while (result->count > 0 && another_round(running))
@@ -279,8 +259,6 @@ static void case_run(struct running *running)
     for (size_t i = 0; i < result->count; i++)
         child_end(&running->children[i]);
     free(running->children);
-    free(running->seconds);
-    free(running->prepare_seconds);
     char label[48];
     fprintf(stderr, "%s%s %u rounds of %zu, %.1f s\n", running->terminal ? CLEAR_LINE : "",
             label_make(label, running), result->rounds, result->count, now_seconds() - start);

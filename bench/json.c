@@ -94,6 +94,7 @@ struct entry {
     const char *impl;
     long size; /* 0: the case's own */
     unsigned workers;
+    size_t rounds;
     const char *metric;
     const char *unit;
     const char *better;
@@ -110,7 +111,7 @@ static void entry(FILE *out, const struct entry *entry, bool *first)
     field(out, "impl", entry->impl);
     if (entry->size > 0)
         fprintf(out, ",\"size\":%ld", entry->size);
-    fprintf(out, ",\"workers\":%u,", entry->workers);
+    fprintf(out, ",\"workers\":%u,\"rounds\":%zu,", entry->workers, entry->rounds);
     field(out, "metric", entry->metric);
     putc(',', out);
     field(out, "unit", entry->unit);
@@ -145,6 +146,7 @@ static void measurement(FILE *out, const struct case_result *result, const struc
                           item->impl->name,
                           result->size,
                           item->workers,
+                          item->rounds.count,
                           bench_metric_name(metric),
                           bench_metric_unit(metric),
                           "lower",
@@ -184,8 +186,8 @@ static void canary(FILE *out, const struct results *results, bool *first)
     }
     if (all.count > 0) {
         entry(out,
-              &(struct entry){"canary", "pthread", 0, results->workers, "speed_up", "x", "higher",
-                              &all, NULL},
+              &(struct entry){"canary", "pthread", 0, results->workers, all.count, "speed_up", "x",
+                              "higher", &all, NULL},
               first);
     }
     free(all.values);

@@ -25,8 +25,8 @@ static const char usage[] =
     "\n"
     "  --impl A,B|all   only these implementations (libgomp: all its variants)\n"
     "  --workers N,...  these numbers of workers; default: 1 and one per CPU\n"
-    "  --repeat N       rounds per case; default: 1 to 15, as the time allows\n"
-    "  --budget S       seconds for the whole run where --repeat is not given; default 190\n"
+    "  --repeat N       rounds per case, for everybody; default: 1 to 15, see bench/README.md\n"
+    "  --budget S       seconds for the whole run where --repeat is not given; default 260\n"
     "  --quick          small problems, to see whether everything works; grow: not so far\n"
     "  --json FILE      write the results for programs\n"
     "  --plot DIR       draw pictures with gnuplot\n"
@@ -183,7 +183,7 @@ static bool measured(const struct results *results)
 
 static struct options options_default(void)
 {
-    struct options options = {.harness = {.budget_seconds = 190}};
+    struct options options = {.harness = {.budget_seconds = 260}};
     struct harness_options *harness = &options.harness;
     harness->widths[harness->width_count++] = 1;
     if (canary_cpus() > 1)

@@ -61,7 +61,7 @@ const struct measurement *measurement_find(const struct case_result *result, con
     return NULL;
 }
 
-static bool is_peer(const struct measurement *item)
+bool measurement_is_peer(const struct measurement *item)
 {
     const char *name = item->impl->name;
     return strncmp(name, "filch", 5) != 0 && strncmp(name, "serial", 6) != 0;
@@ -71,9 +71,9 @@ static bool is_peer(const struct measurement *item)
  * each one is sure to have been lucky, or else in as many and was faster. */
 static bool ranks_before(const struct measurement *a, const struct measurement *b)
 {
-    if (a->cpu.count != b->cpu.count)
-        return a->cpu.count > b->cpu.count;
-    return series_median(&a->values) < series_median(&b->values);
+    if (a->rounds.count != b->rounds.count)
+        return a->rounds.count > b->rounds.count;
+    return series_median(&a->rounds) < series_median(&b->rounds);
 }
 
 const struct measurement *measurement_best_peer(const struct case_result *result,
@@ -82,8 +82,9 @@ const struct measurement *measurement_best_peer(const struct case_result *result
     const struct measurement *best = NULL;
     for (size_t i = 0; i < result->count; i++) {
         const struct measurement *item = &result->items[i];
-        if (!is_peer(item) || item->workers != than->workers || item->values.count == 0 ||
-            item->failed || (alike && !peer_is_alike(item->impl->peer, than->impl->peer)))
+        if (!measurement_is_peer(item) || item->workers != than->workers ||
+            item->values.count == 0 || item->failed ||
+            (alike && !peer_is_alike(item->impl->peer, than->impl->peer)))
             continue;
         if (!best || ranks_before(item, best))
             best = item;
@@ -91,23 +92,20 @@ const struct measurement *measurement_best_peer(const struct case_result *result
     return best;
 }
 
-double measurement_ratio(const struct measurement *a, const struct measurement *b)
+double measurement_ratio_quantile(const struct measurement *a, const struct measurement *b,
+                                  double q)
 {
     if (!a || !b)
         return NAN;
-    const size_t rounds = a->cpu.count;
-    const size_t each = rounds > 0 ? a->values.count / rounds : 0; /* of a round */
-    const bool paired = b->cpu.count == rounds && a->values.count == each * rounds &&
-                        b->values.count == a->values.count;
-    if (!paired)
-        return series_median(&b->values) / series_median(&a->values);
     struct series ratios = {0};
-    for (size_t i = 0; i < rounds; i++) {
-        const struct series of_a = {a->values.values + i * each, each};
-        const struct series of_b = {b->values.values + i * each, each};
-        series_add(&ratios, series_median(&of_b) / series_median(&of_a));
-    }
-    const double ratio = series_median(&ratios);
+    for (size_t i = 0; i < a->rounds.count && i < b->rounds.count; i++)
+        series_add(&ratios, b->rounds.values[i] / a->rounds.values[i]);
+    const double ratio = series_quantile(&ratios, q);
     free(ratios.values);
     return ratio;
+}
+
+double measurement_ratio(const struct measurement *a, const struct measurement *b)
+{
+    return measurement_ratio_quantile(a, b, 0.5);
 }

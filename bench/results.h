@@ -25,9 +25,13 @@ struct measurement {
     const struct peer_impl *impl;
     unsigned workers;
     struct series values;             /* in the unit of the case's metric: ns or s */
+    struct series rounds;             /* the median of the values of each round */
     struct series cpu;                /* seconds per round */
     struct series also[METRIC_COUNT]; /* what else was measured in the same runs */
     long rss_kib;
+    double turn_seconds;    /* that its last turn took, with what is not measured */
+    double prepare_seconds; /* that its last start took */
+    bool is_out;            /* it takes part in no further round, see rounds.h */
     bool failed;
     bool skipped;
     char why[128]; /* failed or skipped: the reason */
@@ -39,7 +43,7 @@ struct case_result {
     long size; /* of the problem; 0: the case's own */
     struct measurement *items;
     size_t count;
-    struct series canary; /* one per round: the speed-up that the machine itself offered */
+    struct series canary; /* one per round, beside filch: the speed-up that the machine offered */
     unsigned rounds;
 };
 
@@ -56,14 +60,21 @@ struct results {
 const struct measurement *measurement_find(const struct case_result *result, const char *name,
                                            unsigned workers);
 
+/* Whether it is neither filch nor serial. */
+bool measurement_is_peer(const struct measurement *item);
+
 /* The fastest of the implementations that are neither filch nor serial, at the width of `item`; or NULL.
  *   alike  only those that no C compiler makes different from it */
 const struct measurement *measurement_best_peer(const struct case_result *result,
                                                 const struct measurement *item, bool alike);
 
-/* The time of `b` divided by that of `a`: the median over the rounds where each has one value per
- * round, so that slow phases of the machine cancel out; else the ratio of medians. NaN if either is
- * NULL. */
+/* The time of `b` divided by that of `a`, in each round that both took part in, so that what slows the
+ * machine down meets both: of these, the value below which the fraction `q` lies. NaN where there is none, or
+ * either is NULL. */
+double measurement_ratio_quantile(const struct measurement *a, const struct measurement *b,
+                                  double q);
+
+/* The median of these. */
 double measurement_ratio(const struct measurement *a, const struct measurement *b);
 
 #endif

@@ -56,6 +56,14 @@ static double spread_percent(const struct series *series)
     return 100 * width / series_median(series);
 }
 
+/* The same of the ratios of the rounds, to either side of their median. */
+static double ratio_percent(const struct measurement *a, const struct measurement *b)
+{
+    const double width =
+        measurement_ratio_quantile(a, b, 0.75) - measurement_ratio_quantile(a, b, 0.25);
+    return 50 * width / measurement_ratio(a, b);
+}
+
 /* What else was measured in the same runs. */
 static void also(FILE *out, const struct measurement *item)
 {
@@ -90,12 +98,13 @@ static void row(FILE *out, const struct case_result *result, const struct measur
     const struct measurement *alike = measurement_best_peer(result, item, true);
     const struct measurement *alone = item->workers > 1 ? measurement_find(result, name, 1) : NULL;
     const double canary = alone ? series_median(&result->canary) : NAN;
-    char cells[11][32];
-    fprintf(out, "  %-18s %3u %10s %10s %9s %9s %6s%% %9s %9s %9s %8s %7s %10s", name,
-            item->workers, show_value(cells[0], series_median(&item->values), metric),
+    char cells[12][32];
+    fprintf(out, "  %-18s %3u %3zu %10s %10s %9s %9s %6s%% %9s %9s %9s %4s%% %8s %7s %10s", name,
+            item->workers, item->rounds.count,
+            show_value(cells[0], series_median(&item->values), metric),
             show_value(cells[1], series_min(&item->values), metric),
             result->info->flags & CASE_WAITS
-                ? show_value(cells[10], series_quantile(&item->values, 0.9), metric)
+                ? show_value(cells[11], series_quantile(&item->values, 0.9), metric)
                 : "",
             result->info->flags & CASE_WAITS
                 ? show_value(cells[2], series_quantile(&item->values, 0.99), metric)
@@ -104,8 +113,9 @@ static void row(FILE *out, const struct case_result *result, const struct measur
             show_number(cells[4], measurement_ratio(serial, item), 2),
             show_number(cells[5], measurement_ratio(best, item), 2),
             show_number(cells[6], measurement_ratio(alike, item), 2),
-            show_number(cells[7], measurement_ratio(item, alone), 2),
-            show_number(cells[8], canary, 2), show_kib(cells[9], item->rss_kib));
+            show_number(cells[7], ratio_percent(alike, item), 0),
+            show_number(cells[8], measurement_ratio(item, alone), 2),
+            show_number(cells[9], canary, 2), show_kib(cells[10], item->rss_kib));
     also(out, item);
     putc('\n', out);
 }
@@ -118,10 +128,11 @@ static void case_table(FILE *out, const struct case_result *result)
         fputs("  no implementation was chosen\n", out);
         return;
     }
-    fprintf(out, "  %-18s %3s %10s %10s %9s %9s %7s %9s %9s %9s %8s %7s %10s\n", "implementation",
-            "w", "median", "min", result->info->flags & CASE_WAITS ? "p90" : "",
+    fprintf(out, "  %-18s %3s %3s %10s %10s %9s %9s %7s %9s %9s %9s %5s %8s %7s %10s\n",
+            "implementation", "w", "n", "median", "min",
+            result->info->flags & CASE_WAITS ? "p90" : "",
             result->info->flags & CASE_WAITS ? "p99" : "", "spread", "x serial", "x best",
-            "x alike", "speed-up", "canary", "memory");
+            "x alike", "+/-", "speed-up", "canary", "memory");
     for (size_t i = 0; i < result->count; i++)
         row(out, result, &result->items[i]);
 }
@@ -131,12 +142,14 @@ void report_table(FILE *out, const struct results *results)
     for (size_t i = 0; i < results->count; i++)
         case_table(out, &results->cases[i]);
     fputs(
-        "\nw: workers. x serial, x best: time relative to serial C and to the fastest peer of the "
-        "same width (below 1: faster); x alike: to the fastest of the same C compiler, or of "
-        "another language. speed-up: over the same with one worker; canary: what the "
-        "machine offered to threads that share nothing. memory: growth of the peak. Behind it, "
-        "what else "
-        "was measured in the same runs.\n",
+        "\nw: workers. n: rounds; of peers far behind, and of settings that another one of the "
+        "same "
+        "peer has outdone, there are fewer. x serial, x best: time relative to serial C and to the "
+        "fastest peer of the same width (below 1: faster); x alike: to the fastest of the same C "
+        "compiler, or of another language; +/-: half the width of the middle half of its rounds. "
+        "speed-up: over the same with one worker; canary: what the machine offered to threads that "
+        "share nothing. memory: growth of the peak. Behind it, what else was measured in the same "
+        "runs.\n",
         out);
     fprintf(out, "%.0f s in all%s.\n", results->seconds,
             results->quick ? ", with --quick: smaller problems, not for comparison" : "");

@@ -26,7 +26,7 @@
 
 /* Runs that are shorter than this are made three times for a sample, which is the median: any of them may
  * have been disturbed. */
-#define THREE_BELOW_SECONDS 0.01
+#define THREE_BELOW_SECONDS 0.03
 
 static _Atomic int64_t first_task_ns;
 
