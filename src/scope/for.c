@@ -7,8 +7,8 @@
 #include "base/check.h"
 
 enum {
-    /* Of a loop that is expected to be short a leaf is one part of so many, since the last leaf is waited
-     * for; but no less than this. */
+    /* A leaf is one part of so many of what a loop is expected to take, since the last one is waited for; but
+     * no less than this. */
     LEAVES = 32,
     LEAF_LEAST_NS = 4000,
     /* What is left of a loop and is expected to take less is not worth waking anybody; and this is the
@@ -95,9 +95,11 @@ static bool is_worth_sharing(const struct loop *loop, double expected_ns)
 static double leaf_ns_of(double expected_ns)
 {
     double leaf_ns = expected_ns / LEAVES;
-    return leaf_ns > (double)LEAF_NS || expected_ns < (double)WAKE_NS ? (double)LEAF_NS
-           : leaf_ns > (double)LEAF_LEAST_NS                          ? leaf_ns
-                                                                      : (double)LEAF_LEAST_NS;
+    if (expected_ns < (double)WAKE_NS)
+        return (double)LEAF_NS;
+    return leaf_ns > (double)LEAF_MOST_NS    ? (double)LEAF_MOST_NS
+           : leaf_ns > (double)LEAF_LEAST_NS ? leaf_ns
+                                             : (double)LEAF_LEAST_NS;
 }
 
 /* Runs a loop, or the rest of one, and finds its grain by time. The body may migrate, so that the worker
@@ -126,7 +128,7 @@ static __attribute__((noinline)) void run_measured(struct loop *loop, size_t beg
         }
         size_t grain = FILCH_LOAD_RELAXED(&loop->grain); /* ours alone as yet */
         size_t next = grain < end - begin ? begin + grain : end;
-        int64_t took_ns = filch__loop_leaf(loop, begin, next);
+        int64_t took_ns = filch__loop_leaf(loop, begin, next, &loop->grain);
         expected_ns = (double)took_ns / (double)(next - begin) * (double)(end - next);
         begin = next;
     }

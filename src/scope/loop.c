@@ -9,14 +9,19 @@
 enum {
     /* A leaf is at most so many times as long as the one before: costs may rise along the range. */
     GROWTH_MAX = 16,
-    /* The last leaves of a share are shorter, so that others find something of it; down to this part. */
+    /* The last leaves of a share are shorter, so that others find something of it; down to this part, or so
+     * long where that is less. */
     LAST_PART = 8,
+    LAST_NS = LEAF_NS / LAST_PART,
     /* A range is not cut at a multiple of CUT_UNIT where that would move the cut by more than one in so
      * many. */
     CUT_PART = 8,
-    /* More members use them by turns. */
-    SHARES_MAX = 64,
 };
+
+#ifndef SHARES_MAX
+/* More members use them by turns. A model has fewer. */
+enum { SHARES_MAX = 64 };
+#endif
 
 /* The grain that the latest leaf suggests. */
 static size_t grain_after(const struct loop *loop, size_t iterations, int64_t took_ns)
@@ -39,7 +44,8 @@ FILCH_COLD bool filch__loop_look(struct loop *loop)
     return error != 0;
 }
 
-int64_t filch__loop_leaf(struct loop *loop, size_t begin, size_t end)
+int64_t filch__loop_leaf(const struct loop *loop, size_t begin, size_t end,
+                         FILCH_SHARED(size_t) * grain)
 {
     if (!loop->is_timed) {
         loop->body(begin, end, loop->ctx);
@@ -48,7 +54,7 @@ int64_t filch__loop_leaf(struct loop *loop, size_t begin, size_t end)
     int64_t before_ns = filch__os->now_ns();
     loop->body(begin, end, loop->ctx);
     int64_t took_ns = filch__os->now_ns() - before_ns;
-    FILCH_STORE_RELAXED(&loop->grain, /* a hint to the others */
+    FILCH_STORE_RELAXED(grain, /* a hint to those of the same share */
                         grain_after(loop, end - begin, took_ns));
     return took_ns;
 }
@@ -62,6 +68,7 @@ struct sharing {
     size_t end;
     size_t unit;  /* iterations that a number of a share stands for; > 1 where they are too many */
     size_t units; /* how many such numbers there are; the last one may stand for fewer */
+    size_t last_part; /* the last leaves are no less than this part of one */
     size_t share_count;
     FILCH_SHARED(bool) is_left; /* by a panic: nobody begins another leaf */
     struct share shares[SHARES_MAX];
@@ -75,19 +82,20 @@ static FILCH_ALWAYS_INLINE size_t cut_at(const struct loop *loop, size_t begin, 
     return loop->is_timed && beyond <= (wanted - begin) / CUT_PART ? wanted - beyond : wanted;
 }
 
-static size_t grain_of(const struct sharing *s)
+/* How many numbers a leaf of the member with that share has, at least 1. */
+static size_t grain_of(const struct sharing *s, size_t own)
 {
-    size_t grain = FILCH_LOAD_RELAXED(&s->loop->grain); /* a hint; never 0 */
+    size_t grain = FILCH_LOAD_RELAXED(&s->shares[own].grain); /* a hint; never 0 */
     return grain / s->unit + (grain % s->unit != 0);
 }
 
 /* How many numbers the next leaf has, of a share with that range. */
-static uint32_t leaf_of(const struct sharing *s, uint64_t range)
+static uint32_t leaf_of(const struct sharing *s, size_t own, uint64_t range)
 {
     size_t left = filch__share_left(range);
-    size_t grain = grain_of(s);
+    size_t grain = grain_of(s, own);
     if (left / 2 < grain) {
-        size_t least = s->loop->is_timed ? grain / LAST_PART : left;
+        size_t least = s->loop->is_timed ? grain / s->last_part : left;
         grain = left / 2 > least ? left / 2 : least + 1;
     }
     if (grain >= left)
@@ -100,11 +108,11 @@ static uint32_t leaf_of(const struct sharing *s, uint64_t range)
 
 /* How many numbers a thief takes of a share with that range: half of them, or all that is no more than a
  * leaf. */
-static uint32_t loot_of(const struct sharing *s, uint64_t range)
+static uint32_t loot_of(const struct sharing *s, size_t own, uint64_t range)
 {
     size_t left = filch__share_left(range);
-    size_t grain = grain_of(s);
-    size_t least = s->loop->is_timed ? grain / LAST_PART : grain;
+    size_t grain = grain_of(s, own);
+    size_t least = s->loop->is_timed ? grain / s->last_part : grain;
     if (left / 2 <= least)
         return (uint32_t)left;
     size_t begin = s->begin + filch__share_next(range);
@@ -130,7 +138,7 @@ static bool take_leaf(struct sharing *s, size_t own, uint64_t *leaf)
     uint64_t seen = FILCH_LOAD_RELAXED(&share->range); /* the swap decides */
     uint32_t count;
     do {
-        count = leaf_of(s, seen);
+        count = leaf_of(s, own, seen);
         if (count == 0)
             return false;
     } while (!filch__share_take(share, &seen, count));
@@ -146,13 +154,13 @@ static bool steal_leaf(struct sharing *s, size_t own, uint64_t *leaf)
         uint64_t seen = FILCH_LOAD_RELAXED(&share->range); /* the swap decides */
         uint32_t count;
         do
-            count = loot_of(s, seen);
+            count = loot_of(s, own, seen);
         while (count > 0 && !filch__share_steal(share, &seen, count));
         if (count == 0)
             continue;
         uint32_t end = filch__share_end(seen);
         uint32_t begin = end - count;
-        uint32_t middle = begin + leaf_of(s, filch__share_word(begin, end));
+        uint32_t middle = begin + leaf_of(s, own, filch__share_word(begin, end));
         if (middle < end && !put_range(s, own, filch__share_word(middle, end)))
             middle = end; /* others have more than enough, then */
         *leaf = filch__share_word(begin, middle);
@@ -172,15 +180,19 @@ static void run_member(struct sharing *s, size_t own)
 {
     struct sharing *left __attribute__((cleanup(mark_left), unused)) = s;
     uint64_t leaf;
+    bool has_run = false;
     /* In this order: a loop is not cut short where nothing is left to begin. */
     while (!FILCH_LOAD_RELAXED(&s->is_left) /* a hint */ &&
            (take_leaf(s, own, &leaf) || steal_leaf(s, own, &leaf)) &&
            !filch__loop_is_over(s->loop)) {
         size_t begin = s->begin + filch__share_next(leaf) * s->unit;
         size_t last = filch__share_end(leaf);
-        (void)filch__loop_leaf(s->loop, begin,
-                               last < s->units ? s->begin + last * s->unit : s->end);
+        (void)filch__loop_leaf(s->loop, begin, last < s->units ? s->begin + last * s->unit : s->end,
+                               &s->shares[own].grain);
+        has_run = true;
     }
+    if (has_run) /* a hint: the last one to leave says what is remembered */
+        FILCH_STORE_RELAXED(&s->loop->grain, FILCH_LOAD_RELAXED(&s->shares[own].grain));
     left = NULL;
 }
 
@@ -224,10 +236,11 @@ static size_t shares_for(const struct loop *loop, size_t count)
     return shares == 0 ? 1 : shares < most ? shares : most;
 }
 
-/* Deals the iterations out, in order. */
+/* Deals the iterations out, in order; all is handed over with the forks. */
 static void deal(struct sharing *s)
 {
     size_t next = 0;
+    size_t grain = FILCH_LOAD_RELAXED(&s->loop->grain); /* ours alone as yet */
     for (size_t i = 0; i < s->share_count; i++) {
         size_t last = s->units;
         if (i + 1 < s->share_count) {
@@ -235,8 +248,8 @@ static void deal(struct sharing *s)
             if (s->unit == 1)
                 last = cut_at(s->loop, s->begin + next, s->begin + last) - s->begin;
         }
-        FILCH_STORE_RELAXED(&s->shares[i].range, /* handed over with the forks */
-                            filch__share_word((uint32_t)next, (uint32_t)last));
+        s->shares[i].range = filch__share_word((uint32_t)next, (uint32_t)last);
+        s->shares[i].grain = grain;
         next = last;
     }
 }
@@ -253,6 +266,7 @@ void filch__loop_share(struct loop *loop, size_t begin, size_t end)
     s.unit = (end - begin) / UINT32_MAX + 1;
     FILCH_STORE_RELAXED(&s.is_left, false); /* handed over with the forks */
     s.units = (end - begin - 1) / s.unit + 1;
+    s.last_part = loop->leaf_ns > (double)LEAF_NS ? (size_t)loop->leaf_ns / LAST_NS : LAST_PART;
     s.share_count = shares_for(loop, end - begin);
     deal(&s);
     run_members(&s, 0, s.share_count < SHARES_MAX ? s.share_count : loop->most);

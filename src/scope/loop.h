@@ -9,8 +9,10 @@
 
 enum {
     /* A leaf: long against two looks at the clock and what the caches and the pipeline lose where a body
-     * begins anew; short against what a user notices. */
+     * begins anew; short against what a user notices. Of a long loop it is longer: two members that stream
+     * from memory at the same time lose more. */
     LEAF_NS = 20000,
+    LEAF_MOST_NS = 100000,
     /* Ranges are cut at multiples of this: arrays mostly begin at a cache line, and a body that begins
      * within one crosses a line with every second vector to its end. */
     CUT_UNIT = 64,
@@ -20,7 +22,8 @@ enum {
 struct loop {
     filch_for_body *body;
     void *ctx;
-    /* Iterations of a leaf, as far as known, at least 1; all who work on it write. */
+    /* Iterations of a leaf, as far as known, at least 1. Written by each member when it leaves, not while it
+     * works: its line is read for each leaf. */
     FILCH_SHARED(size_t) grain;
     FILCH_SHARED(int) error; /* why a part of it was not done; 0: all was */
     bool is_timed;           /* const: the grain is found by time */
@@ -38,9 +41,11 @@ static FILCH_ALWAYS_INLINE bool filch__loop_is_over(struct loop *loop)
            filch__loop_look(loop);
 }
 
-/* Runs the body on a range. Where the grain is found by time, learns from the time that it takes, and returns
- * it; else 0. */
-int64_t filch__loop_leaf(struct loop *loop, size_t begin, size_t end);
+/* Runs the body on a range. Where the grain is found by time, learns it from the time that this takes, which it
+ * returns; else 0.
+ *   grain  where it is kept                                                                     [out] */
+int64_t filch__loop_leaf(const struct loop *loop, size_t begin, size_t end,
+                         FILCH_SHARED(size_t) * grain);
 
 /* Runs [begin, end), begin < end, with all who have nothing else to do. On a worker or guest; returns, or is
  * left by a panic, when every leaf that was begun has ended. */

@@ -23,6 +23,7 @@
 /* A range [next, end); next >= end: empty. */
 struct share {
     _Alignas(FILCH_CACHE_LINE) FILCH_SHARED(uint64_t) range;
+    FILCH_SHARED(size_t) grain; /* iterations of a leaf of its member, at least 1 */
 };
 
 static inline uint64_t filch__share_word(uint32_t next, uint32_t end)
