@@ -34,8 +34,11 @@ static struct loop_memory *memory_of(struct worker *w, filch_for_body *body)
 static void remember(struct worker *w, const struct loop *loop)
 {
     struct loop_memory *memory = memory_of(w, loop->body);
-    size_t grain = FILCH_LOAD_RELAXED(&loop->grain); /* everybody has ended */
-    double measured = loop->leaf_ns / (double)grain;
+    size_t done = FILCH_LOAD_RELAXED(&loop->done); /* everybody has ended */
+    int64_t took_ns = FILCH_LOAD_RELAXED(&loop->took_ns);
+    if (done == 0)
+        return;
+    double measured = (double)(took_ns > 0 ? took_ns : 1) / (double)done;
     /* A body that was dear is dear until it has been cheap for a while: taking a dear one for cheap
      * costs more than the other way round. */
     bool is_known = memory->body == loop->body;
@@ -106,6 +109,7 @@ static double leaf_ns_of(double expected_ns)
  * before is not the one after. */
 static __attribute__((noinline)) void run_measured(struct loop *loop, size_t begin, size_t end)
 {
+    filch__loop_unmeasured(loop);
     if (filch__worker == NULL) { /* a child that the part before has forked */
         loop->body(begin, end, loop->ctx);
         return;
@@ -126,9 +130,10 @@ static __attribute__((noinline)) void run_measured(struct loop *loop, size_t beg
             filch__loop_share(loop, begin, end);
             return;
         }
-        size_t grain = FILCH_LOAD_RELAXED(&loop->grain); /* ours alone as yet */
-        size_t next = grain < end - begin ? begin + grain : end;
+        size_t next = loop->grain < end - begin ? begin + loop->grain : end;
         int64_t took_ns = filch__loop_leaf(loop, begin, next, &loop->grain);
+        loop->done += next - begin; /* ours alone as yet */
+        loop->took_ns += took_ns;
         expected_ns = (double)took_ns / (double)(next - begin) * (double)(end - next);
         begin = next;
     }
@@ -204,17 +209,26 @@ static FILCH_COLD void run_elsewhere(struct filch_pool *pool, struct loop *loop,
         loop->body(begin, end, loop->ctx);
 }
 
+/* All but what filch__loop_unmeasured sets: most loops are too short to be measured. */
+static FILCH_ALWAYS_INLINE void loop_init(struct loop *loop, filch_for_body *body, void *ctx,
+                                          size_t grain, bool is_timed, size_t most)
+{
+    loop->body = body;
+    loop->ctx = ctx;
+    loop->grain = grain;
+    loop->is_timed = is_timed;
+    loop->leaf_ns = (double)LEAF_NS;
+    loop->most = most;
+    loop->error = 0;
+}
+
 int filch_for(size_t begin, size_t end, filch_for_body *body, void *ctx)
 {
     FILCH_CHECK(body != NULL, "filch_for: the body is NULL");
     if (begin >= end)
         return 0;
-    struct loop loop = {.body = body,
-                        .ctx = ctx,
-                        .grain = 1,
-                        .is_timed = true,
-                        .leaf_ns = LEAF_NS,
-                        .most = SIZE_MAX};
+    struct loop loop;
+    loop_init(&loop, body, ctx, 1, true, SIZE_MAX);
     struct filch_pool *pool = NULL;
     struct stay stay __attribute__((cleanup(leave), unused)) = {.guest = NULL};
     if (filch__worker == NULL && filch__pool_resolve(&pool) == 0)
@@ -243,12 +257,10 @@ static void run_call(void *argument)
     struct for_call *call = argument;
     size_t most = call->options->max_workers;
     size_t grain = call->options->grain;
-    struct loop loop = {.body = call->body,
-                        .ctx = call->ctx,
-                        .grain = grain == 0 ? 1 : grain,
-                        .is_timed = grain == 0,
-                        .leaf_ns = LEAF_NS,
-                        .most = most == 0 ? SIZE_MAX : most};
+    struct loop loop;
+    loop_init(&loop, call->body, call->ctx, grain == 0 ? 1 : grain, grain == 0,
+              most == 0 ? SIZE_MAX : most);
+    filch__loop_unmeasured(&loop);
     run_loop(&loop, call->begin, call->end);
     call->error = FILCH_LOAD_RELAXED(&loop.error); /* everybody has ended */
 }

@@ -180,19 +180,21 @@ static void run_member(struct sharing *s, size_t own)
 {
     struct sharing *left __attribute__((cleanup(mark_left), unused)) = s;
     uint64_t leaf;
-    bool has_run = false;
+    size_t done = 0;
+    int64_t took_ns = 0;
     /* In this order: a loop is not cut short where nothing is left to begin. */
     while (!FILCH_LOAD_RELAXED(&s->is_left) /* a hint */ &&
            (take_leaf(s, own, &leaf) || steal_leaf(s, own, &leaf)) &&
            !filch__loop_is_over(s->loop)) {
         size_t begin = s->begin + filch__share_next(leaf) * s->unit;
         size_t last = filch__share_end(leaf);
-        (void)filch__loop_leaf(s->loop, begin, last < s->units ? s->begin + last * s->unit : s->end,
-                               &s->shares[own].grain);
-        has_run = true;
+        size_t end = last < s->units ? s->begin + last * s->unit : s->end;
+        took_ns += filch__loop_leaf(s->loop, begin, end, &s->shares[own].grain);
+        done += end - begin;
     }
-    if (has_run) /* a hint: the last one to leave says what is remembered */
-        FILCH_STORE_RELAXED(&s->loop->grain, FILCH_LOAD_RELAXED(&s->shares[own].grain));
+    /* Read when everybody has ended. */
+    FILCH_FETCH_ADD_RELAXED(&s->loop->done, done);
+    FILCH_FETCH_ADD_RELAXED(&s->loop->took_ns, took_ns);
     left = NULL;
 }
 
@@ -230,8 +232,7 @@ static void run_members(struct sharing *s, size_t first, size_t count)
 static size_t shares_for(const struct loop *loop, size_t count)
 {
     size_t most = loop->most < SHARES_MAX ? loop->most : SHARES_MAX;
-    size_t least =
-        loop->is_timed ? 1 : FILCH_LOAD_RELAXED(&loop->grain); /* the user's is a minimum */
+    size_t least = loop->is_timed ? 1 : loop->grain; /* the user's is a minimum */
     size_t shares = count / least;
     return shares == 0 ? 1 : shares < most ? shares : most;
 }
@@ -240,7 +241,6 @@ static size_t shares_for(const struct loop *loop, size_t count)
 static void deal(struct sharing *s)
 {
     size_t next = 0;
-    size_t grain = FILCH_LOAD_RELAXED(&s->loop->grain); /* ours alone as yet */
     for (size_t i = 0; i < s->share_count; i++) {
         size_t last = s->units;
         if (i + 1 < s->share_count) {
@@ -249,7 +249,7 @@ static void deal(struct sharing *s)
                 last = cut_at(s->loop, s->begin + next, s->begin + last) - s->begin;
         }
         s->shares[i].range = filch__share_word((uint32_t)next, (uint32_t)last);
-        s->shares[i].grain = grain;
+        s->shares[i].grain = s->loop->grain;
         next = last;
     }
 }

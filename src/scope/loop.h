@@ -22,14 +22,22 @@ enum {
 struct loop {
     filch_for_body *body;
     void *ctx;
-    /* Iterations of a leaf, as far as known, at least 1. Written by each member when it leaves, not while it
-     * works: its line is read for each leaf. */
-    FILCH_SHARED(size_t) grain;
+    size_t grain; /* const while it is shared: iterations of the first leaf, at least 1 */
+    /* Where the grain is found by time: what was done, and how long that took. Added to by each member when it
+     * leaves, not while it works: the line is read for each leaf. */
+    FILCH_SHARED(size_t) done;
+    FILCH_SHARED(int64_t) took_ns;
     FILCH_SHARED(int) error; /* why a part of it was not done; 0: all was */
     bool is_timed;           /* const: the grain is found by time */
     double leaf_ns;          /* const once it is shared: what a leaf is to take */
     size_t most;             /* const: so many may take part at most */
 };
+
+static inline void filch__loop_unmeasured(struct loop *loop)
+{
+    loop->done = 0;
+    loop->took_ns = 0;
+}
 
 /* For filch__loop_is_over: what runs here may have been cancelled. */
 bool filch__loop_look(struct loop *loop);

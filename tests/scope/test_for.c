@@ -335,6 +335,45 @@ xt_define(a_body_that_becomes_dear_is_found_out)
     everywhere(turn);
 }
 
+/* A body that is dear once, and from then on cheap. */
+struct calming {
+    bool is_dear;
+    uint64_t sum;
+    size_t calls;
+};
+
+static void calm_down(size_t begin, size_t end, void *ctx)
+{
+    struct calming *c = ctx;
+    if (c->is_dear)
+        xt_sleep_ns((int64_t)(end - begin) * 10 * FILCH_US);
+    __atomic_fetch_add(&c->sum, end - begin, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&c->calls, 1, __ATOMIC_RELAXED);
+}
+
+/* Loops are shared while they seem long, and then no more: in two calls at most, whoever came. */
+static void calm(void *unused)
+{
+    (void)unused;
+    struct calming c = {.is_dear = true};
+    filch_for(0, 1000, calm_down, &c);
+    c.is_dear = false;
+    size_t least = SIZE_MAX; /* others may disturb some of the loops */
+    for (int i = 0; i < 400; i++) {
+        c.calls = 0;
+        filch_for(0, 1000, calm_down, &c);
+        if (i >= 300 && c.calls < least)
+            least = c.calls;
+    }
+    xt_expect_equal(c.sum, 1000 * 401);
+    xt_expect(least <= 2);
+}
+
+xt_define(a_body_that_becomes_cheap_is_found_out)
+{
+    everywhere(calm);
+}
+
 struct plain {
     uint64_t *values;
     size_t count;
@@ -684,6 +723,7 @@ int main(void)
         xt_test(a_loop_runs_on_the_pool_that_is_asked_for),
         xt_test(costs_may_rise_along_the_range),
         xt_test(a_body_that_becomes_dear_is_found_out),
+        xt_test(a_body_that_becomes_cheap_is_found_out),
         xt_test(a_loop_sees_what_the_one_before_wrote),
         xt_test(loops_in_loops),
         xt_test(loops_in_tasks_of_scopes),
