@@ -26,6 +26,12 @@ static int64_t soon(uint64_t *random)
     return filch_now_ns() + (int64_t)(xt_random(random) % 40000);
 }
 
+/* Further away with each that has passed: where many meet, most of the time goes by in waiting. */
+static int64_t later(uint64_t *random, int passed)
+{
+    return filch_now_ns() + (int64_t)(xt_random(random) % (40000ull << (passed < 8 ? passed : 8)));
+}
+
 static uint64_t next_seed(void)
 {
     static atomic_uint_fast64_t count;
@@ -251,76 +257,124 @@ static void semaphore_round(uint64_t *random)
     assert_int_equal(filch_semaphore_permits(&p.semaphore), PERMITS);
 }
 
-/* --- barrier --- */
+/* --- where all meet --- */
 
-/* Whoever's deadline has passed has not come: so as many as there are parties have met, in every round, and
- * one of them has led. */
-struct rounds {
+/* Nobody goes on before the last one has come, so there are several groups: while the parties of one are
+ * asleep, others meet. Whoever comes belongs to the next one that is not complete. */
+enum { GROUPS = 8 };
+
+struct group {
     struct filch_barrier barrier;
     atomic_uint_fast64_t led, met;
+    struct filch_latch latches[OPERATIONS / 2]; /* a party counts each down, and waits for it */
 };
 
+struct groups {
+    struct group group[GROUPS];
+    atomic_uint parties; /* that have come so far */
+};
+
+static struct group *join_group(struct groups *groups)
+{
+    return &groups->group[atomic_fetch_add(&groups->parties, 1) / PARTIES];
+}
+
+static void run_groups(uint64_t *random, void (*body)(void *), struct groups *groups)
+{
+    static const size_t widths[] = {1, 2, 8};
+    atomic_store(&groups->parties, 0);
+    locks_mixed(widths[xt_random(random) % 3], GROUPS * TASKS, GROUPS * THREADS, body, groups);
+}
+
+/* Whoever's deadline has passed has not come: so as many as there are parties have met, each time, and one
+ * of them has led. */
 static void use_barrier(void *argument)
 {
-    struct rounds *r = argument;
+    struct group *g = join_group(argument);
     uint64_t random = next_seed();
     for (int i = 0; i < OPERATIONS; i++) {
-        int is_leader = 0;
+        int is_leader = 0, passed = 0;
         bool is_patient = xt_random(&random) % 2 == 0;
-        while (!got(filch_barrier_wait_until(&r->barrier, &is_leader,
-                                             is_patient ? FILCH_FOREVER : soon(&random))))
+        while (!got(filch_barrier_wait_until(
+            &g->barrier, &is_leader, is_patient ? FILCH_FOREVER : later(&random, passed++))))
             ;
-        atomic_fetch_add_explicit(&r->met, 1, memory_order_relaxed);
-        atomic_fetch_add_explicit(&r->led, (uint64_t)is_leader, memory_order_relaxed);
+        atomic_fetch_add_explicit(&g->met, 1, memory_order_relaxed);
+        atomic_fetch_add_explicit(&g->led, (uint64_t)is_leader, memory_order_relaxed);
     }
 }
 
 static void barrier_round(uint64_t *random)
 {
-    struct rounds r = {.barrier = FILCH_BARRIER_INIT(PARTIES)};
-    run_mixed(random, use_barrier, &r);
-    assert_int_equal(r.met, PARTIES * OPERATIONS);
-    assert_int_equal(r.led, OPERATIONS);
+    static struct groups groups;
+    for (int i = 0; i < GROUPS; i++)
+        groups.group[i] = (struct group){.barrier = FILCH_BARRIER_INIT(PARTIES)};
+    run_groups(random, use_barrier, &groups);
+    for (int i = 0; i < GROUPS; i++) {
+        assert_int_equal(groups.group[i].met, PARTIES * OPERATIONS);
+        assert_int_equal(groups.group[i].led, OPERATIONS);
+    }
 }
 
-/* --- latch and once --- */
-
-enum { STEPS = OPERATIONS / 4, STEP_OPERATIONS = 3 };
-
-struct steps {
-    struct filch_latch latches[STEPS]; /* all parties count each of them down */
-    struct filch_once onces[STEPS];
-    uint32_t called[STEPS]; /* written by whoever is the one */
-};
-
-static void count_call(void *called)
+static void use_latches(void *argument)
 {
-    ++*(uint32_t *)called;
-}
-
-static void use_steps(void *argument)
-{
-    struct steps *s = argument;
+    struct group *g = join_group(argument);
     uint64_t random = next_seed();
-    for (int i = 0; i < STEPS; i++) {
-        while (!got(filch_once_call_until(&s->onces[i], count_call, &s->called[i], soon(&random))))
-            ;
-        xt_expect_equal(s->called[i], 1);
-        filch_latch_count_down(&s->latches[i]);
-        while (!got(filch_latch_wait_until(&s->latches[i], soon(&random))))
+    for (int i = 0; i < OPERATIONS / 2; i++) {
+        int passed = 0;
+        filch_latch_count_down(&g->latches[i]);
+        while (!got(filch_latch_wait_until(&g->latches[i], later(&random, passed++))))
             ;
     }
 }
 
-static void steps_round(uint64_t *random)
+static void latch_round(uint64_t *random)
 {
-    static struct steps s;
-    memset(&s, 0, sizeof s);
-    for (int i = 0; i < STEPS; i++)
-        s.latches[i] = (struct filch_latch)FILCH_LATCH_INIT(PARTIES);
-    run_mixed(random, use_steps, &s);
-    for (int i = 0; i < STEPS; i++)
-        assert_int_equal(s.called[i], 1);
+    static struct groups groups;
+    for (int i = 0; i < GROUPS; i++) {
+        for (int k = 0; k < OPERATIONS / 2; k++)
+            groups.group[i].latches[k] = (struct filch_latch)FILCH_LATCH_INIT(PARTIES);
+    }
+    run_groups(random, use_latches, &groups);
+    for (int i = 0; i < GROUPS; i++) {
+        for (int k = 0; k < OPERATIONS / 2; k++)
+            assert_int_equal(filch_latch_wait_until(&groups.group[i].latches[k], 0), 0);
+    }
+}
+
+/* --- once --- */
+
+struct once {
+    struct filch_once once;
+    uint32_t called; /* written by whoever makes the call */
+};
+
+static void count_call(void *called)
+{
+    filch_yield(); /* the others come meanwhile */
+    ++*(uint32_t *)called;
+}
+
+static void use_onces(void *argument)
+{
+    struct once *onces = argument;
+    uint64_t random = next_seed();
+    for (int i = 0; i < OPERATIONS; i++) {
+        struct once *o = &onces[i];
+        int passed = 0;
+        while (
+            !got(filch_once_call_until(&o->once, count_call, &o->called, later(&random, passed++))))
+            ;
+        xt_expect_equal(o->called, 1);
+    }
+}
+
+static void once_round(uint64_t *random)
+{
+    static struct once onces[OPERATIONS];
+    memset(onces, 0, sizeof onces);
+    run_mixed(random, use_onces, onces);
+    for (int i = 0; i < OPERATIONS; i++)
+        assert_int_equal(onces[i].called, 1);
 }
 
 /* --- the storm --- */
@@ -353,47 +407,52 @@ static void count_round(uint64_t *random)
     rounds++;
 }
 
-/* `operations`: of each party, in a round. */
+/* `operations`: in a round. */
 static void run(const char *name, void (*round)(uint64_t *random), uint64_t operations)
 {
     atomic_store(&in_vain, 0);
     rounds = 0;
     round_of_test = round;
-    perturbed_run_counting(name, count_round, operations * PARTIES);
+    perturbed_run_counting(name, count_round, operations);
     printf("%s: %ju operations, %ju deadlines passed, %ju signals\n", name,
-           (uintmax_t)(rounds * operations * PARTIES), (uintmax_t)atomic_load(&in_vain),
+           (uintmax_t)(rounds * operations), (uintmax_t)atomic_load(&in_vain),
            (uintmax_t)atomic_load(&signals));
     assert_true(atomic_load(&in_vain) != 0);
 }
 
 xt_define(mutexes)
 {
-    run("mutex", mutex_round, OPERATIONS);
+    run("mutex", mutex_round, PARTIES * OPERATIONS);
 }
 
 xt_define(rwlocks)
 {
-    run("rwlock", rwlock_round, OPERATIONS);
+    run("rwlock", rwlock_round, PARTIES * OPERATIONS);
 }
 
 xt_define(condvars)
 {
-    run("condvar", condvar_round, OPERATIONS);
+    run("condvar", condvar_round, PARTIES * OPERATIONS);
 }
 
 xt_define(semaphores)
 {
-    run("semaphore", semaphore_round, OPERATIONS);
+    run("semaphore", semaphore_round, PARTIES * OPERATIONS);
 }
 
 xt_define(barriers)
 {
-    run("barrier", barrier_round, OPERATIONS);
+    run("barrier", barrier_round, GROUPS * PARTIES * OPERATIONS);
 }
 
-xt_define(latches_and_onces)
+xt_define(latches)
 {
-    run("latch and once", steps_round, (uint64_t)STEPS * STEP_OPERATIONS);
+    run("latch", latch_round, GROUPS * PARTIES * OPERATIONS);
+}
+
+xt_define(onces)
+{
+    run("once", once_round, PARTIES * OPERATIONS);
 }
 
 static int begin_storm(void **state)
@@ -413,8 +472,8 @@ static int end_storm(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        xt_test(mutexes),    xt_test(rwlocks),  xt_test(condvars),
-        xt_test(semaphores), xt_test(barriers), xt_test(latches_and_onces),
+        xt_test(mutexes),  xt_test(rwlocks), xt_test(condvars), xt_test(semaphores),
+        xt_test(barriers), xt_test(latches), xt_test(onces),
     };
     cmocka_set_test_filter(getenv("FILCH_TEST_FILTER"));
     return cmocka_run_group_tests(tests, begin_storm, end_storm);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A deadline against the wake-up, again and again: of two parties one waits, with a deadline that passes
- * about when the other one ends the wait. Whatever was given must be had: by the wait, where it says so, or
+ * just when the other one ends the wait. Whatever was given must be had: by the wait, where it says so, or
  * by the one after it, where the first says ETIMEDOUT. The parties are threads, tasks, or one of each. */
 #include "perturbed.h"
 
@@ -12,17 +12,19 @@
 enum {
     PAIRS = 4,   /* at once: while one naps, others race */
     RACES = 200, /* of each pair, in a round */
+    LEAD_NS_MAX = 8000,
+    SHIFT_NS_MAX = 200000,
 };
 
 struct race {
     const struct kind *kind;
     atomic_uint began, prepared; /* races */
     atomic_uint finished;
-    int64_t
-        lead_ns; /* of the deadline over the other party; adapts, so that both outcomes are frequent */
-    uint64_t late; /* deadlines that have passed, the waiting one's */
-    uint64_t had;  /* what the waiting party got, its own */
-    bool is_given; /* under mutex */
+    int64_t end_ns;   /* when the other party is to end the wait */
+    int64_t shift_ns; /* of that after the deadline; adapts, so that each outcome is as frequent */
+    uint64_t late;    /* deadlines that have passed, the waiting one's */
+    uint64_t had;     /* what the waiting party got, its own */
+    bool is_given;    /* under mutex */
     int led[2];
     uint32_t called;
     struct filch_mutex mutex;
@@ -250,19 +252,30 @@ static void await(atomic_uint *number, unsigned least)
         filch_yield();
 }
 
+/* What ends too late for the deadline shall come earlier from now on, and the other way round. */
+static void shift(struct race *r, bool is_late)
+{
+    int64_t step_ns = llabs(r->shift_ns) / 8 + 50;
+    int64_t shift_ns = r->shift_ns + (is_late ? -step_ns : step_ns);
+    if (llabs(shift_ns) <= SHIFT_NS_MAX)
+        r->shift_ns = shift_ns;
+}
+
 static void wait_each(struct race *r)
 {
+    uint64_t random = xt_seed() - (uintptr_t)r;
     for (unsigned i = 1; i <= RACES; i++) {
         await(&r->prepared, i);
-        int64_t deadline = filch_now_ns() + r->lead_ns;
+        int64_t deadline = filch_now_ns() + (int64_t)(xt_random(&random) % LEAD_NS_MAX);
+        if (r->shift_ns < 0)
+            deadline -= r->shift_ns; /* the wait has begun when it is ended */
+        r->end_ns = deadline + r->shift_ns;
         atomic_store_explicit(&r->began, i, memory_order_release);
         int error = r->kind->wait(r, deadline);
+        shift(r, error == ETIMEDOUT);
         if (error == ETIMEDOUT) {
             r->late++;
-            r->lead_ns += r->lead_ns / 8 + 1;
             error = r->kind->wait(r, FILCH_FOREVER);
-        } else {
-            r->lead_ns -= r->lead_ns / 8 + 1;
         }
         xt_expect_equal(error, 0);
         xt_expect_equal(r->had, i);
@@ -272,12 +285,11 @@ static void wait_each(struct race *r)
 
 static void end_each(struct race *r)
 {
-    uint64_t random = xt_seed() + (uintptr_t)r;
     for (unsigned i = 1; i <= RACES; i++) {
         r->kind->prepare(r);
         atomic_store_explicit(&r->prepared, i, memory_order_release);
         await(&r->began, i);
-        if (xt_random(&random) % 4 == 0)
+        while (filch_now_ns() < r->end_ns)
             filch_yield();
         r->kind->end(r);
         await(&r->finished, i);
@@ -310,7 +322,7 @@ static void race_round(uint64_t *random)
     static struct pairs pairs;
     pairs = (struct pairs){.parties = 0};
     for (int i = 0; i < PAIRS; i++)
-        pairs.races[i] = (struct race){.kind = racing, .lead_ns = 2000};
+        pairs.races[i] = (struct race){.kind = racing};
     locks_mixed(widths[xt_random(random) % 3], tasks, 2 * PAIRS - tasks, race, &pairs);
     for (int i = 0; i < PAIRS; i++) {
         assert_int_equal(pairs.races[i].had, RACES);
