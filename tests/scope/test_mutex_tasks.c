@@ -402,6 +402,82 @@ xt_define(a_guest_is_a_thread_even_if_it_locks_first_in_a_scope)
     xt_run_threads(1, first_lock_in_scope, &m, 0);
 }
 
+/* --- nobody starves --- */
+
+enum { HOGGED_MAX = 20, WANTING = 3 };
+
+struct hogged {
+    struct filch_mutex m;
+    size_t times;     /* that the hog takes it */
+    int had[WANTING]; /* in which order the others have had it */
+    int count;
+};
+
+struct wanting {
+    struct hogged *hogged;
+    int number;
+};
+
+static void want(void *argument)
+{
+    struct wanting *w = argument;
+    struct hogged *h = w->hogged;
+    xt_expect_equal(filch_mutex_lock(&h->m), 0);
+    h->had[h->count++] = w->number;
+    filch_mutex_unlock(&h->m);
+}
+
+/* On one worker, whoever is woken finds the lock taken again. Returns how often it was taken. */
+static size_t hog(struct hogged *h, int wanting)
+{
+    struct wanting all[WANTING];
+    size_t taken = 0;
+    FILCH_SCOPE (s) {
+        xt_expect_equal(filch_mutex_lock(&h->m), 0);
+        for (int i = 0; i < wanting; i++) {
+            all[i] = (struct wanting){h, i};
+            xt_expect_equal(filch_scope_spawn(s, want, &all[i]), 0);
+            filch_yield(); /* it goes to the queue */
+        }
+        while (++taken < h->times && h->count == 0) {
+            filch_mutex_unlock(&h->m);
+            xt_expect_equal(filch_mutex_lock(&h->m), 0);
+            filch_yield();
+        }
+        filch_mutex_unlock(&h->m);
+    }
+    return taken;
+}
+
+static void hog_for_ever(void *argument)
+{
+    size_t taken = hog(argument, 1);
+    xt_expect(taken > 1 && taken < HOGGED_MAX);
+}
+
+xt_define(who_is_woken_in_vain_gets_it_handed_over)
+{
+    struct hogged h = {.m = FILCH_MUTEX_INIT, .times = HOGGED_MAX};
+    struct filch_pool *pool = locks_pool(1);
+    assert_int_equal(filch_pool_install(pool, hog_for_ever, &h), 0);
+    assert_int_equal(filch_pool_destroy(pool), 0);
+}
+
+static void hog_twice(void *argument)
+{
+    xt_expect_equal(hog(argument, WANTING), 2);
+}
+
+xt_define(who_is_woken_in_vain_is_still_the_first)
+{
+    struct hogged h = {.m = FILCH_MUTEX_INIT, .times = 2};
+    struct filch_pool *pool = locks_pool(1);
+    assert_int_equal(filch_pool_install(pool, hog_twice, &h), 0);
+    assert_int_equal(filch_pool_destroy(pool), 0);
+    for (int i = 0; i < WANTING; i++)
+        assert_int_equal(h.had[i], i);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -416,6 +492,8 @@ int main(void)
         xt_test(a_lock_held_across_anything_in_halves),
         xt_test(a_guest_stays_who_it_is),
         xt_test(a_guest_is_a_thread_even_if_it_locks_first_in_a_scope),
+        xt_test(who_is_woken_in_vain_gets_it_handed_over),
+        xt_test(who_is_woken_in_vain_is_still_the_first),
     };
     return xt_run(tests);
 }

@@ -97,6 +97,14 @@ xt_define(many_workers_for_one_processor)
     xt_use_one_cpu(false);
 }
 
+xt_define(a_storm_of_signals)
+{
+    uint64_t before = xt_storm(true);
+    sleep_together(2, xt_scaled(5000), sleep_until_due);
+    sleep_together(1, xt_scaled(5000), sleep_backwards);
+    assert_true(xt_storm(false) > before);
+}
+
 /* --- never starved --- */
 
 static int64_t has_slept;
@@ -245,6 +253,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         xt_test(many_sleepers_cost_no_thread),
         xt_test(many_workers_for_one_processor),
+        xt_test(a_storm_of_signals),
         xt_test(short_tasks_for_ever),
         xt_test(a_scope_that_breeds_for_ever),
         xt_test(halves_for_ever),

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Channels under perturbed schedules: what happens when both ends go while messages are on their way, and
- * whether anybody is left asleep. Every message is received once or dropped once, whatever the order. */
+ * whether anybody is left asleep. Every message is received once or dropped once, whatever the order, and
+ * whatever the signals: a storm of them interrupts all this. */
 #include "perturbed.h"
 
 #include <filch/filch.h>
@@ -291,6 +292,13 @@ xt_define(nobody_sleeps_beside_what_it_waits_for)
     run_all(exchange_once, "exchange", 0);
 }
 
+xt_define(many_workers_for_one_processor)
+{
+    xt_use_one_cpu(true);
+    run_all(end_once, "ends go, 64 workers", 64);
+    xt_use_one_cpu(false);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -300,6 +308,9 @@ int main(void)
         xt_test(ends_go_between_tasks_of_2),
         xt_test(selects_race),
         xt_test(nobody_sleeps_beside_what_it_waits_for),
+        xt_test(many_workers_for_one_processor),
     };
-    return xt_run(tests);
+    (void)xt_storm(true);
+    int failed = xt_run(tests);
+    return xt_storm(false) == 0 ? 1 : failed;
 }

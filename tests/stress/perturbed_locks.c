@@ -6,10 +6,8 @@
 #include "../scope/locks.h"
 
 #include <filch/filch.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
-#include <sys/time.h>
 
 enum {
     TASKS = 4,
@@ -54,10 +52,17 @@ static void spend(uint64_t *random)
         filch_yield();
 }
 
-static void run_mixed(uint64_t *random, void (*body)(void *), void *argument)
+static size_t only_width; /* 0: any */
+
+static size_t choose_width(uint64_t *random)
 {
     static const size_t widths[] = {1, 2, 8};
-    locks_mixed(widths[xt_random(random) % 3], TASKS, THREADS, body, argument);
+    return only_width != 0 ? only_width : widths[xt_random(random) % 3];
+}
+
+static void run_mixed(uint64_t *random, void (*body)(void *), void *argument)
+{
+    locks_mixed(choose_width(random), TASKS, THREADS, body, argument);
 }
 
 /* --- mutex --- */
@@ -281,9 +286,8 @@ static struct group *join_group(struct groups *groups)
 
 static void run_groups(uint64_t *random, void (*body)(void *), struct groups *groups)
 {
-    static const size_t widths[] = {1, 2, 8};
     atomic_store(&groups->parties, 0);
-    locks_mixed(widths[xt_random(random) % 3], GROUPS * TASKS, GROUPS * THREADS, body, groups);
+    locks_mixed(choose_width(random), GROUPS * TASKS, GROUPS * THREADS, body, groups);
 }
 
 /* Whoever's deadline has passed has not come: so as many as there are parties have met, each time, and one
@@ -377,26 +381,7 @@ static void once_round(uint64_t *random)
         assert_int_equal(onces[i].called, 1);
 }
 
-/* --- the storm --- */
-
-static atomic_uint_fast64_t signals;
-
-static void count_signal(int number)
-{
-    (void)number;
-    atomic_fetch_add_explicit(&signals, 1, memory_order_relaxed);
-}
-
-/* A signal each 200 us, which interrupts system calls and does not restart them. */
-static void storm(bool rages)
-{
-    struct sigaction action = {.sa_handler = count_signal};
-    struct itimerval often = {{0, 200}, {0, 200}};
-    struct itimerval never = {{0, 0}, {0, 0}};
-    if (rages)
-        assert_int_equal(sigaction(SIGALRM, &action, NULL), 0);
-    assert_int_equal(setitimer(ITIMER_REAL, rages ? &often : &never, NULL), 0);
-}
+/* --- the tests --- */
 
 static uint64_t rounds;
 static void (*round_of_test)(uint64_t *random);
@@ -416,7 +401,7 @@ static void run(const char *name, void (*round)(uint64_t *random), uint64_t oper
     perturbed_run_counting(name, count_round, operations);
     printf("%s: %ju operations, %ju deadlines passed, %ju signals\n", name,
            (uintmax_t)(rounds * operations), (uintmax_t)atomic_load(&in_vain),
-           (uintmax_t)atomic_load(&signals));
+           (uintmax_t)xt_storm(true));
     assert_true(atomic_load(&in_vain) != 0);
 }
 
@@ -455,25 +440,41 @@ xt_define(onces)
     run("once", once_round, PARTIES * OPERATIONS);
 }
 
+xt_define(many_workers_for_one_processor)
+{
+    static void (*const all[])(uint64_t *) = {mutex_round,     rwlock_round,  condvar_round,
+                                              semaphore_round, barrier_round, latch_round,
+                                              once_round};
+    uint64_t random = xt_seed();
+    xt_use_one_cpu(true);
+    only_width = 64;
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+        all[i](&random);
+    only_width = 0;
+    xt_use_one_cpu(false);
+}
+
 static int begin_storm(void **state)
 {
     (void)state;
-    storm(true);
+    (void)xt_storm(true);
     return 0;
 }
 
 static int end_storm(void **state)
 {
     (void)state;
-    storm(false);
+    (void)xt_storm(false);
     return 0;
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        xt_test(mutexes),  xt_test(rwlocks), xt_test(condvars), xt_test(semaphores),
-        xt_test(barriers), xt_test(latches), xt_test(onces),
+        xt_test(mutexes),  xt_test(rwlocks),
+        xt_test(condvars), xt_test(semaphores),
+        xt_test(barriers), xt_test(latches),
+        xt_test(onces),    xt_test(many_workers_for_one_processor),
     };
     cmocka_set_test_filter(getenv("FILCH_TEST_FILTER"));
     return cmocka_run_group_tests(tests, begin_storm, end_storm);

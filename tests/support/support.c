@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -263,6 +264,25 @@ void xt_use_one_cpu(bool one)
         }
     }
     xt_expect_equal(sched_setaffinity(0, sizeof mask, &mask), 0);
+}
+
+static uint64_t signals;
+
+static void count_signal(int number)
+{
+    (void)number;
+    __atomic_fetch_add(&signals, 1, __ATOMIC_RELAXED);
+}
+
+uint64_t xt_storm(bool rages)
+{
+    struct sigaction action = {.sa_handler = count_signal};
+    struct itimerval often = {{0, 200}, {0, 200}};
+    struct itimerval never = {{0, 0}, {0, 0}};
+    if (rages)
+        xt_expect_equal(sigaction(SIGALRM, &action, NULL), 0);
+    xt_expect_equal(setitimer(ITIMER_REAL, rages ? &often : &never, NULL), 0);
+    return __atomic_load_n(&signals, __ATOMIC_RELAXED);
 }
 
 /* --- faults --- */

@@ -99,6 +99,10 @@ void xt_run_threads(size_t count, void *(*body)(void *), void *argument, size_t 
 /* Restricts the calling thread to one CPU of those it may use, or gives it all of them back. */
 void xt_use_one_cpu(bool one);
 
+/* From now on a signal each 200 us, for whichever thread the kernel chooses, which interrupts system calls
+ * and does not restart them; or no more. Returns how many there have been. */
+uint64_t xt_storm(bool rages);
+
 /* --- faults --- */
 
 enum {
