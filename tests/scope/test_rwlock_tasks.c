@@ -79,12 +79,67 @@ xt_define(tasks_and_threads_see_whole_writes)
     run(8, 4, false);
 }
 
+/* --- readers together --- */
+
+enum { READERS = 3 };
+
+struct together {
+    struct filch_rwlock l;
+    struct filch_barrier inside;
+    bool is_downgraded;
+};
+
+static void meet_inside(struct together *t)
+{
+    int64_t deadline = filch_deadline_in(20 * FILCH_S);
+    xt_expect_equal(filch_barrier_wait_until(&t->inside, NULL, deadline), 0);
+    filch_rwlock_unlock_read(&t->l);
+}
+
+static void read_and_meet(void *argument)
+{
+    struct together *t = argument;
+    xt_expect_equal(filch_rwlock_read(&t->l), 0);
+    meet_inside(t);
+}
+
+static void let_readers_in(void *argument)
+{
+    struct together *t = argument;
+    t->inside = (struct filch_barrier)FILCH_BARRIER_INIT(READERS + t->is_downgraded);
+    FILCH_SCOPE (s) {
+        xt_expect_equal(filch_rwlock_write(&t->l), 0);
+        for (int i = 0; i < READERS; i++) {
+            xt_expect_equal(filch_scope_spawn(s, read_and_meet, t), 0);
+            filch_yield(); /* it waits for the writer */
+        }
+        if (t->is_downgraded) {
+            filch_rwlock_downgrade(&t->l);
+            meet_inside(t);
+        } else {
+            filch_rwlock_unlock_write(&t->l);
+        }
+    }
+}
+
+xt_define(all_readers_that_wait_come_in_together)
+{
+    for (int i = 0; i < 2; i++) {
+        struct together t = {.l = FILCH_RWLOCK_INIT, .is_downgraded = i == 1};
+        struct filch_pool *pool = locks_pool(1);
+        assert_int_equal(filch_pool_install(pool, let_readers_in, &t), 0);
+        assert_int_equal(filch_pool_destroy(pool), 0);
+        assert_int_equal(filch_rwlock_destroy(&t.l), 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         xt_test(tasks_see_whole_writes),
         xt_test(tasks_hold_it_while_they_wait),
         xt_test(tasks_and_threads_see_whole_writes),
+        xt_test(all_readers_that_wait_come_in_together),
     };
     return xt_run(tests);
 }

@@ -268,10 +268,16 @@ static void semaphore_round(uint64_t *random)
  * asleep, others meet. Whoever comes belongs to the next one that is not complete. */
 enum { GROUPS = 8 };
 
+struct once {
+    struct filch_once once;
+    uint32_t called; /* written by whoever makes the call */
+};
+
 struct group {
     struct filch_barrier barrier;
     atomic_uint_fast64_t led, met;
     struct filch_latch latches[OPERATIONS / 2]; /* a party counts each down, and waits for it */
+    struct once onces[OPERATIONS];
 };
 
 struct groups {
@@ -345,13 +351,6 @@ static void latch_round(uint64_t *random)
     }
 }
 
-/* --- once --- */
-
-struct once {
-    struct filch_once once;
-    uint32_t called; /* written by whoever makes the call */
-};
-
 static void count_call(void *called)
 {
     filch_yield(); /* the others come meanwhile */
@@ -360,10 +359,10 @@ static void count_call(void *called)
 
 static void use_onces(void *argument)
 {
-    struct once *onces = argument;
+    struct group *g = join_group(argument);
     uint64_t random = next_seed();
     for (int i = 0; i < OPERATIONS; i++) {
-        struct once *o = &onces[i];
+        struct once *o = &g->onces[i];
         int passed = 0;
         while (
             !got(filch_once_call_until(&o->once, count_call, &o->called, later(&random, passed++))))
@@ -374,11 +373,13 @@ static void use_onces(void *argument)
 
 static void once_round(uint64_t *random)
 {
-    static struct once onces[OPERATIONS];
-    memset(onces, 0, sizeof onces);
-    run_mixed(random, use_onces, onces);
-    for (int i = 0; i < OPERATIONS; i++)
-        assert_int_equal(onces[i].called, 1);
+    static struct groups groups;
+    memset(&groups, 0, sizeof groups);
+    run_groups(random, use_onces, &groups);
+    for (int i = 0; i < GROUPS; i++) {
+        for (int k = 0; k < OPERATIONS; k++)
+            assert_int_equal(groups.group[i].onces[k].called, 1);
+    }
 }
 
 /* --- the tests --- */
@@ -437,7 +438,7 @@ xt_define(latches)
 
 xt_define(onces)
 {
-    run("once", once_round, PARTIES * OPERATIONS);
+    run("once", once_round, GROUPS * PARTIES * OPERATIONS);
 }
 
 xt_define(many_workers_for_one_processor)
