@@ -147,13 +147,20 @@ static struct blocking_call *next_call(struct blocking *b, struct spare *s,
  * yet, so that nobody could join it. */
 static bool end(struct blocking *b, struct spare *s)
 {
+    struct filch_thread *unwanted = NULL;
     filch__lock(&b->lock);
     bool may_end = b->first == NULL && s->thread != NULL;
     if (may_end) {
         b->threads--;
         s->has_ended = true;
+        if (s->pool->is_default) { /* it is never destroyed: nobody would join us */
+            unwanted = s->thread;
+            s->is_used = false;
+        }
     }
     filch__unlock(&b->lock);
+    int error = unwanted == NULL ? 0 : filch_thread_detach(unwanted);
+    FILCH_CHECK(error == 0, "a thread of a pool could not be detached");
     return may_end;
 }
 

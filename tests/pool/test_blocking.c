@@ -3,7 +3,7 @@
 #define _GNU_SOURCE /* gettid, sched_getaffinity */
 #include "test.h"
 
-#include "blocking.h"
+#include "pool.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -492,6 +492,29 @@ xt_define(idle_threads_end)
     destroy(pool);
 }
 
+static void call_elsewhere(void *arg)
+{
+    xt_expect_equal(filch_blocking(give_back, arg, NULL), 0);
+}
+
+/* Nobody will ever destroy the default pool, and join them: ThreadSanitizer counts those at the end. */
+xt_define(idle_threads_of_the_default_pool_end_for_good)
+{
+    struct filch_pool *pool = NULL;
+    int64_t idle_ns = filch__blocking_idle_ns;
+    assert_int_equal(filch_pool_default(&pool), 0);
+    filch__blocking_idle_ns = 5 * FILCH_MS;
+    for (int i = 0; i < 3; i++) {
+        install(pool, call_elsewhere, NULL);
+        while (stats_of(pool).blocking_threads != 0)
+            xt_sleep_ns(FILCH_MS);
+        filch__lock(&pool->blocking.lock);
+        assert_false(pool->blocking.spares[0].is_used);
+        filch__unlock(&pool->blocking.lock);
+    }
+    filch__blocking_idle_ns = idle_ns;
+}
+
 xt_define(the_pool_ends_them)
 {
     size_t before = threads_of_process();
@@ -632,6 +655,7 @@ int main(void)
         xt_test(what_has_begun_is_waited_for),
         xt_test(threads_are_used_again),
         xt_test(idle_threads_end),
+        xt_test(idle_threads_of_the_default_pool_end_for_good),
         xt_test(the_pool_ends_them),
         xt_test(threads_come_and_go),
         xt_test(without_a_thread_the_worker_waits),
