@@ -266,7 +266,7 @@ static void semaphore_round(uint64_t *random)
 
 /* Nobody goes on before the last one has come, so there are several groups: while the parties of one are
  * asleep, others meet. Whoever comes belongs to the next one that is not complete. */
-enum { GROUPS = 8 };
+enum { GROUPS = 8, MEETINGS = OPERATIONS / 4 };
 
 struct once {
     struct filch_once once;
@@ -276,8 +276,8 @@ struct once {
 struct group {
     struct filch_barrier barrier;
     atomic_uint_fast64_t led, met;
-    struct filch_latch latches[OPERATIONS / 2]; /* a party counts each down, and waits for it */
-    struct once onces[OPERATIONS];
+    struct filch_latch latches[MEETINGS]; /* a party counts each down, and waits for it */
+    struct once onces[MEETINGS];
 };
 
 struct groups {
@@ -302,7 +302,7 @@ static void use_barrier(void *argument)
 {
     struct group *g = join_group(argument);
     uint64_t random = next_seed();
-    for (int i = 0; i < OPERATIONS; i++) {
+    for (int i = 0; i < MEETINGS; i++) {
         int is_leader = 0, passed = 0;
         bool is_patient = xt_random(&random) % 2 == 0;
         while (!got(filch_barrier_wait_until(
@@ -320,8 +320,8 @@ static void barrier_round(uint64_t *random)
         groups.group[i] = (struct group){.barrier = FILCH_BARRIER_INIT(PARTIES)};
     run_groups(random, use_barrier, &groups);
     for (int i = 0; i < GROUPS; i++) {
-        assert_int_equal(groups.group[i].met, PARTIES * OPERATIONS);
-        assert_int_equal(groups.group[i].led, OPERATIONS);
+        assert_int_equal(groups.group[i].met, PARTIES * MEETINGS);
+        assert_int_equal(groups.group[i].led, MEETINGS);
     }
 }
 
@@ -329,7 +329,7 @@ static void use_latches(void *argument)
 {
     struct group *g = join_group(argument);
     uint64_t random = next_seed();
-    for (int i = 0; i < OPERATIONS / 2; i++) {
+    for (int i = 0; i < MEETINGS; i++) {
         int passed = 0;
         filch_latch_count_down(&g->latches[i]);
         while (!got(filch_latch_wait_until(&g->latches[i], later(&random, passed++))))
@@ -341,12 +341,12 @@ static void latch_round(uint64_t *random)
 {
     static struct groups groups;
     for (int i = 0; i < GROUPS; i++) {
-        for (int k = 0; k < OPERATIONS / 2; k++)
+        for (int k = 0; k < MEETINGS; k++)
             groups.group[i].latches[k] = (struct filch_latch)FILCH_LATCH_INIT(PARTIES);
     }
     run_groups(random, use_latches, &groups);
     for (int i = 0; i < GROUPS; i++) {
-        for (int k = 0; k < OPERATIONS / 2; k++)
+        for (int k = 0; k < MEETINGS; k++)
             assert_int_equal(filch_latch_wait_until(&groups.group[i].latches[k], 0), 0);
     }
 }
@@ -361,7 +361,7 @@ static void use_onces(void *argument)
 {
     struct group *g = join_group(argument);
     uint64_t random = next_seed();
-    for (int i = 0; i < OPERATIONS; i++) {
+    for (int i = 0; i < MEETINGS; i++) {
         struct once *o = &g->onces[i];
         int passed = 0;
         while (
@@ -377,7 +377,7 @@ static void once_round(uint64_t *random)
     memset(&groups, 0, sizeof groups);
     run_groups(random, use_onces, &groups);
     for (int i = 0; i < GROUPS; i++) {
-        for (int k = 0; k < OPERATIONS; k++)
+        for (int k = 0; k < MEETINGS; k++)
             assert_int_equal(groups.group[i].onces[k].called, 1);
     }
 }
@@ -428,17 +428,17 @@ xt_define(semaphores)
 
 xt_define(barriers)
 {
-    run("barrier", barrier_round, GROUPS * PARTIES * OPERATIONS);
+    run("barrier", barrier_round, GROUPS * PARTIES * MEETINGS);
 }
 
 xt_define(latches)
 {
-    run("latch", latch_round, GROUPS * PARTIES * OPERATIONS);
+    run("latch", latch_round, 2 * GROUPS * PARTIES * MEETINGS);
 }
 
 xt_define(onces)
 {
-    run("once", once_round, GROUPS * PARTIES * OPERATIONS);
+    run("once", once_round, GROUPS * PARTIES * MEETINGS);
 }
 
 xt_define(many_workers_for_one_processor)
