@@ -403,7 +403,8 @@ static void run(const char *name, void (*round)(uint64_t *random), uint64_t oper
     printf("%s: %ju operations, %ju deadlines passed, %ju signals\n", name,
            (uintmax_t)(rounds * operations), (uintmax_t)atomic_load(&in_vain),
            (uintmax_t)xt_storm(true));
-    assert_true(atomic_load(&in_vain) != 0);
+    if (xt_stress_count(0) != 0) /* where there is little time, none need have passed */
+        assert_true(atomic_load(&in_vain) != 0);
 }
 
 xt_define(mutexes)
