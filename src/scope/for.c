@@ -21,6 +21,11 @@ enum {
     SHORT_PART = 8,
     /* The part of a range that is tried first: what is remembered may not hold. */
     TRIED_PART = 8,
+    /* Waking another one takes the caller tens of microseconds, before which it has begun: with a part of what it
+     * expects to take, and no longer than this; of a body that it does not know, with a part of its own share. */
+    BEGUN_PART = 64,
+    BEGUN_NS = 10000,
+    BEGUN_OF_UNKNOWN = 256,
 };
 
 /* --- what is remembered of a body --- */
@@ -94,6 +99,25 @@ static bool is_worth_sharing(const struct loop *loop, double expected_ns)
     return expected_ns >= (double)SHARE_NS && filch__idle_searching(idle) > 0;
 }
 
+/* How many iterations the caller runs before it wakes anybody: so few that the others are not kept from much;
+ * 0: nobody need be woken, or one may be long.
+ *   ns_per_iteration  0: unknown */
+static size_t begun_alone(size_t count, double ns_per_iteration)
+{
+    const struct filch_pool *pool = filch__worker->pool;
+    uint64_t idle = FILCH_LOAD_RELAXED(&pool->idle.word); /* a hint */
+    if (filch__idle_searching(idle) > 0 || pool->width == 1)
+        return 0;
+    if (ns_per_iteration == 0) {
+        size_t part = count / pool->width / BEGUN_OF_UNKNOWN;
+        return part < CUT_UNIT ? part : CUT_UNIT;
+    }
+    size_t part = count / BEGUN_PART;
+    if (ns_per_iteration * (double)part > (double)BEGUN_NS)
+        part = (size_t)((double)BEGUN_NS / ns_per_iteration);
+    return part > CUT_UNIT ? part - part % CUT_UNIT : part;
+}
+
 /* What a leaf of a loop that is expected to take so long is to take. */
 static double leaf_ns_of(double expected_ns)
 {
@@ -116,13 +140,24 @@ static __attribute__((noinline)) void run_measured(struct loop *loop, size_t beg
     }
     const struct loop_memory *memory = memory_of(filch__worker, loop->body);
     double expected_ns = (double)WAKE_NS; /* of one that is not known: it may be anything */
+    double ns_per_iteration = 0;
     if (memory->body == loop->body) {
+        ns_per_iteration = memory->ns_per_iteration;
         expected_ns = memory->ns_per_iteration * (double)(end - begin);
         loop->leaf_ns = leaf_ns_of(expected_ns);
         /* What was true of the last loop may not be of this one: the first leaf is a part of it only. */
         size_t tried = tried_part(end - begin);
         size_t grain = (size_t)((double)memory->grain * loop->leaf_ns / (double)LEAF_NS);
         loop->grain = grain > tried ? tried : grain > 0 ? grain : 1;
+    }
+    size_t alone =
+        is_worth_sharing(loop, expected_ns) ? begun_alone(end - begin, ns_per_iteration) : 0;
+    if (alone > 0) {
+        FILCH_SHARED(size_t) grain; /* that of a longer leaf is better known */
+        loop->took_ns +=
+            filch__loop_leaf(loop, begin, begin + alone, &grain); /* ours alone as yet */
+        loop->done += alone;                                      /* the same */
+        begin += alone;
     }
     /* No fork before it is known that it will be worth one: who is awake would take it. */
     while (begin < end && !filch__loop_is_over(loop)) {

@@ -374,6 +374,53 @@ xt_define(a_body_that_becomes_cheap_is_found_out)
     everywhere(calm);
 }
 
+/* --- who begins --- */
+
+struct beginning {
+    struct filch_pool *pool;
+    uint64_t wakes; /* when the first iteration ran */
+};
+
+static void note_wakes(size_t begin, size_t end, void *ctx)
+{
+    struct beginning *b = ctx;
+    for (size_t i = begin; i < end; i++) {
+        struct filch_pool_stats stats;
+        if (i == 0 && filch_pool_stats(b->pool, &stats) == 0)
+            b->wakes = stats.wakes;
+        const int64_t end_ns = filch_now_ns() + 2000;
+        while (filch_now_ns() < end_ns)
+            continue;
+    }
+}
+
+/* Waking takes long: whoever calls a loop from outside begins it before that. */
+static uint64_t woken_before_a_loop_begins(struct filch_pool *pool, size_t count)
+{
+    enum { ROUNDS = 3 };
+    uint64_t least = UINT64_MAX; /* somebody may still have been busy */
+    for (size_t i = 0; i < ROUNDS; i++) {
+        struct filch_pool_stats before;
+        struct beginning b = {.pool = pool};
+        const struct filch_for_options options = {.pool = pool};
+        filch_sleep_ns(20000000);
+        assert_int_equal(filch_pool_stats(pool, &before), 0);
+        assert_int_equal(filch_for_with(&options, 0, count, note_wakes, &b), 0);
+        if (b.wakes - before.wakes < least)
+            least = b.wakes - before.wakes;
+    }
+    return least;
+}
+
+xt_define(a_loop_begins_before_anybody_is_woken)
+{
+    struct filch_pool *pool = create(2);
+    /* Not known at first, and in time known. */
+    assert_int_equal(woken_before_a_loop_begins(pool, 1024), 0);
+    assert_int_equal(woken_before_a_loop_begins(pool, 256), 0);
+    assert_int_equal(filch_pool_destroy(pool), 0);
+}
+
 struct plain {
     uint64_t *values;
     size_t count;
@@ -724,6 +771,7 @@ int main(void)
         xt_test(costs_may_rise_along_the_range),
         xt_test(a_body_that_becomes_dear_is_found_out),
         xt_test(a_body_that_becomes_cheap_is_found_out),
+        xt_test(a_loop_begins_before_anybody_is_woken),
         xt_test(a_loop_sees_what_the_one_before_wrote),
         xt_test(loops_in_loops),
         xt_test(loops_in_tasks_of_scopes),
