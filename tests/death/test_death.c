@@ -477,7 +477,7 @@ static void forbid_barrier(void)
     __atomic_store_n(&is_forbidden, true, __ATOMIC_RELEASE);
 }
 
-/* A worker that goes to sleep. */
+/* Workers that go to sleep while others are awake: one that is alone needs no barrier. */
 static void sleep_without_barrier(void *unused)
 {
     (void)unused;
@@ -485,6 +485,8 @@ static void sleep_without_barrier(void *unused)
     ignore(filch_pool_install(NULL, nothing, NULL));
     forbid_barrier();
     for (int i = 0; i < 1000; i++) {
+        for (int k = 0; k < 4; k++)
+            ignore(filch_pool_spawn(NULL, NULL, NULL, nothing, NULL));
         ignore(filch_pool_install(NULL, nothing, NULL));
         xt_sleep_ns(1000000);
     }
