@@ -199,6 +199,7 @@ static void last_task(void *name)
 static void gate_close(void)
 {
     tasks_run = 0;
+    usleep(100000); /* until the worker sleeps: it is given the gate, then, and goes on from there */
     require(filch_pool_spawn(pool, NULL, NULL, gate, NULL) == 0);
     while (sem_wait(&gate_reached) != 0)
         continue;
