@@ -48,6 +48,7 @@ int filch__scope_open(struct filch_scope *s, struct filch_pool *pool)
     struct cancel *around = filch__cancel_here();
     filch__cancel_init(&s->tally.cancel, around != NULL ? around : &pool->tally.cancel, pool);
     filch__level_init(&s->level, NULL, &s->tally.cancel);
+    s->level.outer = NULL; /* where it is not entered: see filch__scope_close */
     if (filch__worker != NULL)
         filch__level_enter(filch__worker, &s->level);
     return 0;

@@ -701,14 +701,13 @@ static void stay_at_a_place(size_t begin, size_t end, void *ctx)
 {
     (void)begin;
     (void)end;
-    (void)ctx;
     filch_semaphore_release(&at_places, 1);
-    xt_expect_equal(filch_latch_wait(&may_leave), 0);
+    xt_expect_equal(filch_latch_wait(ctx), 0);
 }
 
-static void *take_a_place(void *argument)
+static void *take_a_place(void *until)
 {
-    xt_expect_equal(filch_for(0, 1, stay_at_a_place, argument), 0);
+    xt_expect_equal(filch_for(0, 1, stay_at_a_place, until), 0);
     return NULL;
 }
 
@@ -717,29 +716,62 @@ struct holders {
     size_t count;
 };
 
+static void take_all_places(struct holders *holders, struct filch_latch *until)
+{
+    holders->count = filch_pool_places(NULL) - filch_pool_width(NULL);
+    if (holders->count > sizeof holders->threads / sizeof holders->threads[0])
+        skip(); /* a large machine */
+    for (size_t i = 0; i < holders->count; i++)
+        assert_int_equal(filch_thread_spawn(&holders->threads[i], NULL, take_a_place, until), 0);
+    for (size_t i = 0; i < holders->count; i++)
+        assert_int_equal(filch_semaphore_acquire(&at_places), 0);
+}
+
+static void leave_places(struct holders *holders, struct filch_latch *until)
+{
+    filch_latch_count_down(until);
+    for (size_t i = 0; i < holders->count; i++)
+        xt_expect_equal(filch_thread_join(holders->threads[i], NULL, NULL), 0);
+}
+
 static void fork_without_a_place(void *argument)
 {
     struct holders *holders = argument;
     static char body[] = "body";
     FILCH_FORK(open, nothing_much, 1);
     xt_expect_equal(filch_worker_index(), FILCH_NOT_A_WORKER);
-    filch_latch_count_down(&may_leave);
-    for (size_t i = 0; i < holders->count; i++)
-        xt_expect_equal(filch_thread_join(holders->threads[i], NULL, NULL), 0);
+    leave_places(holders, &may_leave);
     filch_for(0, 1, panic_in_body, body);
     xt_expect_equal(FILCH_SYNC(open, nothing_much), 0); /* not reached */
+}
+
+static void note_that_it_ran(void *ran)
+{
+    *(uint32_t *)ran = 1;
+}
+
+/* A scope of a thread without a place: what lay in its frame before makes no difference. */
+xt_define(a_scope_without_a_place)
+{
+    struct filch_latch until = FILCH_LATCH_INIT(1);
+    struct holders holders;
+    struct filch__scope_frame frame;
+    uint32_t ran = 0;
+    take_all_places(&holders, &until);
+    memset(&frame, 0xff, sizeof frame);
+    struct filch_scope *s = filch__scope_enter(&frame);
+    assert_int_equal(filch_worker_index(), FILCH_NOT_A_WORKER);
+    assert_int_equal(filch_scope_spawn(s, note_that_it_ran, &ran), 0);
+    filch__scope_leave(&frame);
+    assert_int_equal(ran, 1);
+    leave_places(&holders, &until);
 }
 
 /* The forks that are older than the stay of the guest end with it, so that later ones go to the pool. */
 xt_define(a_body_panics_below_a_fork_without_a_place)
 {
-    struct holders holders = {.count = filch_pool_places(NULL) - filch_pool_width(NULL)};
-    if (holders.count > sizeof holders.threads / sizeof holders.threads[0])
-        skip(); /* a large machine */
-    for (size_t i = 0; i < holders.count; i++)
-        assert_int_equal(filch_thread_spawn(&holders.threads[i], NULL, take_a_place, NULL), 0);
-    for (size_t i = 0; i < holders.count; i++)
-        assert_int_equal(filch_semaphore_acquire(&at_places), 0);
+    struct holders holders;
+    take_all_places(&holders, &may_leave);
     filch_panic_hook *before = filch_panic_set_hook(say_nothing);
     assert_int_equal(filch_catch_unwind(fork_without_a_place, &holders, NULL), EOWNERDEAD);
     filch_panic_set_hook(before);
@@ -780,6 +812,7 @@ int main(void)
         xt_test(a_panic_ends_the_loop),
         xt_test(two_threads_at_the_same_time),
         xt_test(more_threads_than_places_for_guests),
+        xt_test(a_scope_without_a_place),
         xt_test(a_body_panics_below_a_fork_without_a_place),
         xt_test(errno_is_preserved),
     };
