@@ -336,10 +336,9 @@ static void look_for_work(struct worker *w, struct task_item *item)
         filch__idle_search_begin(w);
     }
     filch__idle_sleep(w);
+    filch__worker_fire_timers(w); /* one of them may have ended the sleep, or is late */
     if (w->gift.fn != NULL)
         take_gift(w, item);
-    else
-        filch__worker_fire_timers(w); /* one of them may have ended the sleep */
 }
 
 static void work(void *argument)

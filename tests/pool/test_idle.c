@@ -2,6 +2,7 @@
 /* A pool without work uses no processor time, and wakes up for every piece of work. */
 #include "test.h"
 
+#include "os/os.h"
 #include "worker.h"
 
 #include <errno.h>
@@ -302,9 +303,58 @@ xt_define(nobody_spins_for_an_owner_that_was_preempted)
     destroy(pool);
 }
 
+/* --- a wake-up with a task, of a worker that is late for something else --- */
+
+static int wait_without_deadline(uint32_t *word, uint32_t expected, int64_t deadline_ns)
+{
+    (void)deadline_ns;
+    return filch__os_linux.futex_wait(word, expected, INT64_MAX);
+}
+
+struct turns {
+    uint32_t taken;
+    uint32_t of_sleeper, of_other;
+};
+
+static void sleep_for_its_turn(void *argument)
+{
+    struct turns *t = argument;
+    xt_expect_equal(filch_sleep_ns(10 * FILCH_MS), 0);
+    t->of_sleeper = ++t->taken;
+}
+
+static void take_turn(void *argument)
+{
+    struct turns *t = argument;
+    t->of_other = ++t->taken;
+}
+
+/* The system lets the worker sleep on past its timer; then a task comes with its wake-up. */
+xt_define(what_is_late_goes_on_before_a_task_that_comes)
+{
+    struct os_table table = filch__os_linux;
+    struct turns t = {0};
+    struct filch_task *sleeper = NULL;
+    struct filch_task *other = NULL;
+    table.futex_wait = wait_without_deadline;
+    filch__os_replace(&table);
+    struct filch_pool *pool = create(1);
+    assert_int_equal(filch_pool_spawn(pool, &sleeper, NULL, sleep_for_its_turn, &t), 0);
+    xt_sleep_ns(50 * FILCH_MS);
+    assert_int_equal(filch_pool_spawn(pool, &other, NULL, take_turn, &t), 0);
+    assert_int_equal(filch_task_join(sleeper), 0);
+    assert_int_equal(filch_task_join(other), 0);
+    destroy(pool);
+    filch__os_replace(NULL);
+    assert_int_equal(t.of_sleeper, 1);
+    assert_int_equal(t.of_other, 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        /* First: while no other threads of the library sleep. */
+        xt_test(what_is_late_goes_on_before_a_task_that_comes),
         xt_test(the_first_guest_wakes_a_worker), /* first: while there is no default pool */
         xt_test(an_idle_pool_uses_no_cpu),
         xt_test(waiting_tasks_use_no_cpu),
