@@ -69,6 +69,12 @@ enum ending_given_up { ENDING_NOT_HELD, ENDING_WILL_END, ENDING_IS_OVER };
  * Blocks: briefly. Panics: never. Ordering: acquires what the task did; releases to its end. */
 enum ending_given_up filch__ending_give_up(struct ending *e, uintptr_t use);
 
+/* The same of a task of the parent, in a forked child: whoever has the word locked is not there. */
+static inline void filch__ending_forget(struct ending *e, uintptr_t use)
+{
+    FILCH_STORE_RELAXED(&e->word, use); /* nobody ends the task, and nobody has the place */
+}
+
 /* The handle of a task is given up if that has ended, and nobody looks at it just now. Returns whether it was;
  * then the place is the caller's. Ordering: acquires what the task did. */
 static FILCH_ALWAYS_INLINE bool filch__ending_take(struct ending *e, uintptr_t use)

@@ -304,8 +304,12 @@ void filch_task_detach(struct filch_task *handle)
     if (handle == NULL)
         return;
     struct filch_task *task = find(handle, detached_twice);
-    enum ending_given_up given_up =
-        filch__ending_give_up(&task->place.ending, filch__task_use(handle));
+    uintptr_t use = filch__task_use(handle);
+    if (FILCH_UNLIKELY(task->process != filch__process_generation())) {
+        filch__ending_forget(&task->place.ending, use);
+        return;
+    }
+    enum ending_given_up given_up = filch__ending_give_up(&task->place.ending, use);
     FILCH_CHECK(given_up != ENDING_NOT_HELD, detached_twice);
     if (given_up == ENDING_IS_OVER)
         free_task(task);

@@ -4,6 +4,7 @@
 #include "test.h"
 
 #include "os/os.h"
+#include "task.h"
 
 #include <errno.h>
 #include <filch/filch.h>
@@ -202,6 +203,11 @@ xt_define(many_threads_start_one_default_pool)
 
 static int barrier_error; /* of the parent */
 
+static void wait_at(void *gate)
+{
+    xt_expect_equal(filch_latch_wait(gate), 0);
+}
+
 struct heritage {
     struct filch_pool *pool;
     struct filch_pool *standard;
@@ -300,6 +306,56 @@ xt_define(a_child_begins_anew)
     assert_int_equal(filch_pool_install(h.pool, add_one, &count), 0);
     assert_int_equal(count, 1001);
     assert_int_equal(filch_pool_destroy(h.pool), 0);
+}
+
+/* What a thread holds that is about to cancel a task. */
+struct held_ending {
+    struct filch_task *task;
+    struct filch_semaphore is_held;
+    struct filch_latch may_go;
+};
+
+static void hold(void *argument)
+{
+    struct held_ending *h = argument;
+    filch_semaphore_release(&h->is_held, 1);
+    xt_expect_equal(filch_latch_wait(&h->may_go), 0);
+}
+
+static void *hold_ending(void *argument)
+{
+    struct held_ending *h = argument;
+    struct filch_task *task = filch__task_handle_find(h->task);
+    filch__ending_precede(&task->place.ending, filch__task_use(h->task), hold, h);
+    return NULL;
+}
+
+static void detach(void *task)
+{
+    (void)alarm(10);
+    filch_task_detach(task);
+    xt_expect(filch__task_handle_find(task) == NULL);
+}
+
+xt_define(a_child_gives_up_a_handle_that_is_in_use)
+{
+    xt_skip_if_emulated();
+    if (XT_TSAN || XT_ASAN)
+        skip(); /* the locks of their runtimes do not survive a fork beside other threads */
+    struct filch_pool *pool = NULL;
+    struct filch_latch gate = FILCH_LATCH_INIT(1);
+    struct held_ending h = {.is_held = FILCH_SEMAPHORE_INIT(0), .may_go = FILCH_LATCH_INIT(1)};
+    pthread_t thread;
+    assert_int_equal(filch_pool_create(&pool, NULL), 0);
+    assert_int_equal(filch_pool_spawn(pool, &h.task, NULL, wait_at, &gate), 0);
+    assert_int_equal(pthread_create(&thread, NULL, hold_ending, &h), 0);
+    assert_int_equal(filch_semaphore_acquire(&h.is_held), 0);
+    xt_expect_child(detach, h.task, "a child that detaches");
+    filch_latch_count_down(&h.may_go);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    filch_latch_count_down(&gate);
+    assert_int_equal(filch_task_join(h.task), 0);
+    assert_int_equal(filch_pool_destroy(pool), 0);
 }
 
 /* Forks while the pool's last worker asks hwloc. */
@@ -490,6 +546,7 @@ int main(void)
         xt_test(a_process_ends_while_its_pools_work),
         xt_test(many_threads_start_one_default_pool),
         xt_test(a_child_begins_anew),
+        xt_test(a_child_gives_up_a_handle_that_is_in_use),
         xt_test(a_child_of_a_pool_that_begins_begins_anew),
         xt_test(a_task_forks),
         xt_test(a_scope_body_forks),
