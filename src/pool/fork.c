@@ -261,9 +261,11 @@ static struct filch_panic *sync_half(struct filch__fork_stack *q, struct filch__
         panic = collect(f, *slot);
     }
     if (leaves) {
-        left_slot = **slot;
-        *slot = &left_slot;
+        /* Before it has left, tasks that wait with it may end, and sync: left_slot is theirs until then. */
+        struct filch__slot left = **slot;
         filch__guest_leave(w);
+        left_slot = left;
+        *slot = &left_slot;
     } else {
         answer_if_asked(filch__forks);
     }

@@ -360,6 +360,94 @@ xt_define(a_fork_behind_a_wait_behind_a_sync)
         everywhere(fork_between_waits_in_tasks);
 }
 
+/* --- a guest that leaves while tasks wait with it --- */
+
+static uint64_t twice(uint64_t n)
+{
+    return 2 * n;
+}
+
+FILCH_FORKABLE(uint64_t, twice, uint64_t)
+
+struct stay {
+    struct filch_scope *scope; /* of another thread */
+    struct filch_semaphore scope_is_open, blocked;
+    struct filch_latch task_waits, guest_leaves;
+    uint32_t release; /* of those that block a worker */
+    size_t guest, where;
+    uint64_t sum;
+};
+
+static void block_worker(void *argument)
+{
+    struct stay *stay = argument;
+    filch_semaphore_release(&stay->blocked, 1);
+    while (!__atomic_load_n(&stay->release, __ATOMIC_ACQUIRE))
+        xt_sleep_ns(100 * FILCH_US);
+}
+
+static void *open_scope(void *argument)
+{
+    struct stay *stay = argument;
+    FILCH_SCOPE (s) {
+        stay->scope = s;
+        filch_semaphore_release(&stay->scope_is_open, 1);
+        while (!__atomic_load_n(&stay->release, __ATOMIC_ACQUIRE))
+            xt_sleep_ns(100 * FILCH_US);
+    }
+    return NULL;
+}
+
+static void *let_the_task_go(void *argument)
+{
+    struct stay *stay = argument;
+    xt_sleep_ns(20 * FILCH_MS);
+    filch_latch_count_down(&stay->guest_leaves);
+    return NULL;
+}
+
+/* Its half is public, the first one of its room, and taken back by its sync. */
+static void fork_and_wait(void *argument)
+{
+    struct stay *stay = argument;
+    stay->where = filch_worker_index();
+    filch_latch_count_down(&stay->task_waits);
+    xt_expect_equal(filch_latch_wait(&stay->guest_leaves), 0);
+    FILCH_FORK(half, twice, 1000);
+    stay->sum = FILCH_SYNC(half, twice);
+}
+
+/* The result of the sync by which a guest leaves is its own, whatever ends before it has left. */
+xt_define(a_guest_leaves_while_a_task_waits_with_it)
+{
+    struct stay stay = {.scope_is_open = FILCH_SEMAPHORE_INIT(0),
+                        .blocked = FILCH_SEMAPHORE_INIT(0),
+                        .task_waits = FILCH_LATCH_INIT(1),
+                        .guest_leaves = FILCH_LATCH_INIT(1)};
+    size_t width = filch_pool_width(NULL);
+    pthread_t other, releaser;
+    for (size_t i = 0; i < width; i++)
+        assert_int_equal(filch_pool_spawn(NULL, NULL, NULL, block_worker, &stay), 0);
+    for (size_t i = 0; i < width; i++)
+        assert_int_equal(filch_semaphore_acquire(&stay.blocked), 0);
+    assert_int_equal(pthread_create(&other, NULL, open_scope, &stay), 0);
+    assert_int_equal(filch_semaphore_acquire(&stay.scope_is_open), 0);
+
+    FILCH_FORK(last, twice, 1);
+    stay.guest = filch_worker_index();
+    assert_int_equal(filch_scope_spawn(stay.scope, fork_and_wait, &stay), 0);
+    assert_int_equal(filch_latch_wait(&stay.task_waits), 0);
+    assert_int_equal(pthread_create(&releaser, NULL, let_the_task_go, &stay), 0);
+    uint64_t result = FILCH_SYNC(last, twice);
+
+    __atomic_store_n(&stay.release, 1, __ATOMIC_RELEASE);
+    assert_int_equal(pthread_join(other, NULL), 0);
+    assert_int_equal(pthread_join(releaser, NULL), 0);
+    assert_int_equal(stay.where, stay.guest);
+    assert_int_equal(stay.sum, 2000);
+    assert_int_equal(result, 2);
+}
+
 static void *fork_for_long(void *argument)
 {
     (void)argument;
@@ -384,6 +472,7 @@ int main(void)
         xt_test(a_fork_that_is_synced_twice_is_named),
         xt_test(forks_loops_and_scopes_nested_in_each_other),
         xt_test(a_fork_behind_a_wait_behind_a_sync),
+        xt_test(a_guest_leaves_while_a_task_waits_with_it),
         xt_test(more_threads_than_places_for_guests),
     };
     return xt_run(tests);
