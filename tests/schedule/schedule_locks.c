@@ -52,7 +52,36 @@ struct contest {
     uint32_t tokens;
     uint32_t late;
     uint32_t joined;
+    int64_t deadline_ns; /* const */
 };
+
+/* A lock that its owner has given back is free, whatever one that waits in vain does meanwhile. */
+static void *wait_in_vain(void *argument)
+{
+    struct contest *c = argument;
+    int error = filch_mutex_lock_until(&c->m, c->deadline_ns);
+    xt_expect(error == 0 || error == ETIMEDOUT);
+    if (error == 0)
+        filch_mutex_unlock(&c->m);
+    else
+        c->late++; /* read after the join */
+    return NULL;
+}
+
+static void try_again(void)
+{
+    struct contest c = {.deadline_ns = filch_deadline_in(FILCH_MS)};
+    struct filch_thread *thread;
+    xt_expect_equal(filch_mutex_lock(&c.m), 0);
+    xt_expect_equal(filch_thread_spawn(&thread, NULL, wait_in_vain, &c), 0);
+    simulate_sleep(c.deadline_ns - filch_deadline_in(0));
+    filch_mutex_unlock(&c.m);
+    int error = filch_mutex_try_lock(&c.m);
+    if (error == 0)
+        filch_mutex_unlock(&c.m);
+    xt_expect_equal(filch_thread_join(thread, NULL, NULL), 0);
+    xt_expect(error == 0 || (error == EBUSY && c.late == 0));
+}
 
 static void *count_up(void *argument)
 {
@@ -199,6 +228,7 @@ static void meetings(void)
 xt_define(mutexes)
 {
     simulate("mutexes", SCHEDULES, lock_and_unlock);
+    simulate("mutexes_tried", SCHEDULES, try_again);
 }
 
 xt_define(rwlocks)

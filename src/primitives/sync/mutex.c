@@ -30,11 +30,19 @@ static int result_of(uint64_t word)
 /* What the word says of the queue. */
 #define QUEUE_BITS (FILCH__LOCK_QUEUE | FILCH__LOCK_WAITERS | FILCH__LOCK_LEFT)
 
+/* Whether nobody has the lock. An owner that has left WAITERS behind has it until it has woken one of them;
+ * not so where somebody else had the queue, who wakes then. */
+static bool is_free(uint64_t word)
+{
+    return (word & HELD) == 0 &&
+           (word & (FILCH__LOCK_WAITERS | FILCH__LOCK_QUEUE)) != FILCH__LOCK_WAITERS;
+}
+
 /* Takes the lock if nobody has it. *seen: the word; on success, before.
  *   adds  what the word gets: the owner, and what it has to say */
 static bool take_free(struct filch_mutex *m, uint64_t *seen, uint64_t adds)
 {
-    while ((*seen & (HELD | FILCH__LOCK_WAITERS)) == 0) {
+    while (is_free(*seen)) {
         uint64_t left = (*seen & FILCH__LOCK_LEFT) != 0 ? FILCH__LOCK_WAITERS : 0;
         uint64_t word = (*seen & ~FILCH__LOCK_LEFT) | adds | left;
         if (FILCH_CAS(&m->filch__word, seen, word, MX_lock_slow, acquire))
