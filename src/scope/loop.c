@@ -82,18 +82,23 @@ static FILCH_ALWAYS_INLINE size_t cut_at(const struct loop *loop, size_t begin, 
     return loop->is_timed && beyond <= (wanted - begin) / CUT_PART ? wanted - beyond : wanted;
 }
 
-/* How many numbers a leaf of the member with that share has, at least 1. */
-static size_t grain_of(const struct sharing *s, size_t own)
+/* How many numbers so many iterations are, at least 1. */
+static size_t numbers_of(const struct sharing *s, size_t iterations)
 {
-    size_t grain = FILCH_LOAD_RELAXED(&s->shares[own].grain); /* a hint; never 0 */
-    return grain / s->unit + (grain % s->unit != 0);
+    return iterations / s->unit + (iterations % s->unit != 0);
+}
+
+/* How many iterations a leaf of that share has, at least 1. */
+static size_t grain_of(const struct share *share)
+{
+    return FILCH_LOAD_RELAXED(&share->grain); /* a hint */
 }
 
 /* How many numbers the next leaf has, of a share with that range. */
-static uint32_t leaf_of(const struct sharing *s, size_t own, uint64_t range)
+static uint32_t leaf_of(const struct sharing *s, size_t iterations, uint64_t range)
 {
     size_t left = filch__share_left(range);
-    size_t grain = grain_of(s, own);
+    size_t grain = numbers_of(s, iterations);
     if (left / 2 < grain) {
         size_t least = s->loop->is_timed ? grain / s->last_part : left;
         grain = left / 2 > least ? left / 2 : least + 1;
@@ -108,10 +113,10 @@ static uint32_t leaf_of(const struct sharing *s, size_t own, uint64_t range)
 
 /* How many numbers a thief takes of a share with that range: half of them, or all that is no more than a
  * leaf. */
-static uint32_t loot_of(const struct sharing *s, size_t own, uint64_t range)
+static uint32_t loot_of(const struct sharing *s, size_t iterations, uint64_t range)
 {
     size_t left = filch__share_left(range);
-    size_t grain = grain_of(s, own);
+    size_t grain = numbers_of(s, iterations);
     size_t least = s->loop->is_timed ? grain / s->last_part : grain;
     if (left / 2 <= least)
         return (uint32_t)left;
@@ -138,12 +143,21 @@ static bool take_leaf(struct sharing *s, size_t own, uint64_t *leaf)
     uint64_t seen = FILCH_LOAD_RELAXED(&share->range); /* the swap decides */
     uint32_t count;
     do {
-        count = leaf_of(s, own, seen);
+        count = leaf_of(s, grain_of(share), seen);
         if (count == 0)
             return false;
     } while (!filch__share_take(share, &seen, count));
     *leaf = filch__share_word(filch__share_next(seen), filch__share_next(seen) + count);
     return true;
+}
+
+/* The grain for what a member takes from another one's share: what was cheap where it comes from may be dear
+ * there, and a leaf is not shared any more. */
+static size_t lesser_grain(const struct sharing *s, size_t own, const struct share *other)
+{
+    size_t grain = grain_of(&s->shares[own]);
+    size_t others = s->loop->is_timed ? grain_of(other) : grain;
+    return others < grain ? others : grain;
 }
 
 /* Takes a leaf from another member's rest, and puts the rest of the loot into the own share. */
@@ -152,15 +166,19 @@ static bool steal_leaf(struct sharing *s, size_t own, uint64_t *leaf)
     for (size_t i = 1; i < s->share_count; i++) {
         struct share *share = &s->shares[(own + i) % s->share_count];
         uint64_t seen = FILCH_LOAD_RELAXED(&share->range); /* the swap decides */
+        size_t grain;
         uint32_t count;
-        do
-            count = loot_of(s, own, seen);
-        while (count > 0 && !filch__share_steal(share, &seen, count));
+        do {
+            grain = lesser_grain(s, own, share);
+            count = loot_of(s, grain, seen);
+        } while (count > 0 && !filch__share_steal(share, &seen, count));
         if (count == 0)
             continue;
+        if (s->loop->is_timed)
+            FILCH_STORE_RELAXED(&s->shares[own].grain, grain); /* a hint */
         uint32_t end = filch__share_end(seen);
         uint32_t begin = end - count;
-        uint32_t middle = begin + leaf_of(s, own, filch__share_word(begin, end));
+        uint32_t middle = begin + leaf_of(s, grain, filch__share_word(begin, end));
         if (middle < end && !put_range(s, own, filch__share_word(middle, end)))
             middle = end; /* others have more than enough, then */
         *leaf = filch__share_word(begin, middle);

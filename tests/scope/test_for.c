@@ -421,6 +421,44 @@ xt_define(a_loop_begins_before_anybody_is_woken)
     assert_int_equal(filch_pool_destroy(pool), 0);
 }
 
+/* The second half of a range is dear: it is another member's share, from which others take when they have done
+ * the first one. */
+struct halves {
+    size_t middle;
+    size_t largest; /* leaf of dear iterations */
+};
+
+static void run_halves(size_t begin, size_t end, void *ctx)
+{
+    struct halves *h = ctx;
+    if (begin < h->middle)
+        return;
+    xt_sleep_ns((int64_t)(end - begin) * 20 * FILCH_US);
+    size_t largest = __atomic_load_n(&h->largest, __ATOMIC_RELAXED);
+    while (end - begin > largest &&
+           !__atomic_compare_exchange_n(&h->largest, &largest, end - begin, false, __ATOMIC_RELAXED,
+                                        __ATOMIC_RELAXED))
+        ;
+}
+
+static void loop_over_halves(void *unused)
+{
+    (void)unused;
+    struct halves h = {1024, 0};
+    filch_for(0, 2048, run_halves, &h);
+    xt_expect(h.largest > 0 && h.largest <= 64);
+}
+
+xt_define(who_comes_from_a_cheap_part_takes_little_of_a_dear_one)
+{
+    static const size_t widths[] = {2, 4, 8};
+    for (size_t i = 0; i < 3; i++) {
+        struct filch_pool *pool = create(widths[i]); /* a new one remembers nothing of the body */
+        assert_int_equal(filch_pool_install(pool, loop_over_halves, NULL), 0);
+        assert_int_equal(filch_pool_destroy(pool), 0);
+    }
+}
+
 struct plain {
     uint64_t *values;
     size_t count;
@@ -804,6 +842,7 @@ int main(void)
         xt_test(a_body_that_becomes_dear_is_found_out),
         xt_test(a_body_that_becomes_cheap_is_found_out),
         xt_test(a_loop_begins_before_anybody_is_woken),
+        xt_test(who_comes_from_a_cheap_part_takes_little_of_a_dear_one),
         xt_test(a_loop_sees_what_the_one_before_wrote),
         xt_test(loops_in_loops),
         xt_test(loops_in_tasks_of_scopes),
