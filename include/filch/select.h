@@ -77,7 +77,11 @@ FILCH_API FILCH_NODISCARD int filch_try_select_ready(struct filch_select_case *c
  * Returns 0; EINVAL (rx NULL, or a period that is not above 0); ENOMEM. Ownership: the caller owns
  * *rx. Blocks: never. Panics: never. Callable from: threads and tasks. */
 FILCH_API FILCH_NODISCARD int filch_after(struct filch_receiver **rx, int64_t timeout_ns);
+
+/* filch_after with an absolute moment: of one that has passed already, the message is there at once. */
 FILCH_API FILCH_NODISCARD int filch_at(struct filch_receiver **rx, int64_t moment);
+
+/* filch_after again and again, every period_ns. */
 FILCH_API FILCH_NODISCARD int filch_tick(struct filch_receiver **rx, int64_t period_ns);
 
 /* A channel on which nothing ever comes. As above. */

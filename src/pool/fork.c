@@ -4,6 +4,7 @@
 #include "idle.h"
 #include "pool.h"
 #include "slot.h"
+#include "strand.h"
 
 #include "base/check.h"
 #include "panic/panic.h"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Threads from outside that take part in their own call. */
 #include "pool.h"
+#include "strand.h"
 
 #include "base/check.h"
 #include "panic/panic.h"

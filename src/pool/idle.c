@@ -3,6 +3,7 @@
 
 #include "pool.h"
 #include "steal.h"
+#include "strand.h"
 
 #include "base/check.h"
 #include "base/section.h"

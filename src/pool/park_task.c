@@ -4,6 +4,7 @@
 #include "run.h"
 #include "slot.h"
 #include "steal.h"
+#include "strand.h"
 #include "switch.h"
 #include "task.h"
 #include "worker.h"

@@ -2,6 +2,7 @@
 #include "roam.h"
 
 #include "pool.h"
+#include "strand.h"
 #include "task.h"
 
 #include "base/check.h"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Giving tasks to a pool, and running a call inside one. */
 #include "pool.h"
+#include "strand.h"
 #include "task.h"
 #include "visit.h"
 

@@ -2,6 +2,7 @@
 #include "steal.h"
 
 #include "pool.h"
+#include "strand.h"
 
 enum {
     /* A worker without work looks on for this long before it sleeps: about what a wake-up costs. */

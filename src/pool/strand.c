@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Strands: making them, and leaving one for another. */
+#include "strand.h"
 #include "switch.h"
 
 #include "base/check.h"

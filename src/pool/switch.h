@@ -5,6 +5,7 @@
 #define FILCH_POOL_SWITCH_H
 
 #include "pool.h"
+#include "strand.h"
 
 #include "panic/panic.h"
 #include "park/self.h"

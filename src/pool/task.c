@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Tasks with a handle. */
+#include "strand.h"
 #include "task.h"
 
 #include "run.h"

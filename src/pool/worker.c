@@ -5,6 +5,7 @@
 #include "run.h"
 #include "slot.h"
 #include "steal.h"
+#include "strand.h"
 #include "switch.h"
 
 #include "base/check.h"

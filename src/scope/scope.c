@@ -4,6 +4,7 @@
 #include "scope.h"
 
 #include "process.h"
+#include "strand.h"
 #include "task.h"
 
 #include "base/check.h"

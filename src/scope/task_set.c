@@ -4,6 +4,7 @@
 
 #include "pool.h"
 #include "process.h"
+#include "strand.h"
 
 #include "base/check.h"
 #include "panic/panic.h"

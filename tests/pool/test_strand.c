@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a waiting task costs, and what becomes of its stack; tasks that yield; and what happens where no
  * stack, or no room for forks, is to be had. */
+#include "strand.h"
 #include "test.h"
 
 #include "fiber/context.h"
