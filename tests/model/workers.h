@@ -9,6 +9,7 @@
 #define FILCH_DEQUE_CAPACITY_MIN 32 /* room for a batch from the injector */
 #include "pool/pool.h"
 #include "pool/steal.h"
+#include "pool/strand.h"
 
 enum { MODEL_FORKS = 2 };
 
