@@ -139,18 +139,44 @@ static const struct group *group_of(const struct case_result *result)
     return &groups[0];
 }
 
-/* The widest of filch that ran, and the best peer of the same width and compiler. */
-static double ratio_find(const struct case_result *result, unsigned workers,
-                         const struct measurement **best)
+/* The widest that ran of filch as one compiler made its callers, and the best peer of the same width and
+ * compiler; NULL: none. */
+static const struct measurement *widest_find(const struct case_result *result, const char *name,
+                                             unsigned workers, const struct measurement **best)
 {
-    const struct measurement *filch = measurement_find(result, "filch", workers);
+    const struct measurement *filch = measurement_find(result, name, workers);
     if (!filch)
-        filch = measurement_find(result, "filch", 1);
+        filch = measurement_find(result, name, 1);
     *best = filch ? measurement_best_peer(result, filch, true) : NULL;
-    return measurement_ratio(filch, *best);
+    return *best ? filch : NULL;
 }
 
-/* One bar per case: how many times as fast as the best peer filch is. */
+/* filch by the compiler that the library has, and by the other one. */
+static const char *const compilers[] = {"filch", "filch:clang"};
+
+enum { COMPILERS = sizeof compilers / sizeof compilers[0] };
+
+/* Writes the bars of a case; the other compiler's where the best peer is another one then. Returns how many bars
+ * there are with them. */
+static unsigned overview_data(FILE *data, const struct case_result *result, unsigned workers,
+                              unsigned bars)
+{
+    const struct measurement *shown = NULL;
+    for (unsigned compiler = 0; compiler < COMPILERS; compiler++) {
+        const struct measurement *best;
+        const struct measurement *filch = widest_find(result, compilers[compiler], workers, &best);
+        const double ratio = measurement_ratio(filch, best);
+        if (!isfinite(ratio) || ratio <= 0 || best == shown)
+            continue;
+        fprintf(data, "%u \"%s (%s)\" %u %.6g %.6g %.6g\n", bars++, result->info->name,
+                best->impl->name, compiler, ratio, measurement_ratio_quantile(filch, best, 0.25),
+                measurement_ratio_quantile(filch, best, 0.75));
+        shown = best;
+    }
+    return bars;
+}
+
+/* A bar per case: how many times as fast as the best peer filch is. */
 static bool overview_plot(const char *folder, const struct results *results,
                           const struct group *group)
 {
@@ -158,13 +184,11 @@ static bool overview_plot(const char *folder, const struct results *results,
     if (!data)
         return false;
     unsigned bars = 0;
+    fputs("# bar label compiler ratio q1 q3\n", data);
     for (size_t i = 0; i < results->count; i++) {
         const struct case_result *result = &results->cases[i];
-        const struct measurement *best;
-        const double ratio = ratio_find(result, results->workers, &best);
-        if (group_of(result) == group && isfinite(ratio) && ratio > 0)
-            fprintf(data, "%u \"%s (%s)\" %.6g\n", bars++, result->info->name, best->impl->name,
-                    ratio);
+        if (group_of(result) == group)
+            bars = overview_data(data, result, results->workers, bars);
     }
     fclose(data);
     if (bars == 0)
@@ -173,14 +197,18 @@ static bool overview_plot(const char *folder, const struct results *results,
     if (!script)
         return false;
     picture_script_begin(script, folder, group->name, 480 + 40 * bars);
-    fprintf(script,
-            "set title '%s: filch against the best peer of the same compiler, %u workers (above 1: "
-            "filch is better)'\n"
-            "set ylabel 'figure of the best peer / figure of filch, logarithmic'\n"
-            "set logscale y 2\nset xrange [-0.7:%u]\nunset key\n"
-            "plot data using 1:3:($1 - 0.4):($1 + 0.4):(1):3:xtic(2) with boxxyerror "
-            "linecolor rgb '#c03028', 1 with lines linecolor rgb 'black'\n",
-            group->what, results->workers, bars);
+    fprintf(
+        script,
+        "set title '%s: filch against the best peer of the same compiler, %u workers (above 1: "
+        "filch is better)'\n"
+        "set ylabel 'times as fast, logarithmic; middle half of the rounds'\n"
+        "set logscale y 2\nset xrange [-0.7:%u]\n"
+        "plot for [c=0:%u] data using 1:($3 == c ? $4 : NaN):($1 - 0.4):($1 + 0.4):(1):4:xtic(2) "
+        "with boxxyerror linecolor rgb word('#c03028 #e09048', c + 1) "
+        "title word('filch filch:clang', c + 1), "
+        "data using 1:4:5:6 with yerrorbars pointtype 0 linecolor rgb 'black' notitle, "
+        "1 with lines linecolor rgb 'black' notitle\n",
+        group->what, results->workers, bars, COMPILERS - 1);
     fclose(script);
     return picture_draw(folder, group->name);
 }
