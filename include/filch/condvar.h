@@ -58,8 +58,7 @@ FILCH_API FILCH_NODISCARD int filch_condvar_wait(struct filch_condvar *cv, struc
 /* The same, at most until a deadline.
  *   deadline  absolute ns on CLOCK_MONOTONIC; FILCH_FOREVER for none
  * Returns as filch_condvar_wait; ETIMEDOUT (no notification was taken; m is held, however long that
- * took). Of a poisoned m that it has waited for too long it says EOWNERDEAD. Everything else as
- * filch_condvar_wait. */
+ * took); EOWNERDEAD instead of it where m is poisoned. Everything else as filch_condvar_wait. */
 FILCH_API FILCH_NODISCARD int filch_condvar_wait_until(struct filch_condvar *cv,
                                                        struct filch_mutex *m, int64_t deadline)
     FILCH__REQUIRES(*m);

@@ -121,11 +121,14 @@ FILCH_API int filch__rwlock_read_slow(struct filch_rwlock *l, int64_t deadline);
 /* filch_rwlock_write_until, likewise. */
 FILCH_API int filch__rwlock_write_slow(struct filch_rwlock *l, int64_t deadline);
 
-/* filch_rwlock_unlock_read where somebody is to be woken, or the caller holds nothing. */
-FILCH_API void filch__rwlock_unlock_read_slow(struct filch_rwlock *l);
+/* filch_rwlock_unlock_read where somebody may have to be woken, or the caller holds nothing.
+ *   seen  the word before the caller was taken out of it; of no meaning where l is NULL */
+FILCH_API void filch__rwlock_unlock_read_slow(struct filch_rwlock *l, uint64_t seen);
 
-/* filch_rwlock_unlock_write where somebody is to be woken, a panic poisons, or the caller holds nothing. */
-FILCH_API void filch__rwlock_unlock_write_slow(struct filch_rwlock *l);
+/* filch_rwlock_unlock_write where somebody may have to be woken, a panic poisons, or the caller holds nothing.
+ *   seen  the word before the caller was taken out of it; of no meaning where l is NULL or the caller not
+ *         usual: it still has to be                                                                */
+FILCH_API void filch__rwlock_unlock_write_slow(struct filch_rwlock *l, uint64_t seen);
 
 static FILCH_ALWAYS_INLINE FILCH_NODISCARD int filch__rwlock_read(struct filch_rwlock *l)
     FILCH__ACQUIRES_SHARED(*l) FILCH__UNCHECKED
@@ -144,13 +147,12 @@ static FILCH_ALWAYS_INLINE FILCH_NODISCARD int filch__rwlock_read(struct filch_r
 static FILCH_ALWAYS_INLINE void filch__rwlock_unlock_read(struct filch_rwlock *l)
     FILCH__RELEASES_SHARED(*l) FILCH__UNCHECKED
 {
-    uint64_t seen = FILCH__LOCK_READER; /* a guess saves the look, where there is one reader */
-    if (FILCH_LIKELY(l != NULL && FILCH_CAS(&l->filch__word, &seen, 0, RW_unlock_read, release)))
-        return;
-    if (FILCH_UNLIKELY(
-            l == NULL || (seen & FILCH__LOCK_BITS) != 0 || seen == 0 ||
-            !FILCH_CAS(&l->filch__word, &seen, seen - FILCH__LOCK_READER, RW_unlock_read, release)))
-        filch__rwlock_unlock_read_slow(l);
+    uint64_t seen = 0;
+    if (FILCH_UNLIKELY(l == NULL) ||
+        FILCH_UNLIKELY((seen = FILCH_FETCH_SUB(&l->filch__word, FILCH__LOCK_READER, RW_unlock_read,
+                                               release)) == 0 ||
+                       (seen & FILCH__LOCK_BITS) != 0))
+        filch__rwlock_unlock_read_slow(l, seen);
 }
 
 static FILCH_ALWAYS_INLINE FILCH_NODISCARD int filch__rwlock_write(struct filch_rwlock *l)
@@ -167,10 +169,11 @@ static FILCH_ALWAYS_INLINE FILCH_NODISCARD int filch__rwlock_write(struct filch_
 static FILCH_ALWAYS_INLINE void filch__rwlock_unlock_write(struct filch_rwlock *l)
     FILCH__RELEASES(*l) FILCH__UNCHECKED
 {
-    uint64_t held = filch__self | FILCH__LOCK_WRITING;
-    if (FILCH_UNLIKELY(l == NULL ||
-                       !FILCH_CAS(&l->filch__word, &held, 0, RW_unlock_write, release)))
-        filch__rwlock_unlock_write_slow(l);
+    uint64_t self = filch__self, held = self | FILCH__LOCK_WRITING, seen = 0;
+    if (FILCH_UNLIKELY(l == NULL || !filch__self_is_usual(self) ||
+                       (seen = FILCH_FETCH_SUB(&l->filch__word, held, RW_unlock_write, release)) !=
+                           held))
+        filch__rwlock_unlock_write_slow(l, seen);
 }
 
 #define filch_rwlock_read(l) filch__rwlock_read(l)

@@ -74,6 +74,66 @@ static void *reads_again(void *unused)
     return reads(unused);
 }
 
+/* A writer that waits already. */
+static struct lock_waiter waiting;
+
+static void prepare(uint64_t word)
+{
+    l.filch__word = word | FILCH__LOCK_WAITERS;
+    filch__lock_waiter_init(&waiting, UINT64_C(1) << FILCH__SELF_SHIFT);
+    waiting.is_writer = true;
+    waiting.home = &l.filch__word;
+    filch__queue_append(&l.filch__queue, &waiting);
+}
+
+static void *goes_on(void *unused)
+{
+    (void)unused;
+    begin(1);
+    int error = wait(&l, &waiting, FILCH_FOREVER);
+    uint64_t done = after_wake(&waiting);
+    waiting.attempts++;
+    if (error == 0 && !waiting.is_handed) {
+        filch__lock_waiter_renew(&waiting);
+        error = lock_with(&l, &waiting, done, FILCH_FOREVER);
+    }
+    assert(error == 0);
+    data++;
+    filch__rwlock_unlock_write(&l);
+    return NULL;
+}
+
+static void *writer_leaves(void *unused)
+{
+    (void)unused;
+    begin(3);
+    filch__rwlock_unlock_write(&l);
+    return NULL;
+}
+
+static void *reader_leaves(void *unused)
+{
+    (void)unused;
+    begin(3);
+    filch__rwlock_unlock_read(&l);
+    return NULL;
+}
+
+/* A reader that was woken once, so that it waits behind nobody. */
+static void *reads_at_last(void *unused)
+{
+    (void)unused;
+    begin(2);
+    struct lock_waiter w;
+    filch__lock_waiter_init(&w, filch__self);
+    w.attempts = 1;
+    int error = lock_with(&l, &w, 0, FILCH_FOREVER);
+    assert(error == 0);
+    seen = data;
+    filch__rwlock_unlock_read(&l);
+    return NULL;
+}
+
 #if SCENARIO == 1 /* two writers */
 enum { WRITERS = 2 };
 #define BODIES writes, writes_too
@@ -86,11 +146,22 @@ enum { WRITERS = 1 };
 #elif SCENARIO == 5 /* a reader comes while a writer waits for another one */
 enum { WRITERS = 1 };
 #define BODIES reads_again, writes
+#elif SCENARIO == 6 /* a writer comes while another one gives the lock back */
+enum { WRITERS = 2 };
+#define BODIES writer_leaves, goes_on, writes_too
+#elif SCENARIO == 7 /* a reader comes while another one does */
+enum { WRITERS = 1 };
+#define BODIES reader_leaves, goes_on, reads_at_last
 #endif
 
 int main(void)
 {
-    l.filch__word = SCENARIO == 5 ? FILCH__LOCK_READER : 0;
+    if (SCENARIO == 5)
+        l.filch__word = FILCH__LOCK_READER;
+    else if (SCENARIO == 6)
+        prepare(UINT64_C(3) << FILCH__SELF_SHIFT | FILCH__LOCK_WRITING);
+    else if (SCENARIO == 7)
+        prepare(FILCH__LOCK_READER);
     MODEL_RUN(BODIES);
     assert(data == WRITERS);
     assert(l.filch__word == 0);

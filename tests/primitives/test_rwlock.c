@@ -175,7 +175,7 @@ xt_define(readers_behind_a_writer_that_gives_up)
     pthread_t threads[2];
     assert_int_equal(filch_rwlock_read(&l), 0);
     assert_int_equal(pthread_create(&threads[0], NULL, attempt, &writer), 0);
-    while ((__atomic_load_n(&l.filch__word, __ATOMIC_RELAXED) & FILCH__LOCK_WRITER) == 0)
+    while ((__atomic_load_n(&l.filch__word, __ATOMIC_RELAXED) & FILCH__LOCK_WAITERS) == 0)
         xt_sleep_ns(50000);
     assert_int_equal(filch_rwlock_try_read(&l), EBUSY);
     assert_int_equal(pthread_create(&threads[1], NULL, attempt, &reader), 0);
@@ -412,9 +412,9 @@ static void *read_second(void *argument)
     return NULL;
 }
 
-static bool has_waiting_writer(struct filch_rwlock *l)
+static bool is_waited_for(struct filch_rwlock *l)
 {
-    return (__atomic_load_n(&l->filch__word, __ATOMIC_RELAXED) & FILCH__LOCK_WRITER) != 0;
+    return (__atomic_load_n(&l->filch__word, __ATOMIC_RELAXED) & FILCH__LOCK_WAITERS) != 0;
 }
 
 xt_define(readers_wait_behind_a_writer_that_came_first)
@@ -423,7 +423,7 @@ xt_define(readers_wait_behind_a_writer_that_came_first)
     pthread_t threads[2];
     assert_int_equal(filch_rwlock_read(&o.l), 0);
     assert_int_equal(pthread_create(&threads[0], NULL, write_first, &o), 0);
-    while (!has_waiting_writer(&o.l))
+    while (!is_waited_for(&o.l))
         xt_sleep_ns(20000);
     assert_int_equal(pthread_create(&threads[1], NULL, read_second, &o), 0);
     while (__atomic_load_n(&o.has_arrived, __ATOMIC_ACQUIRE) == 0)
@@ -433,6 +433,24 @@ xt_define(readers_wait_behind_a_writer_that_came_first)
     filch_rwlock_unlock_read(&o.l);
     for (int i = 0; i < 2; i++)
         assert_int_equal(pthread_join(threads[i], NULL), 0);
+    assert_true(is_untouched(&o.l));
+}
+
+xt_define(a_writer_that_becomes_a_reader_lets_others_in)
+{
+    struct order o = {.written = 0};
+    pthread_t thread;
+    assert_int_equal(filch_rwlock_write(&o.l), 0);
+    o.written = 1;
+    assert_int_equal(pthread_create(&thread, NULL, read_second, &o), 0);
+    while (!is_waited_for(&o.l))
+        xt_sleep_ns(20000);
+    filch_rwlock_downgrade(&o.l);
+    while (__atomic_load_n(&o.has_arrived, __ATOMIC_ACQUIRE) != 2) /* or the test takes too long */
+        xt_sleep_ns(20000);
+    assert_int_equal(try_elsewhere(&o.l, true), EBUSY);
+    filch_rwlock_unlock_read(&o.l);
+    assert_int_equal(pthread_join(thread, NULL), 0);
     assert_true(is_untouched(&o.l));
 }
 
@@ -484,6 +502,7 @@ int main(void)
         xt_test(readers_see_whole_writes),
         xt_test(deadlines_race_with_wake_ups),
         xt_test(readers_wait_behind_a_writer_that_came_first),
+        xt_test(a_writer_that_becomes_a_reader_lets_others_in),
         xt_test(no_writer_starves_beside_readers),
         xt_test(no_reader_starves_beside_writers),
         xt_test(unlock_leaves_the_lock_alone_once_it_is_anothers),

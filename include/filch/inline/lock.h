@@ -19,12 +19,11 @@
 FILCH_EXTERN_C_BEGIN
 
 #define FILCH__LOCK_POISONED UINT64_C(4)
-#define FILCH__LOCK_WAITERS UINT64_C(8)  /* the queue is not empty; see mutex.c */
+#define FILCH__LOCK_WAITERS UINT64_C(8)  /* the queue is not empty; see queue.h */
 #define FILCH__LOCK_QUEUE UINT64_C(16)   /* somebody has the queue; may not be kept for long */
 #define FILCH__LOCK_WAKING UINT64_C(32)  /* an rwlock's writer was woken, and is under way */
-#define FILCH__LOCK_LEFT UINT64_C(32)    /* a mutex is free, and its queue is not empty */
 #define FILCH__LOCK_WRITING UINT64_C(64) /* of a reader-writer lock: it has an owner */
-#define FILCH__LOCK_WRITER UINT64_C(128) /* of a reader-writer lock: a writer waits */
+#define FILCH__LOCK_LEFT UINT64_C(128)   /* a lock is free, and its queue is not empty */
 #define FILCH__LOCK_BITS UINT64_C(255)
 /* What a reader adds to the word of a reader-writer lock. */
 #define FILCH__LOCK_READER UINT64_C(256)

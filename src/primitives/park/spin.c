@@ -8,10 +8,10 @@ enum {
     PAUSING_STEPS = 10, /* 70 pauses, 2 to 4 us: ten times what another processor's answer takes */
     PAUSING_STEPS_CLOSELY = 70, /* the same time */
     PAUSES_MAX = 8,
-    STEPS_AT_LOCK = 47, /* 100 pauses */
-    PAUSES_AT_LOCK = 2,
     TURN_NS = 500 * 1000, /* less than the system lets a thread run while others wait */
     LOOK_EVERY = 64,      /* of so many waits at locks one looks at the clock */
+    TIMED_WAITS = 9,      /* of as many; these many, to find out about the work */
+    SHORT_NS = 1000,      /* two waits that begin within it had short work in between */
     GIVE_WAY_NS = 200 * 1000,
     SOON_NS = 10000, /* a wake-up through the kernel takes longer, and costs the waker a call */
     WAITS_WITHOUT_PAUSES = 16,
@@ -110,14 +110,45 @@ void filch__give_way(void)
         yield_every(GIVE_WAY_NS, &since_ns);
 }
 
+/* Whether the work at locks is so short that one who looks often costs its owner more than he gains: the word
+ * of the lock has to come back each time. A few of many waits tell, those that begin soon after another one, since
+ * in between this thread has waited, had the lock, and been outside. They pause as if the work were longer: long
+ * pauses would hide it. */
+static bool is_work_short(void)
+{
+    static __thread unsigned waits __attribute__((tls_model("initial-exec")));
+    static __thread int64_t began_ns __attribute__((tls_model("initial-exec")));
+    static __thread bool was_short __attribute__((tls_model("initial-exec")));
+    unsigned number = waits++ % LOOK_EVERY;
+    if (number >= TIMED_WAITS)
+        return was_short;
+    int64_t last_ns = began_ns;
+    began_ns = filch__os->now_ns();
+    was_short = number > 0 && (was_short || began_ns - last_ns < SHORT_NS);
+    return false;
+}
+
+/* How one waits at a lock: pauses before the first look and before others, how many looks, then yields, as
+ * the owner may have lost its processor to the one that waits. */
+static const struct pace {
+    int first, others, looks, yields;
+} usual_pace = {8, 2, 47, 2}, short_pace = {64, 8, 12, 0};
+
 bool filch__spin_at_lock(struct spin *s)
 {
-    if (s->step == 0)
+    if (s->step == 0) {
         take_turns();
-    if (s->step == STEPS_AT_LOCK)
+        s->is_short = is_work_short();
+    }
+    const struct pace *pace = s->is_short ? &short_pace : &usual_pace;
+    int step = s->step++;
+    if (step >= pace->looks + pace->yields)
         return false;
-    int pauses = s->step++ == 0 ? PAUSES_MAX : PAUSES_AT_LOCK;
-    for (int i = 0; i < pauses; i++)
+    if (step >= pace->looks) {
+        filch__os->yield();
+        return true;
+    }
+    for (int i = step == 0 ? pace->first : pace->others; i > 0; i--)
         filch__cpu_relax();
     return true;
 }

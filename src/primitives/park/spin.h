@@ -11,6 +11,7 @@
 /* How far a loop that looks again and again has come; all zero at its beginning. */
 struct spin {
     int step;
+    bool is_short; /* at a lock: how one waits there */
     int64_t end_ns;
 };
 
@@ -57,10 +58,12 @@ bool filch__spin_closely(struct spin *s);
  * sleeps at once. */
 void filch__spin_is_futile(void);
 
-/* The same for a lock that others take in turn, for 100 pauses: 1 to 4 us, then the caller queues up. The
- * first look comes late, since each takes the cache line from an owner that may have short work and much
- * of it; the others follow soon, to lose no time behind one whose work is longer. A thread that waits
- * like this over and over lets others run every half a millisecond, so that all get their turn. */
+/* The same for a lock that others take in turn, for 100 to 150 pauses: 1 to 6 us. The first look comes late, since
+ * each takes the cache line from an owner that may have short work and much of it; where it turns out to be short,
+ * eight times as late. Else the others follow soon, to lose no time behind one whose work is longer, and an owner
+ * that has not come to its end by then may have lost its processor, perhaps to the caller: so two yields and looks
+ * more. Then the caller queues up. A thread that waits like this over and over lets others run every half a
+ * millisecond, so that all get their turn. */
 bool filch__spin_at_lock(struct spin *s);
 
 /* After a thread was woken by one that goes on: now and then that lets others run, since the system may have

@@ -25,17 +25,10 @@ static int result_of(uint64_t word)
     return (word & FILCH__LOCK_POISONED) != 0 ? EOWNERDEAD : 0;
 }
 
-/* What the owner takes out of the word with itself. */
-#define HELD (LOCK_OWNER | FILCH__SELF_BITS)
-/* What the word says of the queue. */
-#define QUEUE_BITS (FILCH__LOCK_QUEUE | FILCH__LOCK_WAITERS | FILCH__LOCK_LEFT)
-
-/* Whether nobody has the lock. An owner that has left WAITERS behind has it until it has woken one of them;
- * not so where somebody else had the queue, who wakes then. */
+/* Whether nobody has the lock. */
 static bool is_free(uint64_t word)
 {
-    return (word & HELD) == 0 &&
-           (word & (FILCH__LOCK_WAITERS | FILCH__LOCK_QUEUE)) != FILCH__LOCK_WAITERS;
+    return (word & LOCK_HELD) == 0 && !filch__lock_is_left(word);
 }
 
 /* Takes the lock if nobody has it. *seen: the word; on success, before.
@@ -49,31 +42,6 @@ static bool take_free(struct filch_mutex *m, uint64_t *seen, uint64_t adds)
             return true;
     }
     return false;
-}
-
-/* Whether somebody has the queue: QUEUE says so, or that those wait whom an owner has left, who is to wake
- * one of them now, and has lock and queue until then. */
-static bool has_queue(uint64_t word)
-{
-    return (word & FILCH__LOCK_QUEUE) != 0 ||
-           ((word & FILCH__LOCK_WAITERS) != 0 && (word & HELD) == 0);
-}
-
-/* The word, as soon as nobody has the queue. */
-static uint64_t queue_is_free(struct filch_mutex *m)
-{
-    uint64_t seen;
-    for (int step = 0; has_queue(seen = FILCH_LOAD_RELAXED(&m->filch__word));) /* a look */
-        filch__spin_on(step++);
-    return seen;
-}
-
-/* Takes the queue. */
-static void enter(struct filch_mutex *m)
-{
-    uint64_t seen = queue_is_free(m);
-    while (!FILCH_CAS(&m->filch__word, &seen, seen | FILCH__LOCK_QUEUE, SY_queue, acquire))
-        seen = queue_is_free(m);
 }
 
 /* Whether the first waiter has been the first for long. Of tasks their attempts are counted only. */
@@ -97,7 +65,7 @@ static inline uint64_t choose(struct filch_mutex *m, struct lock_waiter **wakes,
     *wakes = NULL;
     if (w == NULL)
         return word;
-    if ((word & HELD) != 0)
+    if ((word & LOCK_HELD) != 0)
         return word | FILCH__LOCK_WAITERS;
     bool is_late = w->is_thread && is_overdue(w);
     w->is_handed = filch__wants_handing(w) || (is_late && w->attempts > 0) ||
@@ -126,7 +94,7 @@ static void leave_queue(struct filch_mutex *m)
     struct lock_waiter *wakes;
     uint64_t seen = FILCH_LOAD_RELAXED(&m->filch__word); /* the swap decides */
     while (true) {
-        uint64_t word = choose(m, &wakes, seen & ~QUEUE_BITS, false);
+        uint64_t word = choose(m, &wakes, seen & ~LOCK_QUEUE_BITS, false);
         if (FILCH_CAS(&m->filch__word, &seen, word, MX_leave, acq_rel))
             break;
         if (wakes != NULL) { /* somebody has taken the lock meanwhile */
@@ -143,7 +111,7 @@ static inline void drop(struct filch_mutex *m, bool goes)
 {
     struct lock_waiter *wakes;
     uint64_t word = FILCH_LOAD(&m->filch__word, SY_queue, acquire);
-    word = choose(m, &wakes, word & ~QUEUE_BITS, goes);
+    word = choose(m, &wakes, word & ~LOCK_QUEUE_BITS, goes);
     bool wakes_thread = wakes != NULL && wakes->is_thread;
     FILCH_STORE(&m->filch__word, word, MX_drop, release);
     if (wakes != NULL)
@@ -169,11 +137,12 @@ static bool spin(struct filch_mutex *m, uint64_t *seen, const struct lock_waiter
 static bool enter_queue(struct filch_mutex *m, struct lock_waiter *w, uint64_t *seen)
 {
     while (true) {
-        *seen = queue_is_free(m);
+        *seen = filch__lock_queue_is_free(&m->filch__word);
         if (take_free(m, seen, w->self | w->more))
             return false;
         uint64_t word = *seen | FILCH__LOCK_QUEUE | FILCH__LOCK_WAITERS;
-        if (!has_queue(*seen) && FILCH_CAS(&m->filch__word, seen, word, SY_queue, acquire))
+        if (!filch__lock_has_queue(*seen) &&
+            FILCH_CAS(&m->filch__word, seen, word, SY_queue, acquire))
             break;
     }
     if (w->is_thread && m->filch__queue != NULL)
@@ -191,7 +160,7 @@ static bool enter_queue(struct filch_mutex *m, struct lock_waiter *w, uint64_t *
 /* Takes the waiter out again. Returns false where somebody has it already, to wake it. */
 static bool take_back(struct filch_mutex *m, struct lock_waiter *w)
 {
-    enter(m);
+    filch__lock_queue_enter(&m->filch__word);
     bool was_queued = FILCH_LOAD_RELAXED(&w->home) != NULL; /* under the queue */
     if (was_queued)
         filch__queue_remove(&m->filch__queue, w);
@@ -262,7 +231,7 @@ int filch__mutex_try_lock_slow(struct filch_mutex *m)
  * yet: it is still the caller's, and so is the queue, unless somebody had that, who wakes then. */
 static inline void settle(struct filch_mutex *m, uint64_t word, bool goes)
 {
-    if ((word & (FILCH__LOCK_WAITERS | FILCH__LOCK_QUEUE)) == FILCH__LOCK_WAITERS)
+    if (filch__lock_is_left(word))
         drop(m, goes);
 }
 
@@ -282,7 +251,7 @@ void filch__mutex_unlock_slow(struct filch_mutex *m, uint64_t seen)
         seen = FILCH_LOAD_RELAXED(&m->filch__word); /* the owner's */
     FILCH_CHECK(self != 0 && (seen & LOCK_OWNER) == (self & LOCK_OWNER),
                 "filch_mutex_unlock: the caller does not hold the mutex");
-    uint64_t held = seen & HELD;
+    uint64_t held = seen & LOCK_HELD;
     if (is_out && held == self)
         settle(m, seen - self, false);
     else if (is_out) /* it was panicking when it locked */
@@ -298,9 +267,7 @@ void filch__mutex_unlock_slow(struct filch_mutex *m, uint64_t seen)
 uint64_t filch__mutex_owner_word(struct filch_mutex *m)
 {
     uint64_t seen = FILCH_LOAD_RELAXED(&m->filch__word); /* is it ours? */
-    return (seen & LOCK_OWNER) == (filch__self_get() & LOCK_OWNER)
-               ? seen & (LOCK_OWNER | FILCH__SELF_BITS)
-               : 0;
+    return (seen & LOCK_OWNER) == (filch__self_get() & LOCK_OWNER) ? seen & LOCK_HELD : 0;
 }
 
 void filch__mutex_release(struct filch_mutex *m, uint64_t self)
@@ -310,7 +277,7 @@ void filch__mutex_release(struct filch_mutex *m, uint64_t self)
 
 void filch__mutex_enqueue(struct filch_mutex *m, struct lock_waiter *w)
 {
-    enter(m);
+    filch__lock_queue_enter(&m->filch__word);
     FILCH_STORE_RELAXED(&w->home, &m->filch__word); /* under the queue */
     filch__queue_append(&m->filch__queue, w);
     uint64_t word = FILCH_LOAD_RELAXED(&m->filch__word); /* ours, or the swap decides */
@@ -366,9 +333,10 @@ void filch_mutex_clear_poison(struct filch_mutex *m)
 {
     if (m == NULL)
         return;
-    uint64_t seen = queue_is_free(m); /* nobody else changes it for an owner */
+    uint64_t seen =
+        filch__lock_queue_is_free(&m->filch__word); /* nobody else changes it for an owner */
     while (!FILCH_CAS(&m->filch__word, &seen, seen & ~FILCH__LOCK_POISONED, MX_mend, relaxed))
-        seen = queue_is_free(m);
+        seen = filch__lock_queue_is_free(&m->filch__word);
 }
 
 int filch_mutex_destroy(struct filch_mutex *m)

@@ -18,6 +18,21 @@ void filch__queue_enter_slow(uint64_t *word)
         seen = filch__queue_is_free(word);
 }
 
+uint64_t filch__lock_queue_is_free(uint64_t *word)
+{
+    uint64_t seen;
+    for (int step = 0; filch__lock_has_queue(seen = FILCH_LOAD_RELAXED(word));) /* a look */
+        filch__spin_on(step++);
+    return seen;
+}
+
+void filch__lock_queue_enter(uint64_t *word)
+{
+    uint64_t seen = filch__lock_queue_is_free(word);
+    while (!FILCH_CAS(word, &seen, seen | FILCH__LOCK_QUEUE, SY_queue, acquire))
+        seen = filch__lock_queue_is_free(word);
+}
+
 int filch__queue_wait(uint64_t *at, void **queue, struct lock_waiter *w, int64_t deadline,
                       uint64_t (*undo)(uint64_t word))
 {

@@ -30,6 +30,10 @@ struct lock_waiter {
 };
 
 #define LOCK_OWNER (~(FILCH__LOCK_BITS | FILCH__SELF_PANICKING))
+/* What an owner takes out of the word of a mutex, or a reader-writer lock, with itself. */
+#define LOCK_HELD (LOCK_OWNER | FILCH__SELF_BITS)
+/* What such a word says of the queue. */
+#define LOCK_QUEUE_BITS (FILCH__LOCK_QUEUE | FILCH__LOCK_WAITERS | FILCH__LOCK_LEFT)
 
 /* Woken in vain so often, it gets the lock handed over. A model may hand over at once. */
 #ifndef ATTEMPTS_MAX
@@ -103,6 +107,27 @@ static inline void filch__queue_leave(uint64_t *at, void *const *queue, uint64_t
     word &= ~(FILCH__LOCK_QUEUE | FILCH__LOCK_WAITERS);
     FILCH_STORE(at, *queue != NULL ? word | FILCH__LOCK_WAITERS : word, SY_leave, release);
 }
+
+/* Of a mutex or a reader-writer lock: whether the last that had it has left WAITERS behind, with nobody at
+ * the queue. Then that one has lock and queue until it has woken somebody, and nobody else changes what the
+ * word says of them. */
+static inline bool filch__lock_is_left(uint64_t word)
+{
+    return (word & (LOCK_HELD | FILCH__LOCK_WAITERS | FILCH__LOCK_QUEUE)) == FILCH__LOCK_WAITERS;
+}
+
+/* Whether somebody has the queue of such a lock. */
+static inline bool filch__lock_has_queue(uint64_t word)
+{
+    return (word & FILCH__LOCK_QUEUE) != 0 || filch__lock_is_left(word);
+}
+
+/* The word of such a lock, as soon as nobody has the queue.
+ * Blocks: the OS thread, briefly. Panics: never. */
+uint64_t filch__lock_queue_is_free(uint64_t *word);
+
+/* Takes the queue of such a lock. Ordering: as filch__queue_enter. */
+void filch__lock_queue_enter(uint64_t *word);
 
 /* Prepares w, appends it, with the queue, and gives that back. Then waits until somebody takes w out and wakes it.
  * Returns 0; what park returns: it has been taken out, and `undo` (NULL: nothing) been called before that

@@ -16,27 +16,30 @@
 #undef filch_rwlock_write
 #undef filch_rwlock_unlock_write
 
-#define WRITER (LOCK_OWNER | FILCH__SELF_BITS | FILCH__LOCK_WRITING)
+/* What a writer takes out of the word with itself. */
+#define WRITER (LOCK_HELD | FILCH__LOCK_WRITING)
 
 static int result_of(uint64_t word)
 {
     return (word & FILCH__LOCK_POISONED) != 0 ? EOWNERDEAD : 0;
 }
 
-/* Whether w may have the lock now. Readers wait behind a writer that is the next, but for those that have
- * been woken already. */
+/* Whether w may have the lock now. Readers wait behind those that wait, of whom the first is a writer, but
+ * for readers that have been woken already. */
 static bool may_take(uint64_t word, const struct lock_waiter *w)
 {
-    if ((word & FILCH__LOCK_WRITING) != 0)
+    if ((word & (FILCH__LOCK_WRITING | FILCH__SELF_BITS)) != 0 || filch__lock_is_left(word))
         return false;
     if (w->is_writer)
         return (word & LOCK_OWNER) == 0;
-    return (word & FILCH__LOCK_WRITER) == 0 || w->attempts > 0;
+    return (word & (FILCH__LOCK_WAITERS | FILCH__LOCK_LEFT)) == 0 || w->attempts > 0;
 }
 
 /* The word when w has it, too. */
 static uint64_t with(uint64_t word, const struct lock_waiter *w)
 {
+    if ((word & FILCH__LOCK_LEFT) != 0)
+        word ^= FILCH__LOCK_LEFT | FILCH__LOCK_WAITERS;
     return w->is_writer ? word | w->self | FILCH__LOCK_WRITING : word + FILCH__LOCK_READER;
 }
 
@@ -51,24 +54,6 @@ static bool take(struct filch_rwlock *l, uint64_t *seen, const struct lock_waite
 }
 
 /* --- the queue --- */
-
-/* What whoever has the queue gives back with it. */
-enum giving { NOTHING, READING, WRITING, WRITING_TO_READ };
-
-static uint64_t without(uint64_t word, enum giving giving)
-{
-    switch (giving) {
-    case NOTHING:
-        return word;
-    case READING:
-        return word - FILCH__LOCK_READER;
-    case WRITING:
-        return word & ~WRITER;
-    case WRITING_TO_READ:
-        return (word & ~WRITER) + FILCH__LOCK_READER;
-    }
-    return word;
-}
 
 static struct lock_waiter *first_of(struct filch_rwlock *l)
 {
@@ -100,7 +85,7 @@ static uint64_t take_first(struct filch_rwlock *l, void **taken, uint64_t word)
  * Returns the word as it has to be then. */
 static uint64_t choose(struct filch_rwlock *l, void **taken, uint64_t word)
 {
-    if ((word & FILCH__LOCK_WRITING) == 0) {
+    if ((word & (FILCH__LOCK_WRITING | FILCH__SELF_BITS)) == 0) {
         while (first_of(l) != NULL && !first_of(l)->is_writer)
             word = take_first(l, taken, word);
         if (*taken == NULL && first_of(l) != NULL &&
@@ -108,7 +93,7 @@ static uint64_t choose(struct filch_rwlock *l, void **taken, uint64_t word)
             word = take_first(l, taken, word);
     }
     if (first_of(l) != NULL)
-        word |= FILCH__LOCK_WAITERS | (first_of(l)->is_writer ? FILCH__LOCK_WRITER : 0);
+        word |= (word & LOCK_HELD) != 0 ? FILCH__LOCK_WAITERS : FILCH__LOCK_LEFT;
     return word;
 }
 
@@ -122,15 +107,14 @@ static void put_back(struct filch_rwlock *l, void *taken)
     }
 }
 
-/* Gives the queue back, and what else is said, and wakes those that may have the lock then. Nothing of
- * *l is touched after the swap. */
-static void leave_queue(struct filch_rwlock *l, enum giving giving)
+/* Gives the queue back, and what the caller has left of the lock, and wakes those that may have it then. Nothing
+ * of *l is touched after the swap.
+ *   seen  the word; the swap decides */
+static void leave_queue(struct filch_rwlock *l, uint64_t seen)
 {
     void *taken = NULL;
-    uint64_t seen = FILCH_LOAD_RELAXED(&l->filch__word); /* the swap decides */
     while (true) {
-        uint64_t word = seen & ~(FILCH__LOCK_QUEUE | FILCH__LOCK_WAITERS | FILCH__LOCK_WRITER);
-        word = choose(l, &taken, without(word, giving));
+        uint64_t word = choose(l, &taken, seen & ~LOCK_QUEUE_BITS);
         if (FILCH_CAS(&l->filch__word, &seen, word, RW_leave, acq_rel))
             break;
         put_back(l, taken); /* somebody was quicker */
@@ -147,11 +131,12 @@ static bool enter_queue(struct filch_rwlock *l, struct lock_waiter *w, uint64_t 
                         uint64_t done)
 {
     while (true) {
-        *seen = filch__queue_is_free(&l->filch__word);
+        *seen = filch__lock_queue_is_free(&l->filch__word);
         if (take(l, seen, w, done))
             return false;
-        uint64_t word = (*seen & ~done) | FILCH__LOCK_QUEUE | FILCH__LOCK_WAITERS;
-        if ((*seen & FILCH__LOCK_QUEUE) == 0 &&
+        uint64_t word =
+            (*seen & ~(done | FILCH__LOCK_LEFT)) | FILCH__LOCK_QUEUE | FILCH__LOCK_WAITERS;
+        if (!filch__lock_has_queue(*seen) &&
             FILCH_CAS(&l->filch__word, seen, word, SY_queue, acquire))
             break;
     }
@@ -160,18 +145,18 @@ static bool enter_queue(struct filch_rwlock *l, struct lock_waiter *w, uint64_t 
         filch__queue_prepend(&l->filch__queue, w);
     else
         filch__queue_append(&l->filch__queue, w);
-    leave_queue(l, NOTHING);
+    leave_queue(l, FILCH_LOAD_RELAXED(&l->filch__word)); /* the swap decides */
     return true;
 }
 
 /* Takes the waiter out again. Returns false where somebody has it already, to wake it. */
 static bool take_back(struct filch_rwlock *l, struct lock_waiter *w)
 {
-    filch__queue_enter(&l->filch__word);
+    filch__lock_queue_enter(&l->filch__word);
     bool was_queued = FILCH_LOAD_RELAXED(&w->home) != NULL; /* under the queue */
     if (was_queued)
         filch__queue_remove(&l->filch__queue, w);
-    leave_queue(l, NOTHING);
+    leave_queue(l, FILCH_LOAD_RELAXED(&l->filch__word)); /* the swap decides */
     return was_queued;
 }
 
@@ -203,6 +188,24 @@ static int wait(struct filch_rwlock *l, struct lock_waiter *w, int64_t deadline)
     return error == 0 ? 0 : filch__park_through(&w->waiter, FILCH_FOREVER); /* its wake-up is due */
 }
 
+/* Takes the lock, and clears the bits `done` as soon as it has it or waits. */
+static int lock_with(struct filch_rwlock *l, struct lock_waiter *w, uint64_t done, int64_t deadline)
+{
+    while (true) {
+        uint64_t seen;
+        if (spin(l, &seen, w, done) || !enter_queue(l, w, &seen, done))
+            return result_of(seen);
+        int error = wait(l, w, deadline);
+        if (error != 0)
+            return error;
+        if (w->is_handed)
+            return result_of(FILCH_LOAD_RELAXED(&l->filch__word)); /* a bit, no data */
+        done = after_wake(w);
+        w->attempts++;
+        filch__lock_waiter_renew(w);
+    }
+}
+
 static int lock(struct filch_rwlock *l, bool is_writer, bool resists, int64_t deadline)
 {
     if (l == NULL)
@@ -215,16 +218,7 @@ static int lock(struct filch_rwlock *l, bool is_writer, bool resists, int64_t de
     filch__lock_waiter_init(&w, self);
     w.is_writer = is_writer;
     w.resists = resists;
-    for (uint64_t done = 0;; w.attempts++, filch__lock_waiter_renew(&w)) {
-        if (spin(l, &seen, &w, done) || !enter_queue(l, &w, &seen, done))
-            return result_of(seen);
-        int error = wait(l, &w, deadline);
-        if (error != 0)
-            return error;
-        if (w.is_handed)
-            return result_of(FILCH_LOAD_RELAXED(&l->filch__word)); /* a bit, no data */
-        done = after_wake(&w);
-    }
+    return lock_with(l, &w, 0, deadline);
 }
 
 static int try_lock(struct filch_rwlock *l, bool is_writer)
@@ -242,7 +236,7 @@ static int try_lock(struct filch_rwlock *l, bool is_writer)
 int filch__rwlock_read_slow(struct filch_rwlock *l, int64_t deadline)
 {
     uint64_t seen = l == NULL ? WRITER : FILCH_LOAD_RELAXED(&l->filch__word); /* the swap decides */
-    while ((seen & (FILCH__LOCK_WRITING | FILCH__LOCK_WRITER)) == 0) {
+    while ((seen & (FILCH__LOCK_WRITING | FILCH__LOCK_WAITERS | FILCH__LOCK_LEFT)) == 0) {
         if (FILCH_CAS(&l->filch__word, &seen, seen + FILCH__LOCK_READER, RW_take_slow, acquire))
             return result_of(seen);
     }
@@ -266,60 +260,67 @@ int filch__guard_write_through(struct filch_rwlock *l)
 
 /* --- unlocking --- */
 
-/* Gives the lock back, with the bits `more`. */
-static void give_back(struct filch_rwlock *l, enum giving giving, uint64_t more)
+/* The caller has taken itself out of the word, which left `word`. Where others wait and nobody has the lock
+ * any more, that is not free yet: it is the caller's, and so is the queue, unless somebody has that, who wakes
+ * then. */
+static void settle(struct filch_rwlock *l, uint64_t word)
 {
-    uint64_t seen = FILCH_LOAD_RELAXED(&l->filch__word); /* the swap decides */
-    while (true) {
-        uint64_t word = without(seen, giving) | more;
-        /* Whoever has the queue wakes; and so does the writer that is under way, in the end, unless
-         * readers are the next. */
-        bool wakes =
-            (seen & FILCH__LOCK_WAITERS) != 0 && (seen & FILCH__LOCK_QUEUE) == 0 &&
-            ((seen & FILCH__LOCK_WRITER) == 0 || (word & (LOCK_OWNER | FILCH__LOCK_WAKING)) == 0);
-        if (wakes) {
-            if (FILCH_CAS(&l->filch__word, &seen, seen | FILCH__LOCK_QUEUE | more, SY_queue,
-                          acquire)) {
-                leave_queue(l, giving);
-                return;
-            }
-        } else if (FILCH_CAS(&l->filch__word, &seen, word, RW_unlock_slow, release)) {
-            return;
-        }
-    }
+    if (filch__lock_is_left(word))
+        leave_queue(l, FILCH_LOAD(&l->filch__word, SY_queue, acquire));
 }
 
-void filch__rwlock_unlock_read_slow(struct filch_rwlock *l)
+/* Gives the lock back.
+ *   held  what of the word goes with the owner */
+static void unlock(struct filch_rwlock *l, uint64_t held)
+{
+    settle(l, FILCH_FETCH_SUB(&l->filch__word, held, RW_unlock_slow, release) - held);
+}
+
+void filch__rwlock_unlock_read_slow(struct filch_rwlock *l, uint64_t seen)
 {
     FILCH_CHECK(l != NULL, "filch_rwlock_unlock_read: the lock is NULL");
-    uint64_t seen = FILCH_LOAD_RELAXED(&l->filch__word); /* a reader's */
     FILCH_CHECK((seen & FILCH__LOCK_WRITING) == 0 && (seen & LOCK_OWNER) != 0,
                 "filch_rwlock_unlock_read: nobody holds the lock for reading");
-    give_back(l, READING, 0);
+    settle(l, seen - FILCH__LOCK_READER);
 }
 
-/* Returns the word of the lock, whose writer is the caller. */
-static uint64_t check_writer(struct filch_rwlock *l)
+static void check_writer(uint64_t seen)
 {
-    uint64_t seen = FILCH_LOAD_RELAXED(&l->filch__word); /* the writer's */
     FILCH_CHECK((seen & FILCH__LOCK_WRITING) != 0 &&
                     (seen & LOCK_OWNER) == (filch__self_get() & LOCK_OWNER),
                 "filch_rwlock: the caller does not hold the lock for writing");
-    return seen;
 }
 
-void filch__rwlock_unlock_write_slow(struct filch_rwlock *l)
+void filch__rwlock_unlock_write_slow(struct filch_rwlock *l, uint64_t seen)
 {
     FILCH_CHECK(l != NULL, "filch_rwlock_unlock_write: the lock is NULL");
-    bool poisons = (filch__self & ~check_writer(l) & FILCH__SELF_PANICKING) != 0;
-    give_back(l, WRITING, poisons ? FILCH__LOCK_POISONED : 0);
+    uint64_t self = filch__self;
+    bool is_out = filch__self_is_usual(self);
+    if (!is_out)
+        seen = FILCH_LOAD_RELAXED(&l->filch__word); /* the writer's */
+    check_writer(seen);
+    uint64_t held = seen & WRITER;
+    if (is_out && (held & FILCH__SELF_PANICKING) == 0)
+        settle(l, seen - held);
+    else if (is_out) /* it was panicking when it locked */
+        unlock(l, FILCH__SELF_PANICKING);
+    else if ((seen & (FILCH__SELF_PANICKING | FILCH__LOCK_POISONED)) != 0)
+        unlock(l, held);
+    else /* it poisons: nobody else sets that bit */
+        unlock(l, held - FILCH__LOCK_POISONED);
 }
 
 void filch_rwlock_downgrade(struct filch_rwlock *l)
 {
     FILCH_CHECK(l != NULL, "filch_rwlock_downgrade: the lock is NULL");
-    (void)check_writer(l);
-    give_back(l, WRITING_TO_READ, 0);
+    uint64_t seen = FILCH_LOAD_RELAXED(&l->filch__word); /* the writer's */
+    check_writer(seen);
+    uint64_t held = (seen & WRITER) - FILCH__LOCK_READER;
+    uint64_t word = FILCH_FETCH_SUB(&l->filch__word, held, RW_unlock_slow, release) - held;
+    if ((word & (FILCH__LOCK_WAITERS | FILCH__LOCK_QUEUE)) != FILCH__LOCK_WAITERS)
+        return; /* or whoever has the queue lets readers in */
+    filch__lock_queue_enter(&l->filch__word);
+    leave_queue(l, FILCH_LOAD_RELAXED(&l->filch__word)); /* the swap decides */
 }
 
 /* --- the rest of the interface --- */
