@@ -147,7 +147,7 @@ static double ratio_find(const struct case_result *result, unsigned workers,
     if (!filch)
         filch = measurement_find(result, "filch", 1);
     *best = filch ? measurement_best_peer(result, filch, true) : NULL;
-    return measurement_ratio(filch, *best);
+    return *best ? 1 / measurement_over_best(result, filch, true) : NAN;
 }
 
 /* One bar per case: how many times as fast as the best peer filch is. */
