@@ -20,8 +20,6 @@ enum {
     /* So many there are even when the time is up, where a round takes no longer than this. */
     ROUNDS_LEAST = 5,
     SHORT_ROUND_SECONDS = 10,
-    /* How many rounds a process takes part in: the memory that it happens to get is part of its time. */
-    PROCESS_ROUNDS = 3,
 };
 
 /* One case while it runs: child i works for result->items[i]. */

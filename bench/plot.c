@@ -165,12 +165,15 @@ static unsigned overview_data(FILE *data, const struct case_result *result, unsi
     for (unsigned compiler = 0; compiler < COMPILERS; compiler++) {
         const struct measurement *best;
         const struct measurement *filch = widest_find(result, compilers[compiler], workers, &best);
-        const double ratio = measurement_ratio(filch, best);
-        if (!isfinite(ratio) || ratio <= 0 || best == shown)
+        if (!filch || best == shown)
+            continue;
+        const double over = measurement_over_best(result, filch, true);
+        if (!isfinite(over) || over <= 0)
             continue;
         fprintf(data, "%u \"%s (%s)\" %u %.6g %.6g %.6g\n", bars++, result->info->name,
-                best->impl->name, compiler, ratio, measurement_ratio_quantile(filch, best, 0.25),
-                measurement_ratio_quantile(filch, best, 0.75));
+                best->impl->name, compiler, 1 / over,
+                1 / measurement_over_best_quantile(result, filch, true, 0.75),
+                1 / measurement_over_best_quantile(result, filch, true, 0.25));
         shown = best;
     }
     return bars;

@@ -7,6 +7,9 @@
 
 #include <stdbool.h>
 
+/* How many rounds a process takes part in: the memory that it happens to get is part of its time. */
+enum { PROCESS_ROUNDS = 3 };
+
 /* A list of numbers that grows. */
 struct series {
     double *values;
@@ -67,6 +70,17 @@ bool measurement_is_peer(const struct measurement *item);
  *   alike  only those that no C compiler makes different from it */
 const struct measurement *measurement_best_peer(const struct case_result *result,
                                                 const struct measurement *item, bool alike);
+
+/* The time of `item` divided by that of the best peer, in each round: of these, the value below which the fraction
+ * `q` lies. Which peer is the best for a round, the rounds that other processes served say (where there are
+ * none, the other rounds; where there is only one, that one): whoever is chosen for having been lucky in a
+ * round, of a dozen, would be compared with in just that one. NaN where there is no peer. */
+double measurement_over_best_quantile(const struct case_result *result,
+                                      const struct measurement *item, bool alike, double q);
+
+/* The median of these. */
+double measurement_over_best(const struct case_result *result, const struct measurement *item,
+                             bool alike);
 
 /* The time of `b` divided by that of `a`, in each round that both took part in, so that what slows the
  * machine down meets both: of these, the value below which the fraction `q` lies. NaN where there is none, or

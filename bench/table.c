@@ -56,12 +56,18 @@ static double spread_percent(const struct series *series)
     return 100 * width / series_median(series);
 }
 
-/* The same of the ratios of the rounds, to either side of their median. */
-static double ratio_percent(const struct measurement *a, const struct measurement *b)
+/* The same of the ratios of the rounds to the best peer alike, to either side of their median. */
+static const char *show_spread_alike(char text[32], const struct case_result *result,
+                                     const struct measurement *item)
 {
-    const double width =
-        measurement_ratio_quantile(a, b, 0.75) - measurement_ratio_quantile(a, b, 0.25);
-    return 50 * width / measurement_ratio(a, b);
+    const double width = measurement_over_best_quantile(result, item, true, 0.75) -
+                         measurement_over_best_quantile(result, item, true, 0.25);
+    const double percent = 50 * width / measurement_over_best(result, item, true);
+    if (isfinite(percent))
+        snprintf(text, 32, "%.0f%%", percent);
+    else
+        snprintf(text, 32, "-");
+    return text;
 }
 
 /* What else was measured in the same runs. */
@@ -94,12 +100,10 @@ static void row(FILE *out, const struct case_result *result, const struct measur
         return;
     }
     const struct measurement *serial = measurement_find(result, "serial", 1);
-    const struct measurement *best = measurement_best_peer(result, item, false);
-    const struct measurement *alike = measurement_best_peer(result, item, true);
     const struct measurement *alone = item->workers > 1 ? measurement_find(result, name, 1) : NULL;
     const double canary = alone ? series_median(&result->canary) : NAN;
     char cells[12][32];
-    fprintf(out, "  %-18s %3u %3zu %10s %10s %9s %9s %6s%% %9s %9s %9s %4s%% %8s %7s %10s", name,
+    fprintf(out, "  %-18s %3u %3zu %10s %10s %9s %9s %6s%% %9s %9s %9s %5s %8s %7s %10s", name,
             item->workers, item->rounds.count,
             show_value(cells[0], series_median(&item->values), metric),
             show_value(cells[1], series_min(&item->values), metric),
@@ -111,9 +115,9 @@ static void row(FILE *out, const struct case_result *result, const struct measur
                 : "",
             show_number(cells[3], spread_percent(&item->values), 0),
             show_number(cells[4], measurement_ratio(serial, item), 2),
-            show_number(cells[5], measurement_ratio(best, item), 2),
-            show_number(cells[6], measurement_ratio(alike, item), 2),
-            show_number(cells[7], ratio_percent(alike, item), 0),
+            show_number(cells[5], measurement_over_best(result, item, false), 2),
+            show_number(cells[6], measurement_over_best(result, item, true), 2),
+            show_spread_alike(cells[7], result, item),
             show_number(cells[8], measurement_ratio(item, alone), 2),
             show_number(cells[9], canary, 2), show_kib(cells[10], item->rss_kib));
     also(out, item);
@@ -143,13 +147,16 @@ void report_table(FILE *out, const struct results *results)
         case_table(out, &results->cases[i]);
     fputs(
         "\nw: workers. n: rounds; of peers far behind, and of settings that another one of the "
-        "same "
-        "peer has outdone, there are fewer. x serial, x best: time relative to serial C and to the "
-        "fastest peer of the same width (below 1: faster); x alike: to the fastest of the same C "
-        "compiler, or of another language; +/-: half the width of the middle half of its rounds. "
-        "speed-up: over the same with one worker; canary: what the machine offered to threads that "
-        "share nothing. memory: growth of the peak. Behind it, what else was measured in the same "
-        "runs.\n",
+        "same peer has outdone, there are fewer. x serial, x best: time relative to serial C and "
+        "to "
+        "the best peer of the same width (below 1: faster), which for each round is the best of "
+        "the "
+        "others; x alike: to the best of the same C compiler, or of another language; +/-: half "
+        "the "
+        "width of the middle half of its rounds. speed-up: over the same with one worker; canary: "
+        "what the machine offered to threads that share nothing. memory: growth of the peak. "
+        "Behind "
+        "it, what else was measured in the same runs.\n",
         out);
     fprintf(out, "%.0f s in all%s.\n", results->seconds,
             results->quick ? ", with --quick: smaller problems, not for comparison" : "");

@@ -21,11 +21,13 @@ enum {
     SHORT_PART = 8,
     /* The part of a range that is tried first: what is remembered may not hold. */
     TRIED_PART = 8,
-    /* Waking another one takes the caller tens of microseconds, before which it has begun: with a part of what it
-     * expects to take, and no longer than this; of a body that it does not know, with a part of its own share. */
-    BEGUN_PART = 64,
-    BEGUN_NS = 10000,
+    /* Waking another one takes the caller tens of microseconds, before which it has begun: with one iteration of
+     * a loop that has so many (or, where nothing is known of them, so many for each worker), and where they are
+     * expected to take no longer than this. More than one could be much of the loop: the first ones may be by
+     * far the longest. */
+    BEGUN_OF = 64,
     BEGUN_OF_UNKNOWN = 256,
+    BEGUN_NS = 10000,
 };
 
 /* --- what is remembered of a body --- */
@@ -99,23 +101,16 @@ static bool is_worth_sharing(const struct loop *loop, double expected_ns)
     return expected_ns >= (double)SHARE_NS && filch__idle_searching(idle) > 0;
 }
 
-/* How many iterations the caller runs before it wakes anybody: so few that the others are not kept from much;
- * 0: nobody need be woken, or one may be long.
+/* Whether the caller runs an iteration before it wakes anybody.
  *   ns_per_iteration  0: unknown */
-static size_t begun_alone(size_t count, double ns_per_iteration)
+static bool is_begun_alone(size_t count, double ns_per_iteration)
 {
     const struct filch_pool *pool = filch__worker->pool;
     uint64_t idle = FILCH_LOAD_RELAXED(&pool->idle.word); /* a hint */
-    if (filch__idle_searching(idle) > 0 || pool->width == 1)
-        return 0;
-    if (ns_per_iteration == 0) {
-        size_t part = count / pool->width / BEGUN_OF_UNKNOWN;
-        return part < CUT_UNIT ? part : CUT_UNIT;
-    }
-    size_t part = count / BEGUN_PART;
-    if (ns_per_iteration * (double)part > (double)BEGUN_NS)
-        part = (size_t)((double)BEGUN_NS / ns_per_iteration);
-    return part > CUT_UNIT ? part - part % CUT_UNIT : part;
+    if (filch__idle_searching(idle) > 0)
+        return false;
+    return ns_per_iteration == 0 ? count / pool->width >= BEGUN_OF_UNKNOWN
+                                 : count >= BEGUN_OF && ns_per_iteration <= (double)BEGUN_NS;
 }
 
 /* What a leaf of a loop that is expected to take so long is to take. */
@@ -150,14 +145,14 @@ static __attribute__((noinline)) void run_measured(struct loop *loop, size_t beg
         size_t grain = (size_t)((double)memory->grain * loop->leaf_ns / (double)LEAF_NS);
         loop->grain = grain > tried ? tried : grain > 0 ? grain : 1;
     }
-    size_t alone =
-        is_worth_sharing(loop, expected_ns) ? begun_alone(end - begin, ns_per_iteration) : 0;
-    if (alone > 0) {
-        FILCH_SHARED(size_t) grain; /* that of a longer leaf is better known */
-        loop->took_ns +=
-            filch__loop_leaf(loop, begin, begin + alone, &grain); /* ours alone as yet */
-        loop->done += alone;                                      /* the same */
-        begin += alone;
+    loop->first_grain = loop->grain;
+    if (is_worth_sharing(loop, expected_ns) && is_begun_alone(end - begin, ns_per_iteration)) {
+        /* What it says of the next ones is more than the mean of all does where it says that they are dear. */
+        FILCH_SHARED(size_t) grain = loop->grain;
+        loop->took_ns += filch__loop_leaf(loop, begin, begin + 1, &grain); /* ours alone as yet */
+        loop->done++;                                                      /* the same */
+        begin++;
+        loop->first_grain = FILCH_LOAD_RELAXED(&grain); /* the same */
     }
     /* No fork before it is known that it will be worth one: who is awake would take it. */
     while (begin < end && !filch__loop_is_over(loop)) {
@@ -244,7 +239,7 @@ static FILCH_COLD void run_elsewhere(struct filch_pool *pool, struct loop *loop,
         loop->body(begin, end, loop->ctx);
 }
 
-/* All but what filch__loop_unmeasured sets: most loops are too short to be measured. */
+/* All but what is needed to share or measure it: most loops are too short to be measured. */
 static FILCH_ALWAYS_INLINE void loop_init(struct loop *loop, filch_for_body *body, void *ctx,
                                           size_t grain, bool is_timed, size_t most)
 {
@@ -295,6 +290,7 @@ static void run_call(void *argument)
     struct loop loop;
     loop_init(&loop, call->body, call->ctx, grain == 0 ? 1 : grain, grain == 0,
               most == 0 ? SIZE_MAX : most);
+    loop.first_grain = loop.grain;
     filch__loop_unmeasured(&loop);
     run_loop(&loop, call->begin, call->end);
     call->error = FILCH_LOAD_RELAXED(&loop.error); /* everybody has ended */

@@ -23,12 +23,16 @@ enum {
 enum { SHARES_MAX = 64 };
 #endif
 
-/* The grain that the latest leaf suggests. */
-static size_t grain_after(const struct loop *loop, size_t iterations, int64_t took_ns)
+/* The grain that the latest leaf suggests.
+ *   before  what it was: a leaf may have been shorter than that, since little was left */
+static size_t grain_after(const struct loop *loop, size_t before, size_t iterations,
+                          int64_t took_ns)
 {
     double per_iteration = (double)(took_ns > 0 ? took_ns : 1) / (double)iterations;
     double grain = loop->leaf_ns / per_iteration;
     double most = (double)iterations * GROWTH_MAX;
+    if (most < (double)before)
+        most = (double)before;
     if (grain > most)
         grain = most;
     if (grain > (double)(SIZE_MAX / 2))
@@ -54,8 +58,9 @@ int64_t filch__loop_leaf(const struct loop *loop, size_t begin, size_t end,
     int64_t before_ns = filch__os->now_ns();
     loop->body(begin, end, loop->ctx);
     int64_t took_ns = filch__os->now_ns() - before_ns;
-    FILCH_STORE_RELAXED(grain, /* a hint to those of the same share */
-                        grain_after(loop, end - begin, took_ns));
+    size_t before = FILCH_LOAD_RELAXED(grain); /* a hint */
+    FILCH_STORE_RELAXED(grain,                 /* a hint to those of the same share */
+                        grain_after(loop, before, end - begin, took_ns));
     return took_ns;
 }
 
@@ -267,7 +272,7 @@ static void deal(struct sharing *s)
                 last = cut_at(s->loop, s->begin + next, s->begin + last) - s->begin;
         }
         s->shares[i].range = filch__share_word((uint32_t)next, (uint32_t)last);
-        s->shares[i].grain = s->loop->grain;
+        s->shares[i].grain = i == 0 ? s->loop->first_grain : s->loop->grain;
         next = last;
     }
 }

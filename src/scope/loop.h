@@ -22,7 +22,9 @@ enum {
 struct loop {
     filch_for_body *body;
     void *ctx;
-    size_t grain; /* const while it is shared: iterations of the first leaf, at least 1 */
+    size_t
+        grain; /* const while it is shared: iterations of the first leaf of a share, at least 1 */
+    size_t first_grain; /* the same of the one that lies first */
     /* Where the grain is found by time: what was done, and how long that took. Added to by each member when it
      * leaves, not while it works: the line is read for each leaf. */
     FILCH_SHARED(size_t) done;
@@ -51,7 +53,7 @@ static FILCH_ALWAYS_INLINE bool filch__loop_is_over(struct loop *loop)
 
 /* Runs the body on a range. Where the grain is found by time, learns it from the time that this takes, which it
  * returns; else 0.
- *   grain  where it is kept                                                                     [out] */
+ *   grain  where it is kept                                                                 [in, out] */
 int64_t filch__loop_leaf(const struct loop *loop, size_t begin, size_t end,
                          FILCH_SHARED(size_t) * grain);
 

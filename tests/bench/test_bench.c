@@ -224,6 +224,55 @@ xt_define(the_best_peer_is_one_of_the_most_rounds)
     table_end(&table);
 }
 
+static void rounds_given(struct measurement *item, const double *values, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        round_add(item, values[i]);
+}
+
+/* Of two peers that are equally fast, each is lucky with the memory of one of its processes. */
+xt_define(nobody_is_compared_with_for_a_lucky_round)
+{
+    static const double firsts[] = {1, 1, 1, 2, 2, 2};
+    static const double seconds[] = {2, 2, 2, 1, 1, 1};
+    struct table table;
+    table_begin(&table);
+    struct measurement *filch = impl_add(&table, "filch", &gcc, 2);
+    rounds_add(filch, 6, 2);
+    rounds_given(impl_add(&table, "first", &gcc, 2), firsts, 6);
+    rounds_given(impl_add(&table, "second", &clang, 2), seconds, 6);
+    assert_true(measurement_over_best(&table.result, filch, false) == 1);
+    assert_true(measurement_over_best_quantile(&table.result, filch, false, 1) == 1);
+    /* With the other one out of the question, there is no choice. */
+    assert_true(measurement_over_best_quantile(&table.result, filch, true, 0) == 1);
+    assert_true(measurement_over_best_quantile(&table.result, filch, true, 1) == 2);
+    table_end(&table);
+}
+
+xt_define(rounds_of_one_process_say_who_is_best_where_there_are_no_others)
+{
+    static const double firsts[] = {1, 4, 4};
+    static const double seconds[] = {2, 2, 2};
+    struct table table;
+    table_begin(&table);
+    struct measurement *filch = impl_add(&table, "filch", &gcc, 2);
+    struct measurement *first = impl_add(&table, "first", &gcc, 2);
+    struct measurement *second = impl_add(&table, "second", &gcc, 2);
+    assert_true(isnan(measurement_over_best(&table.result, filch, false)));
+    round_add(filch, 4);
+    assert_true(isnan(measurement_over_best(&table.result, filch, false)));
+    round_add(first, firsts[0]);
+    round_add(second, seconds[0]);
+    assert_true(measurement_over_best(&table.result, filch, false) == 4);
+    rounds_add(filch, 2, 4);
+    rounds_given(first, firsts + 1, 2);
+    rounds_given(second, seconds + 1, 2);
+    /* In the first round the second one, by the others; in the others 2 is less than the middle of 1 and 4. */
+    assert_true(measurement_over_best_quantile(&table.result, filch, false, 0) == 2);
+    assert_true(measurement_over_best_quantile(&table.result, filch, false, 1) == 2);
+    table_end(&table);
+}
+
 /* Two implementations in five rounds, and one that took part in one. */
 static void report_table_make(struct table *table)
 {
@@ -285,6 +334,10 @@ xt_define(the_table_shows_rounds_ratios_and_their_spread)
     line = line_find(report_read(file), "  far                  2");
     assert_int_equal(sscanf(line, "%31s %31s %31s", name, cells[0], cells[1]), 3);
     assert_string_equal(cells[1], "1");
+    line = line_find(report_read(file), "  filch                1");
+    assert_non_null(
+        strstr(line, " -         -     -        -")); /* no peer, no ratio, no spread of it */
+    assert_null(strstr(line, "-%"));
     fclose(file);
     table_end(&table);
 }
@@ -321,6 +374,8 @@ int main(void)
         xt_test(a_round_lasts_as_long_as_those_who_go_on),
         xt_test(ratios_are_those_within_rounds),
         xt_test(the_best_peer_is_one_of_the_most_rounds),
+        xt_test(nobody_is_compared_with_for_a_lucky_round),
+        xt_test(rounds_of_one_process_say_who_is_best_where_there_are_no_others),
         xt_test(the_table_shows_rounds_ratios_and_their_spread),
         xt_test(json_names_rounds_and_samples),
     };

@@ -144,7 +144,7 @@ static void *comes(void *unused)
 static void *calls(void *unused)
 {
     (void)unused;
-    struct loop loop = {.body = body, .ctx = runs, .grain = GRAIN, .is_timed = false};
+    struct loop loop = {.body = body, .ctx = runs, .grain = GRAIN, .first_grain = GRAIN};
     loop.most = WIDTH;
     filch__loop_share(&loop, 0, ITERATIONS);
     for (int i = 0; i < ITERATIONS; i++)

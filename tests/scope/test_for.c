@@ -378,7 +378,7 @@ xt_define(a_body_that_becomes_cheap_is_found_out)
 
 struct beginning {
     struct filch_pool *pool;
-    uint64_t wakes; /* when the first iteration ran */
+    uint64_t wakes[2]; /* when the first iteration ran, and the second one */
 };
 
 static void note_wakes(size_t begin, size_t end, void *ctx)
@@ -386,19 +386,21 @@ static void note_wakes(size_t begin, size_t end, void *ctx)
     struct beginning *b = ctx;
     for (size_t i = begin; i < end; i++) {
         struct filch_pool_stats stats;
-        if (i == 0 && filch_pool_stats(b->pool, &stats) == 0)
-            b->wakes = stats.wakes;
+        if (i < 2 && filch_pool_stats(b->pool, &stats) == 0)
+            b->wakes[i] = stats.wakes;
         const int64_t end_ns = filch_now_ns() + 2000;
         while (filch_now_ns() < end_ns)
             continue;
     }
 }
 
-/* Waking takes long: whoever calls a loop from outside begins it before that. */
-static uint64_t woken_before_a_loop_begins(struct filch_pool *pool, size_t count)
+/* Waking takes long: whoever calls a loop from outside begins it before that. But with one iteration only: the
+ * first ones may be by far the longest. */
+static void wake_after_the_first(struct filch_pool *pool, size_t count)
 {
     enum { ROUNDS = 3 };
-    uint64_t least = UINT64_MAX; /* somebody may still have been busy */
+    uint64_t first = UINT64_MAX; /* somebody may still have been busy */
+    uint64_t second = 0;
     for (size_t i = 0; i < ROUNDS; i++) {
         struct filch_pool_stats before;
         struct beginning b = {.pool = pool};
@@ -406,18 +408,86 @@ static uint64_t woken_before_a_loop_begins(struct filch_pool *pool, size_t count
         filch_sleep_ns(20000000);
         assert_int_equal(filch_pool_stats(pool, &before), 0);
         assert_int_equal(filch_for_with(&options, 0, count, note_wakes, &b), 0);
-        if (b.wakes - before.wakes < least)
-            least = b.wakes - before.wakes;
+        if (b.wakes[0] - before.wakes < first)
+            first = b.wakes[0] - before.wakes;
+        if (b.wakes[1] - before.wakes > second)
+            second = b.wakes[1] - before.wakes;
     }
-    return least;
+    assert_int_equal(first, 0);
+    assert_int_not_equal(second, 0);
 }
 
 xt_define(a_loop_begins_before_anybody_is_woken)
 {
     struct filch_pool *pool = create(2);
     /* Not known at first, and in time known. */
-    assert_int_equal(woken_before_a_loop_begins(pool, 1024), 0);
-    assert_int_equal(woken_before_a_loop_begins(pool, 256), 0);
+    wake_after_the_first(pool, 1024);
+    wake_after_the_first(pool, 256);
+    assert_int_equal(filch_pool_destroy(pool), 0);
+}
+
+/* --- how long leaves are --- */
+
+/* A worker that is busy with something else. */
+struct holder {
+    uint32_t is_held; /* atomic, and the next */
+    uint32_t is_free;
+};
+
+static void hold(void *argument)
+{
+    struct holder *h = argument;
+    __atomic_store_n(&h->is_held, 1, __ATOMIC_RELEASE);
+    while (!__atomic_load_n(&h->is_free, __ATOMIC_ACQUIRE))
+        xt_sleep_ns(FILCH_MS);
+}
+
+struct leaves {
+    uint64_t sum;
+    size_t tiny;
+};
+
+static void note_leaves(size_t begin, size_t end, void *ctx)
+{
+    struct leaves *l = ctx;
+    uint64_t sum = 0;
+    for (size_t i = begin; i < end; i++) {
+        sum += i;
+        __asm__ volatile("" : "+r"(sum)); /* so that it takes some time */
+    }
+    l->sum += sum;
+    l->tiny += end - begin < 16;
+}
+
+static void loop_with_leaves(void *argument)
+{
+    enum { COUNT = 16000000 };
+    size_t least = SIZE_MAX; /* others may disturb some of the loops */
+    for (int i = 0; i < 10; i++) {
+        struct leaves l = {0, 0};
+        filch_for(0, COUNT, note_leaves, &l);
+        xt_expect_equal(l.sum, (uint64_t)COUNT * (COUNT - 1) / 2);
+        if (l.tiny < least)
+            least = l.tiny;
+    }
+    *(size_t *)argument = least;
+}
+
+/* Towards the end of a share they become shorter, down to some microseconds; not down to one iteration. */
+xt_define(no_leaf_of_a_long_loop_is_tiny)
+{
+    struct filch_pool *pool = create(2);
+    struct holder h = {0, 0};
+    struct filch_task *task = NULL;
+    size_t tiny = SIZE_MAX;
+    assert_int_equal(filch_pool_spawn(pool, &task, NULL, hold, &h), 0);
+    while (!__atomic_load_n(&h.is_held, __ATOMIC_ACQUIRE))
+        xt_sleep_ns(FILCH_MS);
+    /* One worker does all that is there for two, share by share. */
+    assert_int_equal(filch_pool_install(pool, loop_with_leaves, &tiny), 0);
+    __atomic_store_n(&h.is_free, 1, __ATOMIC_RELEASE);
+    assert_int_equal(filch_task_join(task), 0);
+    assert_true(tiny <= 4);
     assert_int_equal(filch_pool_destroy(pool), 0);
 }
 
@@ -842,6 +912,7 @@ int main(void)
         xt_test(a_body_that_becomes_dear_is_found_out),
         xt_test(a_body_that_becomes_cheap_is_found_out),
         xt_test(a_loop_begins_before_anybody_is_woken),
+        xt_test(no_leaf_of_a_long_loop_is_tiny),
         xt_test(who_comes_from_a_cheap_part_takes_little_of_a_dear_one),
         xt_test(a_loop_sees_what_the_one_before_wrote),
         xt_test(loops_in_loops),
