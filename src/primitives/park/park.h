@@ -81,6 +81,17 @@ static inline bool filch__runs_next(const struct waiter *w)
     return w->ops->runs_next != NULL && w->ops->runs_next(w);
 }
 
+/* Wakes a waiter as filch__unpark does, where that is a matter of the calling thread alone: nothing of it goes
+ * on before the caller waits, so until then its memory stays.
+ *   w         initialised, not woken                                                     [in,out]
+ *   row       all zero before the first one of those that are woken in one go           [in,out]
+ *   is_front  it comes behind all of the row that came from the front; else before those from the end
+ * Returns false: nothing was done. Blocks: never. Panics: never. */
+static inline bool filch__wake_here(struct waiter *w, struct waiter_row *row, bool is_front)
+{
+    return !row->is_over && w->ops->wake_here != NULL && w->ops->wake_here(w, row, is_front);
+}
+
 /* What follows needs its thread, where `change` is 1: see struct waiter_ops. No more, where it is -1.
  * Blocks: never. Panics: never. Callable from: threads and tasks. */
 void filch__stay(int change);
