@@ -25,7 +25,9 @@ static FILCH_ALWAYS_INLINE void filch__waiter_init(struct waiter *w)
     w->state = WAITER_EMPTY; /* nobody else knows it yet */
     w->resists = false;
     w->ops = filch__waiter_kind.ops;
-    w->sleeper = filch__waiter_kind.sleeper;
+    /* Not both by one load: a switch has just stored this alone, and such a load would wait until that has
+     * come to memory, 2 ns. */
+    w->sleeper = FILCH_LOAD_RELAXED(&filch__waiter_kind.sleeper); /* own */
     w->next = NULL;
 }
 
