@@ -93,8 +93,8 @@ FILCH_WAKE_PATH bool filch__strand_has_ready(struct worker *w)
  * second one the strand itself, of the first one the frames that it stopped with. */
 static FILCH_ALWAYS_INLINE void fetch_ahead(const struct worker *w, const struct strand *first)
 {
-    enum { FRAME_LINES = 8, MANY = 32 };
-    if (FILCH_LIKELY(w->suspended < MANY || first == NULL || first->next == NULL))
+    enum { FRAME_LINES = 8 };
+    if (FILCH_LIKELY(w->suspended < STRANDS_MANY || first == NULL || first->next == NULL))
         return;
     __builtin_prefetch(&first->next->next, 1);
     const char *frames = first->fiber.context;
@@ -378,6 +378,7 @@ const struct waiter_ops filch__waiter_task_ops = {
     .suspend = task_suspend,
     .wake = task_wake,
     .runs_next = task_runs_next,
+    .wake_here = filch__strand_wake_here,
     .yield = task_yield,
     .stay = task_stay,
     .task_name = task_name,

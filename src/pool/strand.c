@@ -238,6 +238,34 @@ struct strand *filch__strand_other(struct worker *w)
     return s;
 }
 
+bool filch__strand_wake_here(struct waiter *waiter, struct waiter_row *row, bool is_front)
+{
+    struct worker *w = filch__worker;
+    if (w == NULL || w->suspended < STRANDS_MANY) {
+        row->is_over = true;
+        return false;
+    }
+    struct strand *s = waiter->sleeper;
+    if (s->worker != w || s->may_migrate)
+        return false;
+    const bool waits = FILCH_LOAD_RELAXED(&waiter->state) /* owner */ == WAITER_PARKED;
+    FILCH_STORE_RELAXED(&waiter->state, WAITER_WOKEN); /* owner */
+    if (!waits)
+        return true;
+    if (!row->has_begun)
+        row->middle = w->ready == NULL ? NULL : w->ready_last;
+    row->has_begun = true;
+    struct strand *middle = row->middle;
+    struct strand **link = middle == NULL ? &w->ready : &middle->next;
+    s->next = *link;
+    if (s->next == NULL)
+        w->ready_last = s;
+    *link = s;
+    if (is_front)
+        row->middle = s;
+    return true;
+}
+
 /* --- giving back --- */
 
 enum {

@@ -171,6 +171,13 @@ void filch__strand_ready_first(struct worker *w, struct strand *s);
 /* The same for one whose deadline has passed: behind those of which that is true already. */
 void filch__strand_ready_late(struct worker *w, struct strand *s);
 
+/* Where so many wait, their stacks are in no cache. */
+enum { STRANDS_MANY = 32 };
+
+/* The wake_here of a task's waiter. Of few, nobody is woken so: that would make a waker wait here for what another
+ * processor has written. */
+bool filch__strand_wake_here(struct waiter *waiter, struct waiter_row *row, bool is_front);
+
 /* Whether filch__strand_next_ready would find something. */
 bool filch__strand_has_ready(struct worker *w);
 

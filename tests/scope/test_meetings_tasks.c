@@ -61,10 +61,66 @@ xt_define(tasks_and_threads_meet)
     }
 }
 
+/* Tasks of a pool with one worker: they come to the latch one after the other. */
+struct row {
+    struct filch_latch *gate;
+    size_t come; /* plain, as the next: the worker's */
+    size_t gone_on;
+    uint64_t *all; /* atomic: of both rows */
+};
+
+static void stand_in_row(void *argument)
+{
+    struct row *row = argument;
+    const size_t mine = row->come++;
+    __atomic_add_fetch(row->all, 1, __ATOMIC_RELAXED);
+    xt_expect_equal(filch_latch_wait(row->gate), 0);
+    xt_expect_equal(row->gone_on++, mine);
+}
+
+static void *stand_beside(void *gate)
+{
+    xt_expect_equal(filch_latch_wait(gate), 0);
+    return NULL;
+}
+
+static void open_gate(void *gate)
+{
+    filch_latch_count_down(gate);
+}
+
+/* The worker of whoever opens it wakes its own tasks in one go where they are many, and the others' one by one. */
+xt_define(a_latch_lets_them_go_on_in_their_order)
+{
+    static const size_t counts[] = {0, 1, 5, 40, 41}; /* 32 are many */
+    for (size_t k = 0; k < sizeof counts / sizeof counts[0]; k++) {
+        const size_t count = counts[k];
+        struct filch_latch gate = FILCH_LATCH_INIT(1);
+        uint64_t all = 0;
+        struct row rows[2] = {{.gate = &gate, .all = &all}, {.gate = &gate, .all = &all}};
+        struct filch_pool *pools[2] = {locks_pool(1), locks_pool(1)};
+        pthread_t beside[2];
+        for (size_t i = 0; i < 2; i++)
+            assert_int_equal(pthread_create(&beside[i], NULL, stand_beside, &gate), 0);
+        for (size_t i = 0; i < 2 * count; i++)
+            assert_int_equal(filch_pool_spawn(pools[i % 2], NULL, NULL, stand_in_row, &rows[i % 2]),
+                             0);
+        while (__atomic_load_n(&all, __ATOMIC_RELAXED) < 2 * count)
+            xt_sleep_ns(100000);
+        assert_int_equal(filch_pool_install(pools[0], open_gate, &gate), 0);
+        for (size_t i = 0; i < 2; i++) {
+            assert_int_equal(pthread_join(beside[i], NULL), 0);
+            assert_int_equal(filch_pool_destroy(pools[i]), 0);
+            assert_int_equal(rows[i].gone_on, count);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         xt_test(tasks_and_threads_meet),
+        xt_test(a_latch_lets_them_go_on_in_their_order),
     };
     return xt_run(tests);
 }

@@ -18,7 +18,8 @@ int filch__ring_init(struct ring *r, size_t size_bytes, size_t capacity)
         lap *= 2;
     r->slots = slots;
     r->capacity = capacity;
-    r->lap = lap;
+    r->stamps = slots + layout.stamp_offset;
+    r->indices = lap - 1;
     r->has_barrier = filch__os->barrier_ready() == 0;
     r->layout = layout;
     if (!r->has_barrier)
@@ -64,7 +65,7 @@ bool filch__ring_has_message(struct ring *r)
 
 bool filch__ring_has_room(struct ring *r)
 {
-    return is_good(r, &r->tail.alone.position, 0, &r->head.alone.position, r->lap);
+    return is_good(r, &r->tail.alone.position, 0, &r->head.alone.position, filch__ring_lap(r));
 }
 
 size_t filch__ring_length(struct ring *r)
@@ -74,8 +75,8 @@ size_t filch__ring_length(struct ring *r)
         uint64_t head = FILCH_LOAD(&r->head.alone.position, CB_look, seq_cst);
         if (FILCH_LOAD(&r->tail.alone.position, CB_look, seq_cst) != tail)
             continue;
-        size_t length = (size_t)((tail & (r->lap - 1)) - (head & (r->lap - 1)));
-        return (tail & ~(r->lap - 1)) == (head & ~(r->lap - 1)) ? length : length + r->capacity;
+        size_t length = (size_t)(filch__ring_index(r, tail) - filch__ring_index(r, head));
+        return (tail | r->indices) == (head | r->indices) ? length : length + r->capacity;
     }
 }
 
@@ -85,6 +86,7 @@ int filch__ring_drop(struct ring *r, void (*drop)(void *))
     if (filch__ring_claim(r, &r->layout, &r->head, 1, false, 1, &position) == 0)
         return EAGAIN;
     drop(filch__ring_value_at(r, &r->layout, position));
-    filch__ring_stamp(r, false, filch__ring_stamp_at(r, &r->layout, position), position + r->lap);
+    filch__ring_stamp(r, false, filch__ring_stamp_at(r, &r->layout, position),
+                      position + filch__ring_lap(r));
     return 0;
 }

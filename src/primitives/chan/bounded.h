@@ -37,9 +37,10 @@ struct ring_end {
 } __attribute__((aligned(FILCH_CACHE_LINE)));
 
 struct ring {
-    char *slots;      /* const after creation, as the three below */
+    char *slots;      /* const after creation, as all up to the layout */
+    char *stamps;     /* the stamp of the first one */
+    uint64_t indices; /* the bits of a position that are its index: `lap` - 1 */
     size_t capacity;  /* of slots; above 0 */
-    uint64_t lap;     /* a power of two above capacity */
     bool has_barrier; /* filch__os->barrier() works */
     struct layout layout;
     struct ring_end tail;
@@ -60,6 +61,17 @@ bool filch__ring_has_room(struct ring *r);
 /* How many messages there are, claimed ones included; at some moment during the call. */
 size_t filch__ring_length(struct ring *r);
 
+/* From a position to that of the same slot in the next lap. */
+static FILCH_ALWAYS_INLINE uint64_t filch__ring_lap(const struct ring *r)
+{
+    return r->indices + 1;
+}
+
+static FILCH_ALWAYS_INLINE uint64_t filch__ring_index(const struct ring *r, uint64_t position)
+{
+    return position & r->indices;
+}
+
 /* Whether there are none: all that had been sent before the call have been received, or are being. */
 static FILCH_ALWAYS_INLINE bool filch__ring_is_empty(struct ring *r)
 {
@@ -71,31 +83,31 @@ static FILCH_ALWAYS_INLINE bool filch__ring_is_empty(struct ring *r)
 static FILCH_ALWAYS_INLINE bool filch__ring_is_full(struct ring *r)
 {
     uint64_t head = FILCH_LOAD(&r->head.alone.position, CB_look, seq_cst);
-    return FILCH_LOAD(&r->tail.alone.position, CB_look, seq_cst) == head + r->lap;
+    return FILCH_LOAD(&r->tail.alone.position, CB_look, seq_cst) == head + filch__ring_lap(r);
 }
 
 static FILCH_ALWAYS_INLINE uint64_t *
 filch__ring_stamp_at(const struct ring *r, const struct layout *layout, uint64_t position)
 {
-    return filch__stamp_at(r->slots, layout, position & (r->lap - 1));
+    return filch__stamp_at(r->slots, layout, filch__ring_index(r, position));
 }
 
 static FILCH_ALWAYS_INLINE void *
 filch__ring_value_at(const struct ring *r, const struct layout *layout, uint64_t position)
 {
-    return filch__value_at(r->slots, layout, position & (r->lap - 1));
+    return filch__value_at(r->slots, layout, filch__ring_index(r, position));
 }
 
 static FILCH_ALWAYS_INLINE uint64_t filch__ring_after(const struct ring *r, uint64_t position)
 {
-    uint64_t index = position & (r->lap - 1);
-    return index + 1 < r->capacity ? position + 1 : position - index + r->lap;
+    bool is_last = filch__ring_index(r, position) + 1 >= r->capacity;
+    return (is_last ? position | r->indices : position) + 1;
 }
 
 /* How many slots were claimed before a position. */
 static inline uint64_t filch__ring_before(const struct ring *r, uint64_t position)
 {
-    return position / r->lap * r->capacity + (position & (r->lap - 1));
+    return position / filch__ring_lap(r) * r->capacity + filch__ring_index(r, position);
 }
 
 /* Claims up to `max` slots whose stamps are their positions plus `good`, at an end that moves on.
@@ -139,8 +151,10 @@ static FILCH_ALWAYS_INLINE bool filch__ring_may_be_good(struct ring *r, struct r
                                                         uint64_t good)
 {
     uint64_t position = FILCH_LOAD_RELAXED(&end->alone.position); /* an old one looks too good */
-    uint64_t *stamp = filch__ring_stamp_at(r, &r->layout, position);
-    return (int64_t)(FILCH_LOAD(stamp, CB_stamped, acquire) - position - good) >= 0;
+    uint64_t *stamp =
+        (uint64_t *)(void *)(r->stamps + filch__ring_index(r, position) * r->layout.stamp_stride);
+    /* Positions are small: their laps do not end. */
+    return (int64_t)FILCH_LOAD(stamp, CB_stamped, acquire) >= (int64_t)(position + good);
 }
 
 /* What a slot was claimed for is done. The caller reads the word of the waits next. */
@@ -180,7 +194,7 @@ static FILCH_ALWAYS_INLINE size_t filch__ring_recv(struct ring *r, const struct 
         filch__copy((char *)values + i * layout->size_bytes,
                     filch__ring_value_at(r, layout, position), layout->size_bytes);
         filch__ring_stamp(r, is_alone, filch__ring_stamp_at(r, layout, position),
-                          position + r->lap);
+                          position + filch__ring_lap(r));
         position = filch__ring_after(r, position);
     }
     return count;

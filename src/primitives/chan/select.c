@@ -28,15 +28,41 @@ static FILCH_ALWAYS_INLINE bool is_value_missing(const struct filch_select_case 
     return FILCH_UNLIKELY(one->value == NULL) && c->size_bytes != 0 && !only_looks;
 }
 
-/* Looks at all cases, which is all there is to do where none is ready. Each side is compiled apart.
- *   ready   receives how many may be                                                       [out]
- *   any     receives one of those                                                          [out]
- * Returns 0; EINVAL. */
-static FILCH_ALWAYS_INLINE int look(const struct filch_select_case *cases, size_t count,
-                                    bool only_looks, size_t *ready, size_t *any)
+/* What a look at the cases has found. */
+struct found {
+    size_t ready; /* so many may be */
+    size_t any;   /* one of those */
+};
+
+/* Looks at those in front that are the most frequent of all: that receive from a bounded channel. Where all are,
+ * and none is ready, this is all there is to do. Returns how many those are. */
+static FILCH_ALWAYS_INLINE size_t look_quickly(const struct filch_select_case *cases, size_t count,
+                                               struct found *f)
 {
-    *ready = *any = 0;
-    for (size_t i = 0; i < count; i++) {
+    size_t i;
+    *f = (struct found){0, 0};
+    for (i = 0; i < count; i++) {
+        const struct filch_select_case *one = &cases[i];
+        struct channel *c = filch__receiver_channel(one->rx);
+        if (FILCH_UNLIKELY(c == NULL) || FILCH_UNLIKELY(one->tx != NULL) ||
+            FILCH_UNLIKELY(one->value == NULL) || FILCH_UNLIKELY(c->flavour != BOUNDED))
+            break;
+        const bool has_gone = (filch__waits_word(&c->waits, SENDERS) & WAITS_GONE) != 0;
+        if (FILCH_LIKELY(!has_gone) &&
+            FILCH_LIKELY(!filch__ring_may_be_good(&c->ring, &c->ring.head, 1)))
+            continue;
+        f->ready++;
+        f->any = i;
+    }
+    return i;
+}
+
+/* Looks at all from `first` on. Each side is compiled apart. Returns 0; EINVAL. */
+static FILCH_ALWAYS_INLINE int look(const struct filch_select_case *cases, size_t first,
+                                    size_t count, bool only_looks, struct found *f)
+{
+    *f = (struct found){0, 0};
+    for (size_t i = first; i < count; i++) {
         const struct filch_select_case *one = &cases[i];
         if (one->tx != NULL) {
             struct channel *c = filch__sender_channel(one->tx);
@@ -53,8 +79,8 @@ static FILCH_ALWAYS_INLINE int look(const struct filch_select_case *cases, size_
             if (!filch__op_may_be_ready(c, RECEIVERS))
                 continue;
         }
-        ++*ready;
-        *any = i;
+        f->ready++;
+        f->any = i;
     }
     return 0;
 }
@@ -112,21 +138,46 @@ static __attribute__((noinline)) int choose_one(struct filch_select_case *cases,
     return 0;
 }
 
+/* Where one only may be ready it is tried first.
+ *   only  that one; at or above count: there are more, or none */
+static __attribute__((noinline)) int choose_found(struct filch_select_case *cases, size_t count,
+                                                  int how, int64_t deadline, size_t *index,
+                                                  size_t only)
+{
+    if (only < count && (how & ONLY_LOOKS) == 0 && choose_one(cases, only, index) == 0)
+        return 0;
+    return choose_any(cases, count, how, deadline, index);
+}
+
+/* Any cases, those in front of `first` known not to be ready. */
+static __attribute__((noinline)) int choose_from(struct filch_select_case *cases, size_t count,
+                                                 int how, int64_t deadline, size_t *index,
+                                                 size_t first)
+{
+    struct found found;
+    if (index == NULL || (cases == NULL && count > 0) || count > COUNT_MAX)
+        return EINVAL;
+    int error = look(cases, first, count, (how & ONLY_LOOKS) != 0, &found);
+    if (FILCH_UNLIKELY(error != 0))
+        return error;
+    if (found.ready == 0 && (how & WAITS) == 0)
+        return EAGAIN;
+    return choose_found(cases, count, how, deadline, index, found.ready == 1 ? found.any : count);
+}
+
 static FILCH_ALWAYS_INLINE int choose(struct filch_select_case *cases, size_t count, int how,
                                       int64_t deadline, size_t *index)
 {
-    size_t ready;
-    size_t any;
-    if (FILCH_UNLIKELY(index == NULL || (cases == NULL && count > 0) || count > COUNT_MAX))
-        return EINVAL;
-    int error = look(cases, count, (how & ONLY_LOOKS) != 0, &ready, &any);
-    if (FILCH_UNLIKELY(error != 0))
-        return error;
-    if (ready == 0 && (how & WAITS) == 0)
+    struct found found;
+    if (FILCH_UNLIKELY(index == NULL) || FILCH_UNLIKELY(cases == NULL) ||
+        FILCH_UNLIKELY(count > COUNT_MAX))
+        return choose_from(cases, count, how, deadline, index, 0);
+    const size_t looked = look_quickly(cases, count, &found);
+    if (FILCH_UNLIKELY(looked < count))
+        return choose_from(cases, count, how, deadline, index, found.ready == 0 ? looked : 0);
+    if (found.ready == 0 && (how & WAITS) == 0)
         return EAGAIN;
-    if (ready == 1 && (how & ONLY_LOOKS) == 0 && choose_one(cases, any, index) == 0)
-        return 0;
-    return choose_any(cases, count, how, deadline, index);
+    return choose_found(cases, count, how, deadline, index, found.ready == 1 ? found.any : count);
 }
 
 int filch_select(struct filch_select_case *cases, size_t count, int64_t deadline, size_t *index)

@@ -19,12 +19,12 @@ enum {
  * goes from one processor to another is one line; large ones lie on their own, with no gaps between. Const
  * after creation. */
 struct layout {
-    size_t size_bytes;   /* of a message */
-    size_t align_bytes;  /* of the memory */
-    size_t value_offset; /* from the beginning of the memory to the first message */
-    size_t value_stride; /* from message to message */
-    size_t stamp_offset; /* the same of stamps */
+    size_t size_bytes; /* of a message */
     size_t stamp_stride;
+    size_t stamp_offset; /* from the beginning of the memory to the first stamp */
+    size_t value_offset; /* the same of messages */
+    size_t value_stride;
+    size_t align_bytes; /* of the memory */
 };
 
 enum { BESIDE_MAX = 56 }; /* a stamp and such a message are a cache line */

@@ -16,8 +16,7 @@ struct lone {
 static FILCH_ALWAYS_INLINE void lone_init(struct lone *l, void *value)
 {
     l->entry.party = &l->party;
-    l->entry.value = value;
-    l->entry.index = 0;
+    l->entry.value = value; /* a lone one has no index */
     l->entry.only_looks = false;
     l->entry.is_lone = true;
     filch__waiter_init(&l->party.waiter);
@@ -75,11 +74,21 @@ static FILCH_COLD int do_it_itself(const struct op *op, struct lone *l, int64_t 
     return filch__op_wait(op->channel, op->side, op->value, deadline_ns);
 }
 
+/* What l waits for: made where it is asked for, which is rare. */
+static FILCH_ALWAYS_INLINE const struct op *op_of(struct op *op, struct channel *c, enum side side,
+                                                  const struct lone *l)
+{
+    op->channel = c;
+    op->side = side;
+    op->value = l->entry.value;
+    return op;
+}
+
 static FILCH_ALWAYS_INLINE int wait_alone(struct channel *c, enum side side, void *value,
                                           int64_t deadline_ns)
 {
     struct lone l;
-    const struct op op = {c, side, value};
+    struct op op;
     struct waits *w = &c->waits;
     struct alone *end = other_end(c, side);
     lone_init(&l, value);
@@ -87,7 +96,7 @@ static FILCH_ALWAYS_INLINE int wait_alone(struct channel *c, enum side side, voi
     const uint32_t other = FILCH_LOAD_RELAXED(&w->of[1 - side].word); /* under the lock */
     if (FILCH_UNLIKELY((other & WAITS_GONE) != 0)) {
         filch__biased_leave(&w->lock, is_favourite);
-        return do_it_itself(&op, &l, deadline_ns, EAGAIN, false);
+        return do_it_itself(op_of(&op, c, side, &l), &l, deadline_ns, EAGAIN, false);
     }
     filch__waits_add_lone(&w->of[side], &l.entry);
     const bool is_here = filch__alone_is_here(end, is_favourite);
@@ -99,12 +108,12 @@ static FILCH_ALWAYS_INLINE int wait_alone(struct channel *c, enum side side, voi
         is_ready = may_be_ready_here(c, side);
     } else {
         filch__alone_end_foreign(end);
-        is_ready = filch__op_is_ready(&op);
+        is_ready = filch__op_is_ready(op_of(&op, c, side, &l));
     }
     int error = FILCH_UNLIKELY(is_ready) ? EAGAIN : filch__park(&l.party.waiter, deadline_ns);
     if (FILCH_LIKELY(error == 0) && FILCH_LIKELY(lone_is_done(&l)))
         return 0;
-    return do_it_itself(&op, &l, deadline_ns, error, true);
+    return do_it_itself(op_of(&op, c, side, &l), &l, deadline_ns, error, true);
 }
 
 /* Whether no message lies in the channel, or is being sent: none that came before what the caller does next. */
@@ -176,26 +185,17 @@ static __attribute__((noinline)) int meet(struct channel *c, enum side side, voi
 
 /* --- either --- */
 
-int filch__task_send(struct channel *c, const void *value, int64_t deadline_ns)
+static __attribute__((noinline)) int send_or_wait(struct channel *c, void *value,
+                                                  int64_t deadline_ns)
 {
-    if (FILCH_UNLIKELY(!filch__is_valid(c, value)))
-        return EINVAL;
-    void *unchanged = (void *)(uintptr_t)value; /* it is only read */
-    if (c->flavour == HANDOFF)
-        return meet(c, SENDERS, unchanged, deadline_ns);
-    if (hand_to_first(c, value))
-        return 0;
-    const struct op op = {c, SENDERS, unchanged};
+    const struct op op = {c, SENDERS, value};
     int error = filch__op_may_be_ready(c, SENDERS) ? filch__op_try(&op) : EAGAIN;
-    return error == EAGAIN ? wait_alone(c, SENDERS, unchanged, deadline_ns) : error;
+    return error == EAGAIN ? wait_alone(c, SENDERS, value, deadline_ns) : error;
 }
 
-int filch__task_recv(struct channel *c, void *value, int64_t deadline_ns)
+static __attribute__((noinline)) int recv_or_wait(struct channel *c, void *value,
+                                                  int64_t deadline_ns)
 {
-    if (FILCH_UNLIKELY(!filch__is_valid(c, value)))
-        return EINVAL;
-    if (c->flavour == HANDOFF)
-        return meet(c, RECEIVERS, value, deadline_ns);
     /* The frequent way has looked for a word, and another look follows. */
     if (FILCH_UNLIKELY(c->size_bytes != sizeof(uint64_t)) || FILCH_UNLIKELY(c->flavour == TIMED)) {
         const struct op op = {c, RECEIVERS, value};
@@ -206,4 +206,27 @@ int filch__task_recv(struct channel *c, void *value, int64_t deadline_ns)
             return filch__op_wait(c, RECEIVERS, value, deadline_ns);
     }
     return wait_alone(c, RECEIVERS, value, deadline_ns);
+}
+
+static __attribute__((noinline)) int send_through(struct channel *c, void *value,
+                                                  int64_t deadline_ns)
+{
+    return hand_to_first(c, value) ? 0 : send_or_wait(c, value, deadline_ns);
+}
+
+int filch__task_send(struct channel *c, const void *value, int64_t deadline_ns)
+{
+    if (FILCH_UNLIKELY(!filch__is_valid(c, value)))
+        return EINVAL;
+    void *unchanged = (void *)(uintptr_t)value; /* it is only read */
+    return c->flavour == HANDOFF ? meet(c, SENDERS, unchanged, deadline_ns)
+                                 : send_through(c, unchanged, deadline_ns);
+}
+
+int filch__task_recv(struct channel *c, void *value, int64_t deadline_ns)
+{
+    if (FILCH_UNLIKELY(!filch__is_valid(c, value)))
+        return EINVAL;
+    return c->flavour == HANDOFF ? meet(c, RECEIVERS, value, deadline_ns)
+                                 : recv_or_wait(c, value, deadline_ns);
 }

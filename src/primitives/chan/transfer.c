@@ -290,11 +290,9 @@ static __attribute__((noinline)) int try_recv_any(struct channel *c, void *value
     return filch__is_valid(c, value) ? try_recv_one(c, value) : EINVAL;
 }
 
-static __attribute__((noinline)) int send_until(struct channel *c, const void *value,
-                                                int64_t deadline)
+static __attribute__((noinline)) int thread_send(struct channel *c, const void *value,
+                                                 int64_t deadline)
 {
-    if (is_task())
-        return filch__task_send(c, value, deadline);
     if (!filch__is_valid(c, value))
         return EINVAL;
     void *unchanged = (void *)(uintptr_t)value; /* it is only read */
@@ -304,16 +302,26 @@ static __attribute__((noinline)) int send_until(struct channel *c, const void *v
     return error == EAGAIN ? filch__op_wait(c, SENDERS, unchanged, deadline) : error;
 }
 
-static __attribute__((noinline)) int recv_until(struct channel *c, void *value, int64_t deadline)
+static __attribute__((noinline)) int thread_recv(struct channel *c, void *value, int64_t deadline)
 {
-    if (is_task())
-        return filch__task_recv(c, value, deadline);
     if (!filch__is_valid(c, value))
         return EINVAL;
     if (c->flavour == HANDOFF)
         return filch__handoff(c, RECEIVERS, value, deadline);
     int error = filch__op_may_be_ready(c, RECEIVERS) ? try_recv_one(c, value) : EAGAIN;
     return error == EAGAIN ? filch__op_wait(c, RECEIVERS, value, deadline) : error;
+}
+
+static FILCH_ALWAYS_INLINE int send_until(struct channel *c, const void *value, int64_t deadline)
+{
+    return FILCH_LIKELY(is_task()) ? filch__task_send(c, value, deadline)
+                                   : thread_send(c, value, deadline);
+}
+
+static FILCH_ALWAYS_INLINE int recv_until(struct channel *c, void *value, int64_t deadline)
+{
+    return FILCH_LIKELY(is_task()) ? filch__task_recv(c, value, deadline)
+                                   : thread_recv(c, value, deadline);
 }
 
 /* Whether send_word has sent it. */

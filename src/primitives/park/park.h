@@ -25,7 +25,9 @@ static FILCH_ALWAYS_INLINE void filch__waiter_init(struct waiter *w)
     w->state = WAITER_EMPTY; /* nobody else knows it yet */
     w->resists = false;
     w->ops = filch__waiter_kind.ops;
-    w->sleeper = filch__waiter_kind.sleeper;
+    /* Not both by one load: a switch has just stored this alone, and such a load would wait until that has
+     * come to memory, 2 ns. */
+    w->sleeper = FILCH_LOAD_RELAXED(&filch__waiter_kind.sleeper); /* own */
     w->next = NULL;
 }
 
@@ -79,6 +81,17 @@ void filch__unpark(struct waiter *w);
 static inline bool filch__runs_next(const struct waiter *w)
 {
     return w->ops->runs_next != NULL && w->ops->runs_next(w);
+}
+
+/* Wakes a waiter as filch__unpark does, where that is a matter of the calling thread alone: nothing of it goes
+ * on before the caller waits, so until then its memory stays.
+ *   w         initialised, not woken                                                     [in,out]
+ *   row       all zero before the first one of those that are woken in one go           [in,out]
+ *   is_front  it comes behind all of the row that came from the front; else before those from the end
+ * Returns false: nothing was done. Blocks: never. Panics: never. */
+static inline bool filch__wake_here(struct waiter *w, struct waiter_row *row, bool is_front)
+{
+    return !row->is_over && w->ops->wake_here != NULL && w->ops->wake_here(w, row, is_front);
 }
 
 /* What follows needs its thread, where `change` is 1: see struct waiter_ops. No more, where it is -1.

@@ -24,6 +24,14 @@
 
 struct waiter;
 
+/* Where a row of waiters that are woken in one go is to go on: it is walked from both ends at once, and they
+ * go on in its order. All zero before the first one is woken. */
+struct waiter_row {
+    void *middle; /* behind it comes whoever is woken next, from whichever end */
+    bool has_begun;
+    bool is_over; /* nobody else of it can be woken so */
+};
+
 /* How a kind of waiter sleeps and is woken. The default is an OS thread; the pool installs another
  * one while a worker runs tasks, and no primitive ever knows the difference. */
 struct waiter_ops {
@@ -37,6 +45,10 @@ struct waiter_ops {
     void (*wake)(struct waiter *w);
     /* Whether a wake-up by the caller makes it run as soon as that waits. May be NULL: never. */
     bool (*runs_next)(const struct waiter *w);
+    /* Wakes the waiter if what it waits in goes on on the calling thread only, so when the caller waits: until
+     * then its memory stays. Of a row, see struct waiter_row. Returns false: another thread may go on with
+     * it, nothing was done. May be NULL: always so. */
+    bool (*wake_here)(struct waiter *w, struct waiter_row *row, bool is_front);
     /* Lets others run, now or soon. May be NULL: only the operating system knows any. */
     void (*yield)(void);
     /* What follows needs its thread, where `change` is 1: no wait of the caller ends on another one; until

@@ -20,7 +20,7 @@ int filch_barrier_wait_until(struct filch_barrier *b, int *is_leader, int64_t de
     bool is_last = word / FILCH__LOCK_READER >= b->filch__parties;
     int error = 0;
     if (is_last) {
-        struct lock_waiter *waiters = filch__queue_take_all(&b->filch__queue);
+        struct lock_waiter *waiters = filch__queue_wake_here(&b->filch__queue);
         filch__queue_leave(&b->filch__word, &b->filch__queue, 0);
         filch__queue_wake_all(waiters);
     } else {

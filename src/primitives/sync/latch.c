@@ -39,7 +39,7 @@ void filch_latch_count_down(struct filch_latch *l)
     FILCH_CHECK(word >= FILCH__LOCK_READER, "filch_latch_count_down: the count is 0 already");
     word -= FILCH__LOCK_READER;
     if (word < FILCH__LOCK_READER)
-        waiters = filch__queue_take_all(&l->filch__queue);
+        waiters = filch__queue_wake_here(&l->filch__queue);
     filch__queue_leave(&l->filch__word, &l->filch__queue, word);
     filch__queue_wake_all(waiters);
 }

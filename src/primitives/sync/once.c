@@ -18,7 +18,7 @@ static void end_call(struct call *call)
 {
     struct filch_once *once = call->once;
     filch__queue_enter(&once->filch__word);
-    struct lock_waiter *waiters = filch__queue_take_all(&once->filch__queue);
+    struct lock_waiter *waiters = filch__queue_wake_here(&once->filch__queue);
     FILCH_STORE(&once->filch__word, call->end, OC_end, release);
     filch__queue_wake_all(waiters);
 }

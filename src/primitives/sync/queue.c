@@ -67,44 +67,63 @@ struct lock_waiter *filch__queue_take_first(void **queue)
     return w;
 }
 
-/* Many that wait lie in as many frames, in no cache, and each tells where the next one is. So this walks
- * from both ends at once, and leaves in `prev` who comes some steps later, to be fetched ahead. */
-struct lock_waiter *filch__queue_take_all(void **queue)
+/* Takes w out, and wakes it if that may be. Returns whether it has been woken. */
+static inline bool take_and_wake(struct lock_waiter *w, bool wakes_here, struct waiter_row *row,
+                                 bool is_front)
 {
-    enum { AHEAD = 8 };
-    struct lock_waiter *first = *queue;
-    if (first == NULL)
+    FILCH_STORE_RELAXED(&w->home, NULL); /* under the queue */
+    return wakes_here && filch__wake_here(&w->waiter, row, is_front);
+}
+
+/* Many that wait lie in as many frames, in no cache, and each tells where the next one is. So this walks
+ * from both ends at once, and does there what can be done at once. */
+static FILCH_ALWAYS_INLINE struct lock_waiter *take_all(void **queue, bool wakes_here)
+{
+    struct lock_waiter *front = *queue;
+    if (front == NULL)
         return NULL;
-    struct lock_waiter *passed[AHEAD] = {NULL}; /* from the front */
-    struct lock_waiter *later[AHEAD] = {NULL};  /* from the end */
-    struct lock_waiter *front = first;
-    struct lock_waiter *end = first->prev;
-    end->next = NULL;
-    for (size_t i = 0;; i = (i + 1) % AHEAD) {
-        if (passed[i] != NULL)
-            passed[i]->prev = front;
-        passed[i] = front;
-        FILCH_STORE_RELAXED(&front->home, NULL); /* under the queue */
+    struct lock_waiter *end = front->prev;
+    struct lock_waiter *left = NULL; /* those that are left, from the front */
+    struct lock_waiter **last = &left;
+    struct lock_waiter *from_end = NULL; /* the same, from the end */
+    struct waiter_row row = {.middle = NULL};
+    *queue = NULL;
+    while (true) {
+        struct lock_waiter *next = front->next;
+        if (!take_and_wake(front, wakes_here, &row, true)) {
+            *last = front;
+            last = &front->next;
+        }
         if (front == end)
             break;
-        front = front->next;
+        front = next;
         struct lock_waiter *before = end->prev;
-        end->prev = later[i];
-        later[i] = end;
-        FILCH_STORE_RELAXED(&end->home, NULL); /* the same */
+        if (!take_and_wake(end, wakes_here, &row, false)) {
+            end->next = from_end;
+            from_end = end;
+        }
         if (front == end)
             break;
         end = before;
     }
-    *queue = NULL;
-    return first;
+    *last = from_end;
+    return left;
+}
+
+struct lock_waiter *filch__queue_take_all(void **queue)
+{
+    return take_all(queue, false);
+}
+
+struct lock_waiter *filch__queue_wake_here(void **queue)
+{
+    return take_all(queue, true);
 }
 
 void filch__queue_wake_all(struct lock_waiter *taken)
 {
     while (taken != NULL) {
         struct lock_waiter *next = taken->next;
-        __builtin_prefetch(taken->prev, 1);
         filch__unpark(&taken->waiter); /* its frame may be gone */
         taken = next;
     }

@@ -136,8 +136,12 @@ int filch__queue_wait(uint64_t *at, void **queue, struct lock_waiter *w, int64_t
                       uint64_t (*undo)(uint64_t word));
 
 /* Takes all waiters out, with the queue. Returns them, the first one, as a list by `next` with NULL at its
- * end; `prev` is one that comes later, or nothing that is of use. */
+ * end. */
 struct lock_waiter *filch__queue_take_all(void **queue);
+
+/* The same, and wakes those that go on on this thread: when the caller waits, long after it has given the
+ * queue back. So each of many is touched once. Returns the others, for filch__queue_wake_all. */
+struct lock_waiter *filch__queue_wake_here(void **queue);
 
 /* Takes the first waiter out, with the queue. Returns NULL: there is none. */
 struct lock_waiter *filch__queue_take_first(void **queue);

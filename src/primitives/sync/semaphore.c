@@ -52,7 +52,7 @@ void filch_semaphore_release(struct filch_semaphore *s, uint32_t count)
     filch__queue_enter(&s->filch__word);
     for (struct lock_waiter *w;
          count > 0 && (w = filch__queue_take_first(&s->filch__queue)) != NULL; count--) {
-        w->next = w->prev = NULL; /* as filch__queue_take_all makes a list */
+        w->next = NULL; /* as filch__queue_take_all makes a list */
         *last = w;
         last = &w->next;
     }
