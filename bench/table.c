@@ -148,15 +148,11 @@ void report_table(FILE *out, const struct results *results)
     fputs(
         "\nw: workers. n: rounds; of peers far behind, and of settings that another one of the "
         "same peer has outdone, there are fewer. x serial, x best: time relative to serial C and "
-        "to "
-        "the best peer of the same width (below 1: faster), which for each round is the best of "
-        "the "
-        "others; x alike: to the best of the same C compiler, or of another language; +/-: half "
-        "the "
-        "width of the middle half of its rounds. speed-up: over the same with one worker; canary: "
-        "what the machine offered to threads that share nothing. memory: growth of the peak. "
-        "Behind "
-        "it, what else was measured in the same runs.\n",
+        "to the best peer of the same width (below 1: faster), which for each round is the best "
+        "of the others; x alike: to the best of the same C compiler, or of another language; +/-: "
+        "half the width of the middle half of its rounds. speed-up: over the same with one "
+        "worker; canary: what the machine offered to threads that share nothing. memory: growth "
+        "of the peak. Behind it, what else was measured in the same runs.\n",
         out);
     fprintf(out, "%.0f s in all%s.\n", results->seconds,
             results->quick ? ", with --quick: smaller problems, not for comparison" : "");
