@@ -279,6 +279,8 @@ uint64_t xt_storm(bool rages)
     struct sigaction action = {.sa_handler = count_signal};
     struct itimerval often = {{0, 200}, {0, 200}};
     struct itimerval never = {{0, 0}, {0, 0}};
+    if (!XT_STORMS)
+        return 0;
     if (rages)
         xt_expect_equal(sigaction(SIGALRM, &action, NULL), 0);
     xt_expect_equal(setitimer(ITIMER_REAL, rages ? &often : &never, NULL), 0);
