@@ -585,6 +585,50 @@ xt_define(each_deadline_has_its_turn)
     }
 }
 
+/* A scope's time is set while its tasks wait already, for later than that or for ever. */
+struct hurried {
+    struct filch_semaphore never;
+    struct filch_semaphore begun;
+    int64_t deadline;
+    uint32_t late;
+};
+
+static void wait_for_too_long(void *arg)
+{
+    struct hurried *h = arg;
+    filch_semaphore_release(&h->begun, 1);
+    xt_expect_equal(filch_semaphore_acquire_until(&h->never, FILCH_FOREVER), ETIMEDOUT);
+    xt_expect(xt_now_ns() >= h->deadline);
+    int64_t later = filch_deadline_in(3600 * FILCH_S);
+    xt_expect_equal(filch_semaphore_acquire_until(&h->never, later), ETIMEDOUT);
+    __atomic_fetch_add(&h->late, 1, __ATOMIC_RELAXED);
+}
+
+static void set_time_late(void *arg)
+{
+    struct hurried *h = arg;
+    FILCH_SCOPE (s) {
+        for (int i = 0; i < TASKS; i++)
+            xt_expect_equal(filch_scope_spawn(s, wait_for_too_long, h), 0);
+        for (int i = 0; i < TASKS; i++)
+            xt_expect_equal(filch_semaphore_acquire(&h->begun), 0);
+        xt_expect_equal(filch_sleep_ns(2 * FILCH_MS), 0);
+        h->deadline = filch_deadline_in(5 * FILCH_MS);
+        xt_expect_equal(filch_scope_set_deadline(s, h->deadline), 0);
+    }
+    xt_expect_equal(h->late, TASKS);
+}
+
+xt_define(a_deadline_that_is_set_later_ends_waits)
+{
+    for (size_t workers = 1; workers <= 3; workers++) {
+        struct filch_pool *pool = create(workers, 1);
+        struct hurried h = {.late = 0};
+        assert_int_equal(filch_pool_install(pool, set_time_late, &h), 0);
+        destroy(pool);
+    }
+}
+
 /* --- two that wake each other for ever let a third one run --- */
 
 struct pair {
@@ -913,6 +957,7 @@ int main(void)
         xt_test(stacks_do_not_pile_up),
         xt_test(deadlines_and_cancels),
         xt_test(each_deadline_has_its_turn),
+        xt_test(a_deadline_that_is_set_later_ends_waits),
         xt_test(nobody_starves),
         xt_test(it_takes_along_what_is_its_own),
         xt_test(a_panic_after_a_move_is_caught),
