@@ -671,12 +671,14 @@ static void begin_pair(void *arg)
 
 xt_define(nobody_starves)
 {
-    struct filch_pool *pool = create(1, 1);
-    struct pair p = {.is_over = 0};
-    filch_semaphore_release(&p.sems[0], 1);
-    assert_int_equal(filch_pool_install(pool, begin_pair, &p), 0);
-    destroy(pool);
-    assert_int_equal(p.is_over, 1);
+    for (int may = 0; may < 2; may++) {
+        struct filch_pool *pool = create(1, may);
+        struct pair p = {.is_over = 0};
+        filch_semaphore_release(&p.sems[0], 1);
+        assert_int_equal(filch_pool_install(pool, begin_pair, &p), 0);
+        destroy(pool);
+        assert_int_equal(p.is_over, 1);
+    }
 }
 
 /* --- panics of tasks without a handle --- */
@@ -895,6 +897,14 @@ static void spawn_waiting(struct scarce *s, void (*fn)(void *), unsigned count)
         xt_sleep_ns(100 * FILCH_US);
 }
 
+/* Whether a worker has had to go on without another stack: else there was nothing to see. */
+static void expect_scarcity(const struct scarce *s)
+{
+    struct filch_pool_stats stats;
+    assert_int_equal(filch_pool_stats(s->pool, &stats), 0);
+    assert_true(stats.stackless > 0);
+}
+
 static void end_scarcity(struct scarce *s)
 {
     assert_int_equal(filch_pool_shutdown(s->pool, FILCH_DRAIN, filch_deadline_in(20 * FILCH_S)), 0);
@@ -915,6 +925,7 @@ xt_define(all_go_on_where_stacks_ran_out)
     for (int i = 0; i < MANY; i++)
         assert_int_equal(filch_pool_spawn(s.pool, NULL, NULL, wait_with_others, &s), 0);
     xt_sleep_ns(50 * FILCH_MS); /* most have begun, and there is nothing to see of the rest */
+    expect_scarcity(&s);
     filch_semaphore_release(&s.last, FEW + MANY);
     end_scarcity(&s);
     assert_int_equal(s.ended, FEW + MANY);
@@ -940,6 +951,7 @@ xt_define(a_half_stays_where_stacks_ran_out)
     while (__atomic_load_n(&s.result, __ATOMIC_ACQUIRE) == 0 && xt_now_ns() < end)
         xt_sleep_ns(100 * FILCH_US);
     assert_int_equal(s.result, 3); /* although the others wait for longer */
+    expect_scarcity(&s);
     filch_semaphore_release(&s.last, 1 + FEW + MANY);
     end_scarcity(&s);
     assert_int_equal(s.ended, 1 + FEW + MANY);
