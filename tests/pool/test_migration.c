@@ -926,7 +926,13 @@ xt_define(all_go_on_where_stacks_ran_out)
         assert_int_equal(filch_pool_spawn(s.pool, NULL, NULL, wait_with_others, &s), 0);
     xt_sleep_ns(50 * FILCH_MS); /* most have begun, and there is nothing to see of the rest */
     expect_scarcity(&s);
-    filch_semaphore_release(&s.last, FEW + MANY);
+    /* The first to wait go on, although the one that keeps the worker waits still. */
+    filch_semaphore_release(&s.last, FEW);
+    int64_t end = xt_now_ns() + 20 * FILCH_S;
+    while (__atomic_load_n(&s.ended, __ATOMIC_ACQUIRE) < FEW && xt_now_ns() < end)
+        xt_sleep_ns(100 * FILCH_US);
+    assert_int_equal(__atomic_load_n(&s.ended, __ATOMIC_ACQUIRE), FEW);
+    filch_semaphore_release(&s.last, MANY);
     end_scarcity(&s);
     assert_int_equal(s.ended, FEW + MANY);
 }
