@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One thread alone at an end of a queue: nobody moves the end at the same time, nothing that was done alone
  * is lost, and who ends it before sleeping either sees what was done alone or is seen. */
+#include "brief.h"
 #include "model.h"
 
 #define BIASED_STREAK 1
-#define FILCH_PARK_BRIEF_H
-struct brief {
-    uint32_t word;
-};
 
 void filch__spin_on(int step)
 {
@@ -19,19 +16,6 @@ void filch__spin_on(int step)
     for (int round = 0; (condition) && (__VERIFIER_assume(round++ < 2), 1);)
 /* clang-format on */
 #include "base/atomic.h"
-
-static void filch__brief_enter(struct brief *b)
-{
-    uint32_t seen = 0;
-    __VERIFIER_assume(
-        __atomic_compare_exchange_n(&b->word, &seen, 1, 0, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED));
-}
-
-static void filch__brief_leave(struct brief *b)
-{
-    __atomic_store_n(&b->word, 0, __ATOMIC_RELEASE);
-}
-
 #include "chan/alone.c"
 #include "chan/biased.c"
 #undef while

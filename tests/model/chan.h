@@ -4,6 +4,7 @@
 #ifndef FILCH_MODEL_CHAN_H
 #define FILCH_MODEL_CHAN_H
 
+#include "brief.h"
 #include "model.h"
 
 #include "base/atomic.h"
@@ -12,24 +13,7 @@
 
 /* --- the lock: a thread that does not get it is not followed; another one is, that comes later --- */
 
-#define FILCH_PARK_BRIEF_H
 #include "park/lock.h"
-
-struct brief {
-    uint32_t word;
-};
-
-static void filch__brief_enter(struct brief *b)
-{
-    uint32_t seen = 0;
-    __VERIFIER_assume(
-        __atomic_compare_exchange_n(&b->word, &seen, 1, 0, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED));
-}
-
-static void filch__brief_leave(struct brief *b)
-{
-    __atomic_store_n(&b->word, 0, __ATOMIC_RELEASE);
-}
 
 void filch__lock(struct lock *l)
 {

@@ -43,13 +43,6 @@ void filch__unlock(struct lock *l)
 
 static int data; /* plain */
 
-static void *clock(void *unused)
-{
-    (void)unused;
-    __atomic_store_n(&model_late, 1, __ATOMIC_RELAXED);
-    return NULL;
-}
-
 #if SCENARIO <= 3
 
 static struct filch_watch_sender *tx;
@@ -105,7 +98,7 @@ static void *goes(void *unused)
 #if SCENARIO == 1 /* a value, and the end */
 #define BODIES sends, receives
 #elif SCENARIO == 2 /* a time-out beside a value */
-#define BODIES sends, clock, receives_in_time
+#define BODIES sends, time_passes, receives_in_time
 #else /* the receiver goes while one sends and one waits for that */
 #define BODIES goes, sends, waits_for_the_receiver
 #endif

@@ -22,13 +22,6 @@ static struct ending *e; /* where it is given back, that is freed */
 static int data;         /* plain: what the task does */
 static int note;         /* plain: what a canceller writes, and who begins the next use */
 
-static void *clock(void *unused)
-{
-    (void)unused;
-    __atomic_store_n(&model_late, 1, __ATOMIC_RELAXED);
-    return NULL;
-}
-
 static void *ends(void *unused)
 {
     (void)unused;
@@ -144,7 +137,7 @@ static void *waits_in_vain(void *unused)
 #if SCENARIO == 1 /* a join */
 #define BODIES ends, joins
 #elif SCENARIO == 2 /* one with a deadline, then one without */
-#define BODIES ends, clock, joins_in_time
+#define BODIES ends, time_passes, joins_in_time
 #elif SCENARIO == 3 /* a detached task */
 #define BODIES ends_detached, detaches
 #elif SCENARIO == 4 /* one that cancels until after the place is used again */

@@ -156,13 +156,6 @@ static inline void *goes(void *unused)
     return unused;
 }
 
-/* The deadline. */
-static inline void *passes(void *unused)
-{
-    __atomic_store_n(&model_late, 1, __ATOMIC_RELAXED);
-    return unused;
-}
-
 /* One more party of the kind, for any message. */
 static inline void *receives_any(void *unused)
 {

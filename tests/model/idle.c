@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Sleeping and waking: no task is left while a worker sleeps, a seat is free and nobody searches. A
  * worker that sleeps on beside a task never ends, and is reported. */
-#if SCENARIO == 2 || SCENARIO == 3 || SCENARIO == 5 || SCENARIO == 6
+#if SCENARIO == 2 || SCENARIO == 3 || SCENARIO == 5 || SCENARIO == 6 || SCENARIO == 13
 #define WIDTH 2
 #elif SCENARIO == 8
 #define WIDTH 3
@@ -47,10 +47,11 @@ size_t filch__injector_take(struct injector *q, struct task_item *tasks, size_t 
     return 1;
 }
 
+/* What waits on the worker without a stack goes on when the task has been run. */
 bool filch__strand_has_ready(struct worker *w)
 {
-    (void)w;
-    return false;
+    return SCENARIO == 13 && w == &workers[0] &&
+           FILCH_LOAD(&pool.state, TEST_ready, seq_cst) == POOL_STOPPED;
 }
 
 void filch__strand_execute_exported(void *slot)
@@ -221,6 +222,25 @@ static void *putter_0(void *unused)
     return NULL;
 }
 
+/* Has a strand that waits for that task, and no stack to go on with. */
+static void *stackless_0(void *unused)
+{
+    filch__worker = &workers[0];
+    for (int i = 0; i < SLEEPS_MAX && !filch__strand_has_ready(&workers[0]); i++)
+        filch__idle_sleep_until_ready(&workers[0]);
+    __VERIFIER_assume(filch__strand_has_ready(&workers[0]));
+    return unused;
+}
+
+/* Has been announced as sleeping before. */
+static void *sleeper_1(void *unused)
+{
+    filch__worker = &workers[1];
+    park_worker(&workers[1]);
+    run_task(NULL);
+    return unused;
+}
+
 /* Has pushed a task, and taken it back since: its wake-up is for nothing, and misleads others. */
 static void *waker_2(void *unused)
 {
@@ -298,6 +318,8 @@ static void *observer(void *unused)
 #define BODIES giver, observer, worker_0
 #elif SCENARIO == 12 /* a task from outside, while the worker naps */
 #define BODIES putter, worker_0
+#elif SCENARIO == 13 /* a task from outside, while a worker without a stack goes to sleep */
+#define BODIES putter, stackless_0, sleeper_1
 #endif
 
 int main(void)
@@ -311,6 +333,10 @@ int main(void)
     }
     if (SCENARIO == 4)
         pool.idle.word += IDLE_SEAT + IDLE_GUEST;
+    if (SCENARIO == 13) {
+        model_is_busy(&workers[0]);
+        (void)announce(&workers[1], true);
+    }
     if (SCENARIO == 8) {
         pool.places_used = 2; /* nobody need look at the waker */
         model_is_busy(&workers[0]);

@@ -39,23 +39,43 @@ static void *receives(void *unused)
     return unused;
 }
 
-static size_t choose(void)
+static int choose_of(uint64_t values[2], size_t *index)
 {
-    uint64_t values[2] = {99, 99};
     struct op ops[2];
     struct entry entries[2];
-    size_t index = 99;
     for (int k = 0; k < 2; k++)
         ops[k] = (struct op){filch__receiver_channel(rxs[k]), RECEIVERS, &values[k]};
     struct choice choice = {.ops = ops, .count = 2, .in_order = true};
-    int error = filch__choice_try(&choice, &index);
-    if (error == EAGAIN)
-        error = filch__choice_wait(&choice, entries, FILCH_FOREVER, &index);
+    int error = filch__choice_try(&choice, index);
+    return error == EAGAIN ? filch__choice_wait(&choice, entries, FILCH_FOREVER, index) : error;
+}
+
+static size_t choose(void)
+{
+    uint64_t values[2] = {99, 99};
+    size_t index = 99;
+    int error = choose_of(values, &index);
     assert(error == 0);
     assert(values[index] == index);
     assert(values[1 - index] == 99);
     take(index);
     return index;
+}
+
+static void *chooses_what_ends(void *unused)
+{
+    uint64_t values[2];
+    size_t index = 99;
+    int error = choose_of(values, &index);
+    assert(error == EPIPE);
+    assert(index == 1);
+    return unused;
+}
+
+static void *drops_1(void *unused)
+{
+    filch_sender_drop(txs[1]);
+    return unused;
 }
 
 static void *chooses_and_goes(void *unused)
@@ -87,12 +107,6 @@ static void *receives_in_time(void *unused)
     return unused;
 }
 
-static void *passes(void *unused)
-{
-    __atomic_store_n(&model_late, 1, __ATOMIC_RELAXED);
-    return unused;
-}
-
 static void *tries_to_send_1(void *unused)
 {
     uint64_t i = 1;
@@ -107,7 +121,9 @@ static void *tries_to_send_1(void *unused)
 #elif SCENARIO == 2 /* a select that goes; one sender waits, the other one only tries */
 #define BODIES chooses_and_goes, tries_to_send_1, sends_0
 #elif SCENARIO == 3 /* both have deadlines */
-#define BODIES sends_in_time, passes, receives_in_time
+#define BODIES sends_in_time, time_passes, receives_in_time
+#elif SCENARIO == 4 /* a select that waits, or is about to, when the other side goes */
+#define BODIES chooses_what_ends, drops_1
 #endif
 
 int main(void)

@@ -108,13 +108,6 @@ static void *asleep(void *unused)
     return NULL;
 }
 
-static void *clock(void *unused)
-{
-    (void)unused;
-    __atomic_store_n(&model_late, 1, __ATOMIC_RELAXED);
-    return NULL;
-}
-
 static void *in_time(void *unused)
 {
     (void)unused;
@@ -141,7 +134,7 @@ enum { ADDERS = 2 };
 #define BODIES gives_back, woken, second
 #elif SCENARIO == 3 /* a deadline beside them */
 enum { ADDERS = 2 };
-#define BODIES clock, first, in_time
+#define BODIES time_passes, first, in_time
 #endif
 
 int main(void)

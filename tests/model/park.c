@@ -27,13 +27,6 @@
 
 static int data; /* plain */
 
-static void *clock(void *unused)
-{
-    (void)unused;
-    __atomic_store_n(&model_late, 1, __ATOMIC_RELAXED);
-    return NULL;
-}
-
 #if SCENARIO <= 2
 
 static struct lock the_lock;
@@ -93,7 +86,7 @@ static void *waits(void *unused)
 #if SCENARIO == 3 /* a wait */
 #define BODIES wakes, waits
 #else /* one whose deadline may pass first */
-#define BODIES wakes, clock, waits
+#define BODIES wakes, time_passes, waits
 #endif
 
 int main(void)
@@ -167,7 +160,7 @@ static void *looks(void *unused)
 #if SCENARIO == 5 /* one waiter, one that only looks */
 #define BODIES sets, looks, waits
 #elif SCENARIO == 6 /* a time-out beside the event */
-#define BODIES sets, clock, waits_in_time
+#define BODIES sets, time_passes, waits_in_time
 #endif
 
 int main(void)

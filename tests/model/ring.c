@@ -29,7 +29,7 @@
 #elif SCENARIO == 8 /* a message of one that is alone */
 #define BODIES sends_0, receives_one
 #elif SCENARIO == 5 /* a time-out beside the message */
-#define BODIES sends_0, passes, receives_in_time
+#define BODIES sends_0, time_passes, receives_in_time
 #elif SCENARIO == 10 /* two sleep beside a message that came before the one in front of it */
 #define CAPACITY 2
 #define HALF_SENT
@@ -44,7 +44,7 @@
 #define PRELOADED 1
 #define BODIES sends_1, receives_two
 #elif SCENARIO == 14 /* a time-out beside the message */
-#define BODIES sends_0, passes, receives_in_time
+#define BODIES sends_0, time_passes, receives_in_time
 #elif SCENARIO == 15 /* it cannot be done: another one was quicker */
 #define PRELOADED 1
 #define BODIES sends_1, tries_to_send_2, receives_any_two

@@ -22,7 +22,7 @@ struct filch__fork_stack *filch__forks = &rooms[0].forks.owner;
 #define BODIES leaves, outside_wakes, worker_1_takes
 #elif SCENARIO == 3 /* a deadline that passes beside the wake-up; then without one */
 #define HAS_DEADLINE 1
-#define BODIES leaves, clock, worker_1_wakes
+#define BODIES leaves, time_passes, worker_1_wakes
 #elif SCENARIO == 4 /* cancelled */
 #define BODIES leaves, cancels
 #elif SCENARIO == 5 /* woken where it has to stay */
@@ -31,7 +31,7 @@ struct filch__fork_stack *filch__forks = &rooms[0].forks.owner;
 #elif SCENARIO == 6 /* the same, with a deadline */
 #define STAYS 1
 #define HAS_DEADLINE 1
-#define BODIES leaves, clock, worker_1_wakes
+#define BODIES leaves, time_passes, worker_1_wakes
 #endif
 #ifndef HAS_DEADLINE
 #define HAS_DEADLINE 0
@@ -175,13 +175,6 @@ void filch__worker_end_wait(struct worker *w, struct waiter *ended)
 }
 
 /* --- the threads --- */
-
-static void *clock(void *unused)
-{
-    (void)unused;
-    __atomic_store_n(&model_late, 1, __ATOMIC_RELAXED);
-    return NULL;
-}
 
 static void *cancels(void *unused)
 {

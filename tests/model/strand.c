@@ -158,14 +158,14 @@ bool filch__search_sees_work(struct filch_pool *p)
 #define BODIES waits, worker_1_wakes
 #elif SCENARIO == 3 /* a deadline that passes beside the wake-up; then without one */
 #define HAS_DEADLINE 1
-#define BODIES waits, clock, wakes
+#define BODIES waits, time_passes, wakes
 #elif SCENARIO == 4 /* as 1, but there is no other stack to go on with */
 #define HAS_STACK 0
 #define BODIES waits, wakes
 #elif SCENARIO == 5 /* as 3 and 4 */
 #define HAS_STACK 0
 #define HAS_DEADLINE 1
-#define BODIES waits, clock, wakes
+#define BODIES waits, time_passes, wakes
 #elif SCENARIO == 6 /* only cancelled; how that ends a wait beside a wake-up, 3 and 5 show */
 #define BODIES waits, cancels
 #elif SCENARIO == 7 /* likewise, where there is no other stack */
@@ -185,13 +185,6 @@ static int data;              /* plain */
 static int reason;            /* plain; written before it is cancelled */
 static struct cancel around;
 static int callers; /* inside filch__cancel, or yet to come: what they cancel stays */
-
-static void *clock(void *unused)
-{
-    (void)unused;
-    __atomic_store_n(&model_late, 1, __ATOMIC_RELAXED);
-    return NULL;
-}
 
 /* Somebody outside. */
 static void *wakes(void *unused)

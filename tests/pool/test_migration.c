@@ -585,6 +585,50 @@ xt_define(each_deadline_has_its_turn)
     }
 }
 
+/* A scope's time is set while its tasks wait already, for later than that or for ever. */
+struct hurried {
+    struct filch_semaphore never;
+    struct filch_semaphore begun;
+    int64_t deadline;
+    uint32_t late;
+};
+
+static void wait_for_too_long(void *arg)
+{
+    struct hurried *h = arg;
+    filch_semaphore_release(&h->begun, 1);
+    xt_expect_equal(filch_semaphore_acquire_until(&h->never, FILCH_FOREVER), ETIMEDOUT);
+    xt_expect(xt_now_ns() >= h->deadline);
+    int64_t later = filch_deadline_in(3600 * FILCH_S);
+    xt_expect_equal(filch_semaphore_acquire_until(&h->never, later), ETIMEDOUT);
+    __atomic_fetch_add(&h->late, 1, __ATOMIC_RELAXED);
+}
+
+static void set_time_late(void *arg)
+{
+    struct hurried *h = arg;
+    FILCH_SCOPE (s) {
+        for (int i = 0; i < TASKS; i++)
+            xt_expect_equal(filch_scope_spawn(s, wait_for_too_long, h), 0);
+        for (int i = 0; i < TASKS; i++)
+            xt_expect_equal(filch_semaphore_acquire(&h->begun), 0);
+        xt_expect_equal(filch_sleep_ns(2 * FILCH_MS), 0);
+        h->deadline = filch_deadline_in(5 * FILCH_MS);
+        xt_expect_equal(filch_scope_set_deadline(s, h->deadline), 0);
+    }
+    xt_expect_equal(h->late, TASKS);
+}
+
+xt_define(a_deadline_that_is_set_later_ends_waits)
+{
+    for (size_t workers = 1; workers <= 3; workers++) {
+        struct filch_pool *pool = create(workers, 1);
+        struct hurried h = {.late = 0};
+        assert_int_equal(filch_pool_install(pool, set_time_late, &h), 0);
+        destroy(pool);
+    }
+}
+
 /* --- two that wake each other for ever let a third one run --- */
 
 struct pair {
@@ -627,12 +671,14 @@ static void begin_pair(void *arg)
 
 xt_define(nobody_starves)
 {
-    struct filch_pool *pool = create(1, 1);
-    struct pair p = {.is_over = 0};
-    filch_semaphore_release(&p.sems[0], 1);
-    assert_int_equal(filch_pool_install(pool, begin_pair, &p), 0);
-    destroy(pool);
-    assert_int_equal(p.is_over, 1);
+    for (int may = 0; may < 2; may++) {
+        struct filch_pool *pool = create(1, may);
+        struct pair p = {.is_over = 0};
+        filch_semaphore_release(&p.sems[0], 1);
+        assert_int_equal(filch_pool_install(pool, begin_pair, &p), 0);
+        destroy(pool);
+        assert_int_equal(p.is_over, 1);
+    }
 }
 
 /* --- panics of tasks without a handle --- */
@@ -851,6 +897,14 @@ static void spawn_waiting(struct scarce *s, void (*fn)(void *), unsigned count)
         xt_sleep_ns(100 * FILCH_US);
 }
 
+/* Whether a worker has had to go on without another stack: else there was nothing to see. */
+static void expect_scarcity(const struct scarce *s)
+{
+    struct filch_pool_stats stats;
+    assert_int_equal(filch_pool_stats(s->pool, &stats), 0);
+    assert_true(stats.stackless > 0);
+}
+
 static void end_scarcity(struct scarce *s)
 {
     assert_int_equal(filch_pool_shutdown(s->pool, FILCH_DRAIN, filch_deadline_in(20 * FILCH_S)), 0);
@@ -871,7 +925,14 @@ xt_define(all_go_on_where_stacks_ran_out)
     for (int i = 0; i < MANY; i++)
         assert_int_equal(filch_pool_spawn(s.pool, NULL, NULL, wait_with_others, &s), 0);
     xt_sleep_ns(50 * FILCH_MS); /* most have begun, and there is nothing to see of the rest */
-    filch_semaphore_release(&s.last, FEW + MANY);
+    expect_scarcity(&s);
+    /* The first to wait go on, although the one that keeps the worker waits still. */
+    filch_semaphore_release(&s.last, FEW);
+    int64_t end = xt_now_ns() + 20 * FILCH_S;
+    while (__atomic_load_n(&s.ended, __ATOMIC_ACQUIRE) < FEW && xt_now_ns() < end)
+        xt_sleep_ns(100 * FILCH_US);
+    assert_int_equal(__atomic_load_n(&s.ended, __ATOMIC_ACQUIRE), FEW);
+    filch_semaphore_release(&s.last, MANY);
     end_scarcity(&s);
     assert_int_equal(s.ended, FEW + MANY);
 }
@@ -896,6 +957,7 @@ xt_define(a_half_stays_where_stacks_ran_out)
     while (__atomic_load_n(&s.result, __ATOMIC_ACQUIRE) == 0 && xt_now_ns() < end)
         xt_sleep_ns(100 * FILCH_US);
     assert_int_equal(s.result, 3); /* although the others wait for longer */
+    expect_scarcity(&s);
     filch_semaphore_release(&s.last, 1 + FEW + MANY);
     end_scarcity(&s);
     assert_int_equal(s.ended, 1 + FEW + MANY);
@@ -913,6 +975,7 @@ int main(void)
         xt_test(stacks_do_not_pile_up),
         xt_test(deadlines_and_cancels),
         xt_test(each_deadline_has_its_turn),
+        xt_test(a_deadline_that_is_set_later_ends_waits),
         xt_test(nobody_starves),
         xt_test(it_takes_along_what_is_its_own),
         xt_test(a_panic_after_a_move_is_caught),

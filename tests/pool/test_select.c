@@ -660,37 +660,44 @@ xt_define(the_same_channel_twice)
     in_all_worlds(clones);
 }
 
-/* One that only looks does not keep the message from one that takes it. */
+/* One that only looks does not keep the message from one that takes it. Each waits for so many channels:
+ * one that waits for a single one is woken in a way of its own. */
+static void lookers_of(struct world *world, size_t capacity, size_t count)
+{
+    struct ends e = make(capacity), other = make(0);
+    struct job jobs[3];
+    struct waiter_of w[3];
+    for (int i = 0; i < 3; i++) {
+        w[i] = (struct waiter_of){.count = count, .only_looks = i != 1};
+        w[i].cases[0] = (struct filch_select_case){.rx = other.rx, .value = &w[i].in};
+        w[i].cases[count - 1] = (struct filch_select_case){.rx = e.rx, .value = &w[i].in};
+        if (i == 1)
+            continue;
+        job_start(world, &jobs[i], select_forever, &w[i]);
+        until_receivers_wait(world, e.tx, i == 0 ? 1 : 2);
+    }
+    job_start(world, &jobs[1], select_forever, &w[1]);
+    until_receivers_wait(world, e.tx, 3); /* behind them, and woken nevertheless */
+    /* A hand-over is seen by lookers only as long as somebody offers it. */
+    xt_expect_equal(filch_send(e.tx, &(uint64_t){9}), 0);
+    job_join(&jobs[1]);
+    xt_expect_equal(w[1].in, 9);
+    filch_sender_drop(e.tx);
+    job_join(&jobs[0]);
+    job_join(&jobs[2]);
+    for (int i = 0; i < 3; i++) {
+        xt_expect_equal(w[i].error, 0);
+        xt_expect_equal(w[i].index, count - 1);
+    }
+    filch_receiver_drop(e.rx);
+    drop(other);
+}
+
 static void lookers(struct world *world)
 {
     for (size_t k = 0; k < CAPACITIES; k++) {
-        struct ends e = make(capacities[k]), other = make(0);
-        struct job jobs[3];
-        struct waiter_of w[3];
-        for (int i = 0; i < 3; i++) {
-            w[i] = (struct waiter_of){.count = 2, .only_looks = i != 1};
-            w[i].cases[0] = (struct filch_select_case){.rx = other.rx, .value = &w[i].in};
-            w[i].cases[1] = (struct filch_select_case){.rx = e.rx, .value = &w[i].in};
-            if (i == 1)
-                continue;
-            job_start(world, &jobs[i], select_forever, &w[i]);
-            until_receivers_wait(world, e.tx, i == 0 ? 1 : 2);
-        }
-        job_start(world, &jobs[1], select_forever, &w[1]);
-        until_receivers_wait(world, e.tx, 3); /* behind them, and woken nevertheless */
-        /* A hand-over is seen by lookers only as long as somebody offers it. */
-        xt_expect_equal(filch_send(e.tx, &(uint64_t){9}), 0);
-        job_join(&jobs[1]);
-        xt_expect_equal(w[1].in, 9);
-        filch_sender_drop(e.tx);
-        job_join(&jobs[0]);
-        job_join(&jobs[2]);
-        for (int i = 0; i < 3; i++) {
-            xt_expect_equal(w[i].error, 0);
-            xt_expect_equal(w[i].index, 1);
-        }
-        filch_receiver_drop(e.rx);
-        drop(other);
+        lookers_of(world, capacities[k], 1);
+        lookers_of(world, capacities[k], 2);
     }
 }
 

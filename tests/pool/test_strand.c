@@ -349,6 +349,49 @@ xt_define(a_task_that_is_joined_at_once_costs_no_stack)
     in_pool(1, join_at_once, NULL);
 }
 
+/* --- who goes on first --- */
+
+enum { TURNS = 4 };
+
+static struct {
+    struct filch_semaphore sems[TURNS];
+    size_t begun, gone;
+    size_t order[TURNS];
+} turns;
+
+static void wait_for_turn(void *semaphore)
+{
+    turns.begun++; /* of one worker, all this */
+    xt_expect_equal(filch_semaphore_acquire(semaphore), 0);
+    turns.order[turns.gone++] = (size_t)((struct filch_semaphore *)semaphore - turns.sems);
+}
+
+static void *wake_in_turn(void *unused)
+{
+    for (size_t i = 0; i < TURNS; i++)
+        filch_semaphore_release(&turns.sems[i], 1);
+    return unused;
+}
+
+static void wake_all_while_busy(void *unused)
+{
+    (void)unused;
+    FILCH_SCOPE (s) {
+        for (size_t i = 0; i < TURNS; i++)
+            xt_expect_equal(filch_scope_spawn(s, wait_for_turn, &turns.sems[i]), 0);
+        while (turns.begun < TURNS)
+            filch_yield();
+        xt_run_threads(1, wake_in_turn, NULL, 0); /* the worker does nothing else meanwhile */
+    }
+    for (size_t i = 0; i < TURNS; i++)
+        xt_expect_equal(turns.order[i], i);
+}
+
+xt_define(who_is_woken_first_goes_on_first)
+{
+    in_pool(1, wake_all_while_busy, NULL);
+}
+
 /* --- where something is not to be had --- */
 
 static void open_when_stackless(void *unused)
@@ -477,6 +520,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         /* First: the others start the default pool, whose threads must not be there while faults are. */
+        xt_test(who_is_woken_first_goes_on_first),
         xt_test(without_a_stack_the_worker_waits),
         xt_test(without_a_stack_the_worker_is_given_nothing),
         xt_test(without_a_room_forks_run_one_after_the_other),

@@ -99,6 +99,8 @@ xt_define(many_workers_for_one_processor)
 
 xt_define(a_storm_of_signals)
 {
+    if (!XT_STORMS)
+        skip();
     uint64_t before = xt_storm(true);
     sleep_together(2, xt_scaled(5000), sleep_until_due);
     sleep_together(1, xt_scaled(5000), sleep_backwards);

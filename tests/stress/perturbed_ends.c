@@ -112,6 +112,24 @@ static void receive_until_the_end(struct race *race, uint64_t *random)
     filch_receiver_drop(race->rx);
 }
 
+/* Likewise in selects. */
+static void select_until_the_end(struct race *race, uint64_t *random)
+{
+    uint64_t *box;
+    struct filch_select_case cases[] = {{.rx = race->rx, .value = &box}, {.rx = NULL}};
+    size_t index;
+    dawdle(random);
+    do {
+        xt_expect_equal(filch_select(cases, 2, FILCH_FOREVER, &index), 0);
+        if (cases[0].error == 0) {
+            count(&race->received, 1);
+            box_drop(&box);
+        }
+    } while (cases[0].error == 0);
+    xt_expect_equal(cases[0].error, EPIPE);
+    filch_receiver_drop(race->rx);
+}
+
 /* Sends all that it has, or until nobody is there: sleeps where there is no room. */
 static void send_until_the_end(struct race *race, uint64_t *random)
 {
@@ -139,7 +157,9 @@ static void start_channel(struct race *race)
         abort();
     (void)filch_sender_clone(race->tx); /* two of the three send */
     race->sides[0] = send_and_go;
-    race->sides[1] = race->number % 2 == 0 ? receive_and_go : receive_until_the_end;
+    race->sides[1] = race->number % 2 == 0   ? receive_and_go
+                     : race->number % 4 == 1 ? receive_until_the_end
+                                             : select_until_the_end;
     race->sides[2] = race->number % 8 == 0 ? send_until_the_end : send_and_go;
 }
 
@@ -300,7 +320,7 @@ static void check_channel(const struct race *race)
 {
     xt_expect_equal(__atomic_load_n(&boxes, __ATOMIC_RELAXED), 0);
     xt_expect_equal(race->sent, race->received + race->dropped);
-    if (race->sides[1] == receive_until_the_end)
+    if (race->sides[1] == receive_until_the_end || race->sides[1] == select_until_the_end)
         xt_expect_equal(race->dropped, 0);
 }
 

@@ -89,8 +89,7 @@ bool xt_is_emulated(void)
 
 size_t xt_scaled(size_t count)
 {
-    if (XT_TSAN || XT_ASAN || xt_is_emulated())
-        count /= 20;
+    count /= XT_TSAN || XT_ASAN || xt_is_emulated() ? 20 : XT_SLOWDOWN;
     return count == 0 ? 1 : count;
 }
 
@@ -174,6 +173,8 @@ static void *watchdog(void *unused)
 void xt_watch(const char *what, unsigned seconds)
 {
     int64_t stretch = XT_TSAN || XT_ASAN || xt_is_emulated() ? SANITIZER_STRETCH : 1;
+    if (stretch < XT_SLOWDOWN)
+        stretch = XT_SLOWDOWN;
     __atomic_store_n(&watch.what, what, __ATOMIC_RELAXED);
     int64_t before = __atomic_exchange_n(
         &watch.deadline_ns, xt_now_ns() + (int64_t)seconds * stretch * NS_PER_S, __ATOMIC_ACQ_REL);
@@ -279,6 +280,8 @@ uint64_t xt_storm(bool rages)
     struct sigaction action = {.sa_handler = count_signal};
     struct itimerval often = {{0, 200}, {0, 200}};
     struct itimerval never = {{0, 0}, {0, 0}};
+    if (!XT_STORMS)
+        return 0;
     if (rages)
         xt_expect_equal(sigaction(SIGALRM, &action, NULL), 0);
     xt_expect_equal(setitimer(ITIMER_REAL, rages ? &often : &never, NULL), 0);
