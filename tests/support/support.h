@@ -67,7 +67,7 @@ void xt_sleep_ns(int64_t duration_ns);
 int64_t xt_cpu_ns(void);
 
 /* `count`, or a fraction of it where each operation costs far more than it does for users: under
- * sanitizers and emulation, and by FILCH_TEST_SLOWDOWN in other slow builds. At least 1. */
+ * sanitizers and emulation. At least 1. */
 size_t xt_scaled(size_t count);
 
 /* Whether another machine is being emulated, so that times and kernel features are not real. */
