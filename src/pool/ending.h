@@ -98,7 +98,10 @@ static FILCH_ALWAYS_INLINE bool filch__ending_both(struct ending *e, uintptr_t u
 }
 
 /* Calls fn(arg) unless the task has ended or the use is held no longer, and keeps it from ending meanwhile.
- * Blocks: briefly. Panics: never; nor does fn, which is short. */
+ * Whoever ends the task or gives its handle up then spins for so long, and naps. So fn neither comes back to
+ * this word nor waits for anybody who might: to cancel a task is a few stores, and a wake-up of the workers on
+ * which it has waited. It cannot be shorter, since with its last task the pool of these workers may go.
+ * Blocks: briefly. Panics: never; nor does fn. */
 void filch__ending_precede(struct ending *e, uintptr_t use, void (*fn)(void *), void *arg);
 
 #endif

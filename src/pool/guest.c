@@ -79,7 +79,7 @@ static void hand_over_rest(void *argument)
     struct worker *guest = run->w;
     while (filch__deque_pop(&guest->deque, &run->item)) {
         if (filch__injector_put(&guest->pool->injector, &run->item, &run->item.arg, 1) != 0)
-            filch__worker_run(guest, &run->item); /* no memory for that: here, then */
+            filch__worker_run(guest, run); /* no memory for that: here, then */
         else
             filch__idle_wake_server(guest->pool);
     }

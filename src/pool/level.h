@@ -21,8 +21,10 @@
 #include <filch/inline/fork.h>
 
 struct level {
-    const struct task_item *item;   /* const: of a loop of tasks: the one that runs; else NULL */
-    struct cancel *cancel;          /* const: without an item; NULL: nothing */
+    /* Of a loop of tasks: the one that runs; NULL while that has a handle, or for another level. Halves that are
+     * open, for which others look here, have all come after the last change; as of the next one. */
+    const struct task_item *item;
+    struct cancel *cancel;          /* without an item; NULL: nothing */
     struct level *outer;            /* owner only */
     const struct filch__slot *mark; /* owner only: filch__strand_mark when it began */
     struct level *inner;            /* valid for those who have seen inner_from */

@@ -65,7 +65,7 @@ static void go_on(void *argument)
     struct worker *w = filch__worker;
     FILCH_STORE_RELAXED(&w->stats.tasks, w->stats.tasks - 1); /* statistic: it has begun before */
     adopt(w, s);
-    filch__tally_flush(&w->credits); /* it may run for long: see filch__worker_run */
+    filch__tally_flush(&w->credits); /* it may run for long: see filch__worker_settle */
     filch__strand_bound_spares(w);   /* tasks that begin elsewhere and end here leave theirs here */
     filch__strand_put_spare(w, w->strand);
     filch__strand_switch(w, s);

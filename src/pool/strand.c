@@ -217,25 +217,24 @@ __attribute__((unused)) static bool is_stack_needed(const struct worker *w)
     return stacks <= left + 1;
 }
 
-struct strand *filch__strand_other(struct worker *w)
+struct strand *filch__strand_other_slow(struct worker *w)
 {
-    struct strand **list = FILCH_LIKELY(w->spare != NULL) ? &w->spare : &w->surplus;
-    struct strand *s = *list;
-    if (FILCH_UNLIKELY(s == NULL)) {
-        if (!w->is_base_spare || w->has_roamers) {
-            FILCH_DCHECK(is_stack_needed(w));
-            s = strand_new(w);
-            if (s != NULL || !w->is_base_spare)
-                return s;
-        }
-        w->is_base_spare = false;
-        return w->base;
+    struct strand *s = w->surplus;
+    if (s != NULL) {
+        w->surplus = s->next;
+        s->next = NULL;
+        if (--w->spare_count < w->spare_low)
+            w->spare_low = w->spare_count;
+        return s;
     }
-    *list = s->next;
-    s->next = NULL;
-    if (--w->spare_count < w->spare_low)
-        w->spare_low = w->spare_count;
-    return s;
+    if (!w->is_base_spare || w->has_roamers) {
+        FILCH_DCHECK(is_stack_needed(w));
+        s = strand_new(w);
+        if (s != NULL || !w->is_base_spare)
+            return s;
+    }
+    w->is_base_spare = false;
+    return w->base;
 }
 
 bool filch__strand_wake_here(struct waiter *waiter, struct waiter_row *row, bool is_front)

@@ -61,8 +61,21 @@ bool filch__strand_trim(struct worker *w);
 /* A guest that leaves gives back what it will hardly need so soon. */
 void filch__strand_trim_guest(struct worker *w);
 
+/* filch__strand_other where the list of spare ones is empty. */
+struct strand *filch__strand_other_slow(struct worker *w);
+
 /* A strand that stands in the loop: a spare one, else a new one; NULL: none to be had. */
-struct strand *filch__strand_other(struct worker *w);
+static FILCH_ALWAYS_INLINE struct strand *filch__strand_other(struct worker *w)
+{
+    struct strand *s = w->spare;
+    if (FILCH_UNLIKELY(s == NULL))
+        return filch__strand_other_slow(w);
+    w->spare = s->next;
+    s->next = NULL;
+    if (--w->spare_count < w->spare_low)
+        w->spare_low = w->spare_count;
+    return s;
+}
 
 /* The strand stands, or is about to stand, in the loop. */
 static inline void filch__strand_put_spare(struct worker *w, struct strand *s)

@@ -65,8 +65,8 @@ static inline void filch__tally_add(struct tally *t, int64_t count)
     (void)FILCH_FETCH_ADD_RELAXED(&t->count, count); /* see above */
 }
 
-/* Gives the credits back. Never to be forgotten before a worker waits, sleeps or runs a task of
- * something else: somebody may be waiting for them. */
+/* Gives the credits back, since somebody may be waiting for them: before a worker looks for work elsewhere or
+ * sleeps, and, unless they are of its pool, before it runs something else (filch__worker_settle). */
 static inline void filch__tally_flush(struct tally_credits *c)
 {
     struct tally *t = c->tally;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Tasks with a handle. */
-#include "strand.h"
 #include "task.h"
 
 #include "run.h"
+#include "strand.h"
 
 #include "base/check.h"
 #include "base/section.h"
@@ -23,7 +23,7 @@ static void drop_argument(struct filch_task *task)
         filch__worker_drop(task->arg_drop, task->arg);
 }
 
-static void end(struct filch_task *task, int result)
+FILCH_WAKE_PATH void filch__task_end(struct filch_task *task, int result)
 {
     drop_argument(task);
     task->result = result;
@@ -31,7 +31,7 @@ static void end(struct filch_task *task, int result)
         free_task(task);
 }
 
-static FILCH_COLD int drop(struct filch_task *task)
+int filch__task_drop(struct filch_task *task)
 {
     if (task->drop != NULL)
         filch__worker_drop(task->drop, task->arg);
@@ -40,14 +40,14 @@ static FILCH_COLD int drop(struct filch_task *task)
 
 static void cancel(void *argument)
 {
-    end(argument, drop(argument));
+    filch__task_end(argument, filch__task_drop(argument));
 }
 
 /* Runs the function of the task, unless it has been cancelled. Returns the task's result. */
 static FILCH_ALWAYS_INLINE int run_function(struct worker *w, struct filch_task *task)
 {
     if (FILCH_UNLIKELY(filch__cancel_look(&task->cancel) != 0))
-        return drop(task);
+        return filch__task_drop(task);
     struct strand *s = w->strand;
     struct filch_task *outer = s->task;
     const struct filch__slot *forked = filch__forks_level();
@@ -62,14 +62,20 @@ static FILCH_ALWAYS_INLINE int run_function(struct worker *w, struct filch_task 
     return result;
 }
 
-FILCH_WAKE_PATH static void run(void *argument)
+void filch__task_panicked(struct filch_task *task, struct filch_panic *panic)
 {
-    end(argument, run_function(filch__worker, argument));
+    task->panic = panic;
+    filch__task_end(task, EOWNERDEAD);
+}
+
+FILCH_WAKE_PATH void filch__task_run(void *argument)
+{
+    filch__task_end(argument, run_function(filch__worker, argument));
 }
 
 static void run_task(struct filch_task *task)
 {
-    run(task);
+    filch__task_run(task);
 }
 
 static void run_roaming(void *argument)
@@ -132,7 +138,7 @@ void filch__task_free_unspawned(struct filch_task *task)
 
 FILCH_WAKE_PATH struct task_item filch__task_item(struct filch_task *task, struct tally *tally)
 {
-    void (*fn)(void *) = FILCH_UNLIKELY(task->may_migrate) ? run_roaming : run;
+    void (*fn)(void *) = FILCH_UNLIKELY(task->may_migrate) ? run_roaming : filch__task_run;
     return (struct task_item){.fn = fn, .arg = task, .tally = tally, .drop = cancel};
 }
 
@@ -158,7 +164,7 @@ int filch__task_spawn_here(struct worker *w, struct filch_task **handle, void (*
     filch__cancel_expect_wait(&task->cancel, w->index);
     struct filch_task *made = filch__task_handle_begin(task); /* it may end before the spawn does */
     filch__tally_spawned(&w->credits, tally);
-    struct task_item item = {.fn = run, .arg = task, .tally = tally, .drop = cancel};
+    struct task_item item = {.fn = filch__task_run, .arg = task, .tally = tally, .drop = cancel};
     int error = filch__worker_push(w, &item);
     if (FILCH_UNLIKELY(error != 0))
         return not_spawned(w, task, error);
@@ -209,17 +215,14 @@ static FILCH_ALWAYS_INLINE int take_result(struct filch_task *task, int result,
     return result;
 }
 
-FILCH_WAKE_PATH static __attribute__((noinline)) int
-join(struct worker *w, struct filch_task *handle, int64_t deadline, struct filch_panic **panic)
+/* The task has not ended, it seems. A function of its own, since this saves registers. */
+FILCH_WAKE_PATH static __attribute__((noinline)) int join_waiting(struct filch_task *task,
+                                                                  struct filch_task *handle,
+                                                                  int64_t deadline,
+                                                                  struct filch_panic **panic)
 {
-    if (handle == NULL)
-        return EINVAL;
-    struct filch_task *task = find(handle, joined_twice);
-    if (task->process != filch__process_generation())
-        return EPERM; /* a forked child: the task is not here */
+    const struct worker *w = filch__worker;
     uintptr_t use = filch__task_use(handle);
-    if (filch__ending_take(&task->place.ending, use))
-        return take_result(task, task->result, panic);
     if (w != NULL && w->strand->task == task)
         return EDEADLK;
     int error = filch__ending_wait(&task->place.ending, use, deadline);
@@ -230,6 +233,19 @@ join(struct worker *w, struct filch_task *handle, int64_t deadline, struct filch
         return error;
     FILCH_CHECK(filch__ending_give_up(&task->place.ending, use) == ENDING_IS_OVER, joined_twice);
     return take_result(task, task->result, panic);
+}
+
+FILCH_WAKE_PATH static __attribute__((noinline)) int
+join(struct filch_task *handle, int64_t deadline, struct filch_panic **panic)
+{
+    if (handle == NULL)
+        return EINVAL;
+    struct filch_task *task = find(handle, joined_twice);
+    if (task->process != filch__process_generation())
+        return EPERM; /* a forked child: the task is not here */
+    if (FILCH_LIKELY(filch__ending_take(&task->place.ending, filch__task_use(handle))))
+        return take_result(task, task->result, panic);
+    return join_waiting(task, handle, deadline, panic);
 }
 
 /* The task of a handle if it lies newest in the deque of the calling worker, by which it is taken from there; else
@@ -243,7 +259,7 @@ static FILCH_ALWAYS_INLINE struct filch_task *take_own(struct worker *w, struct 
         return NULL;
     const struct deque_slot *slot = newest.slot;
     uintptr_t fn = FILCH_LOAD_RELAXED(&slot->words[0]); /* its owner */
-    if (fn != (uintptr_t)run && FILCH_UNLIKELY(fn != (uintptr_t)run_roaming))
+    if (fn != (uintptr_t)filch__task_run && FILCH_UNLIKELY(fn != (uintptr_t)run_roaming))
         return NULL;
     struct filch_task *task =
         (struct filch_task *)FILCH_LOAD_RELAXED(&slot->words[1]); /* as above */
@@ -287,7 +303,7 @@ FILCH_WAKE_PATH int filch_task_join_panic(struct filch_task *handle, int64_t dea
         if (task != NULL)
             return run_own(w, task, handle, tally, panic);
     }
-    return join(w, handle, deadline, panic);
+    return join(handle, deadline, panic);
 }
 
 FILCH_WAKE_PATH int filch_task_join_until(struct filch_task *handle, int64_t deadline)

@@ -5,6 +5,8 @@
 
 #include "cancel.h"
 #include "deque.h"
+#include "level.h"
+#include "strand.h"
 #include "task_place.h"
 
 /* Inside, a `struct filch_task *` points to this; what users have is its handle (task_place.h). */
@@ -34,6 +36,50 @@ const char *filch__task_name(const struct filch_task *task);
 
 /* What a queue holds of the task. */
 struct task_item filch__task_item(struct filch_task *task, struct tally *tally);
+
+/* What items of tasks have as their function, but for those that may migrate where not all may. */
+void filch__task_run(void *task);
+
+/* The task has been cancelled before it began. Returns its result. */
+FILCH_COLD int filch__task_drop(struct filch_task *task);
+
+/* The task has ended, or been dropped: whoever waits for it goes on. */
+void filch__task_end(struct filch_task *task, int result);
+
+/* The same of one that has panicked in filch__task_run_in_loop. */
+void filch__task_panicked(struct filch_task *task, struct filch_panic *panic);
+
+/* A task with a handle is over that a loop of tasks has run. */
+static FILCH_ALWAYS_INLINE void filch__task_leaves_loop(const struct task_run *run,
+                                                        struct strand *s)
+{
+    struct task_loop *loop = run->loop;
+    s->task = loop->below;
+    loop->level.item = &run->item;
+    loop->level.cancel = NULL;
+}
+
+/* As filch__task_run with run->item, within a loop of tasks: its boundary and its level are the task's as well. So
+ * between the loop and the function of the task there is no frame that a task which has waited would have to
+ * return through. What is needed afterwards is found again: registers that it kept would be saved for all tasks. */
+static FILCH_ALWAYS_INLINE void filch__task_run_in_loop(const struct task_run *run,
+                                                        struct strand *s)
+{
+    struct filch_task *task = run->item.arg;
+    if (FILCH_UNLIKELY(filch__cancel_look(&task->cancel) != 0)) {
+        filch__task_end(task, filch__task_drop(task));
+        return;
+    }
+    const struct filch__slot *forked = filch__forks_level();
+    struct level *level = &run->loop->level;
+    level->item = NULL;
+    level->cancel = &task->cancel;
+    s->task = task;
+    task->fn(task->arg);
+    filch__forks_check(forked); /* before anybody knows that the task has ended */
+    filch__task_leaves_loop(run, s);
+    filch__task_end(run->item.arg, 0);
+}
 
 /* Spawns a task of the worker's pool with a handle, and nothing that is not the default: as
  * filch_pool_spawn. The worker is the caller's, and no guest. */

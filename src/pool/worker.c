@@ -7,6 +7,7 @@
 #include "steal.h"
 #include "strand.h"
 #include "switch.h"
+#include "task.h"
 
 #include "base/check.h"
 #include "panic/panic.h"
@@ -105,43 +106,52 @@ static FILCH_COLD void drop_task(const struct task_item *item)
         filch__worker_drop(item->drop, item->arg);
 }
 
-static FILCH_ALWAYS_INLINE void run_item(struct worker *w, const struct task_item *item)
+static FILCH_ALWAYS_INLINE void run_item(struct worker *w, struct task_run *run)
 {
+    const struct task_item *item = &run->item;
     struct tally *tally = item->tally;
-    const struct strand *s = w->strand;
+    struct strand *s = w->strand;
+    FILCH_DCHECK(s->level == &run->loop->level && s->level->item == item);
     filch__worker_begins(w, tally);
     const struct filch__slot *level = filch__forks_level();
     if (FILCH_UNLIKELY(FILCH_LOAD_RELAXED(&filch__cancel_is_used) != 0) /* a hint */ &&
         tally != NULL && filch__cancel_find(&tally->cancel) != 0)
         drop_task(item);
+    else if (item->fn == filch__task_run)
+        filch__task_run_in_loop(run, s);
     else
         item->fn(item->arg);
     filch__forks_check(level);
     filch__worker_ends(s->worker, tally); /* it may have migrated */
 }
 
-void filch__worker_run(struct worker *w, const struct task_item *item)
+void filch__worker_run(struct worker *w, struct task_run *run)
 {
-    run_item(w, item);
+    run_item(w, run);
 }
 
 /* A task has panicked. Whoever waits for it is told; where nobody does, the report has been all. */
 static void task_panicked(struct task_run *run, struct filch_panic *panic)
 {
     struct tally *tally = run->item.tally;
-    if (tally == NULL || !filch__tally_keep(tally, panic))
+    if (run->item.fn == filch__task_run)
+        filch__task_panicked(run->item.arg, panic);
+    else if (tally == NULL || !filch__tally_keep(tally, panic))
         filch_panic_free(panic);
     filch__worker_ends(filch__worker, tally); /* its drop function may have waited, and migrated */
 }
 
 void filch__worker_run_loop(void (*loop)(void *run), struct task_run *run)
 {
-    struct level level;
+    struct strand *s = run->w->strand;
+    struct task_loop here;
     struct filch_panic *panic;
-    filch__level_init(&level, &run->item, NULL);
-    const struct strand *s = run->w->strand;
-    filch__level_enter(run->w, &level);
+    here.below = s->task;
+    filch__level_init(&here.level, &run->item, NULL);
+    filch__level_enter(run->w, &here.level);
+    run->loop = &here;
     while (filch__try_task(loop, run, &panic, filch__forks->tail) != 0) {
+        filch__task_leaves_loop(run, s);
         task_panicked(run, panic);
         run->w = s->worker; /* it may have migrated */
     }
@@ -249,7 +259,8 @@ static bool resume(struct worker *w)
     struct strand *s = next_strand(w);
     if (s == NULL)
         return false;
-    filch__idle_search_end(w);
+    if (FILCH_UNLIKELY(w->is_searching))
+        filch__idle_search_end(w);
     filch__worker_settle(w, NULL);
     filch__strand_put_spare(w, w->strand);
     filch__strand_switch_from_loop(w, s);
@@ -273,15 +284,16 @@ static FILCH_COLD bool take_other(struct worker *w, struct task_item *item)
            (w->has_roamers && filch__deque_steal(&w->deque, item) == DEQUE_STOLEN);
 }
 
-static bool run_own(struct worker *w, struct task_item *item)
+static bool run_own(struct worker *w, struct task_run *run)
 {
+    struct task_item *item = &run->item;
     bool is_other = FILCH_UNLIKELY(w->tick % OTHERS_EVERY == 0) && take_other(w, item);
     if (!is_other && !filch__deque_pop(&w->deque, item))
         return false;
     if (FILCH_UNLIKELY(w->is_searching))
         filch__idle_search_end(w); /* woken, it has counted as searching until now */
     FILCH_DCHECK(is_at_base(w));
-    run_item(w, item);
+    run_item(w, run);
     return true;
 }
 
@@ -298,18 +310,18 @@ static void go_to_base(struct worker *w)
 }
 
 /* The worker was woken with a task. That is done first, unless something can go on. */
-static void take_gift(struct worker *w, struct task_item *item)
+static void take_gift(struct worker *w, struct task_run *run)
 {
-    *item = w->gift;
+    run->item = w->gift;
     w->gift.fn = NULL;
     w->is_searching = false; /* whoever woke it has counted it so */
-    if (FILCH_UNLIKELY(filch__strand_has_ready(w)) && filch__worker_push(w, item) == 0)
+    if (FILCH_UNLIKELY(filch__strand_has_ready(w)) && filch__worker_push(w, &run->item) == 0)
         return;
     FILCH_DCHECK(is_at_base(w));
-    filch__worker_run(w, item);
+    filch__worker_run(w, run);
 }
 
-static void look_for_work(struct worker *w, struct task_item *item)
+static void look_for_work(struct worker *w, struct task_run *run)
 {
     struct found found;
     filch__tally_flush(&w->credits);
@@ -319,11 +331,11 @@ static void look_for_work(struct worker *w, struct task_item *item)
         FILCH_DCHECK(is_at_base(w));
         if (found.slot != NULL) {
             w->tick++; /* halves count too, or the injector would wait as long as there are any */
-            *item = (struct task_item){.within = found.within};
+            run->item = (struct task_item){.within = found.within};
             filch__slot_execute(found.slot);
         } else {
-            *item = found.item;
-            filch__worker_run(w, item);
+            run->item = found.item;
+            filch__worker_run(w, run);
         }
         return;
     }
@@ -339,7 +351,7 @@ static void look_for_work(struct worker *w, struct task_item *item)
     filch__idle_sleep(w);
     filch__worker_fire_timers(w); /* one of them may have ended the sleep, or is late */
     if (w->gift.fn != NULL)
-        take_gift(w, item);
+        take_gift(w, run);
 }
 
 static void work(void *argument)
@@ -348,13 +360,13 @@ static void work(void *argument)
     const struct strand *s = run->w->strand;
     for (;;) {
         struct worker *w = s->worker; /* another one, where a task has migrated */
-        if (resume(w) || run_own(w, &run->item))
+        if (resume(w) || run_own(w, run))
             continue;
         if (w->yielded != NULL)
             continue; /* thieves emptied the deque between the two: the spawner goes on */
         if (filch__pool_state(w->pool) == POOL_STOPPED && !w->is_guest)
             break;
-        look_for_work(w, &run->item);
+        look_for_work(w, run);
     }
 }
 

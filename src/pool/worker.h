@@ -197,14 +197,21 @@ void filch__worker_forget(void);
 /* The loop: runs tasks until the pool stops. Returns on the base strand only. */
 void filch__work(struct worker *w);
 
-/* Runs a task that was taken from a queue, and counts its end. Within filch__worker_run_loop. */
-void filch__worker_run(struct worker *w, const struct task_item *item);
-
 /* What a loop of tasks runs now: kept outside the boundary, so that it is known which one panicked. */
 struct task_run {
     struct worker *w;
+    struct task_loop *loop;
     struct task_item item;
 };
+
+/* The loop itself; in the frame of filch__worker_run_loop. */
+struct task_loop {
+    struct level level;
+    struct filch_task *below; /* the task with a handle on top of which it runs; NULL: none */
+};
+
+/* Runs run->item, which was taken from a queue, and counts its end. Within filch__worker_run_loop, on w. */
+void filch__worker_run(struct worker *w, struct task_run *run);
 
 /* Calls loop(run), which runs tasks from run->item, until it returns; a task that panics is ended, and
  * the loop called again. One boundary serves all of them, so a task costs none. */

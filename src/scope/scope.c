@@ -67,7 +67,7 @@ static void run_own_tasks(void *argument)
     struct own_run *own = argument;
     struct worker *w = own->run.w;
     while (filch__worker_pop_of(w, own->tally, &own->run.item)) {
-        filch__worker_run(w, &own->run.item);
+        filch__worker_run(w, &own->run);
         w = filch__worker; /* it may have migrated */
         if (FILCH_UNLIKELY(w->tick % OTHERS_EVERY == 0) && filch__worker_is_due(w))
             return; /* they may breed for ever; and what waits here could go on */

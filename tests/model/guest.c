@@ -71,10 +71,10 @@ void filch__worker_exit(struct worker *w)
     filch__worker = NULL;
 }
 
-void filch__worker_run(struct worker *w, const struct task_item *item)
+void filch__worker_run(struct worker *w, struct task_run *run)
 {
     (void)w;
-    (void)item;
+    (void)run;
     assert(0);
 }
 

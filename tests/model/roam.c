@@ -77,7 +77,7 @@ void filch__strand_ready_first(struct worker *w, struct strand *s)
     w->ready = s;
 }
 
-struct strand *filch__strand_other(struct worker *w)
+struct strand *filch__strand_other_slow(struct worker *w)
 {
     return &bases[w->index];
 }

@@ -60,6 +60,12 @@ static void make_other(void (*entry)(void *), void *argument)
 /* switch_with_pattern(saved, to, pattern, found) loads the registers that a call must keep with
  * pattern[], switches, and stores what they hold afterwards in found[]. */
 #if FILCH_CONTEXT_X86_64
+/* What calls a switch has to find these registers as they were. */
+__attribute__((used, noinline)) static void switch_in_line(void **saved, void *to)
+{
+    filch__context_switch(saved, to);
+}
+
 enum { PATTERN_WORDS = 6 };
 __asm__(".text\n"
         ".type switch_with_pattern, @function\n"
@@ -68,7 +74,7 @@ __asm__(".text\n"
         "    pushq %rcx\n"
         "    movq 0(%rdx), %rbx; movq 8(%rdx), %rbp; movq 16(%rdx), %r12\n"
         "    movq 24(%rdx), %r13; movq 32(%rdx), %r14; movq 40(%rdx), %r15\n"
-        "    call filch__context_switch\n"
+        "    call switch_in_line\n"
         "    popq %rcx\n"
         "    movq %rbx, 0(%rcx); movq %rbp, 8(%rcx); movq %r12, 16(%rcx)\n"
         "    movq %r13, 24(%rcx); movq %r14, 32(%rcx); movq %r15, 40(%rcx)\n"
@@ -203,6 +209,7 @@ struct walk {
     int frames;
     bool met_other;   /* a frame of walk_here or stop_and_go */
     bool met_stepper; /* a frame of a test on the main stack */
+    const void *from; /* the frame that has been interrupted there does not count */
 };
 
 static void stop_and_go(void *argument);
@@ -212,6 +219,8 @@ static void run_walks(void **state);
 static _Unwind_Reason_Code see_frame(struct _Unwind_Context *context, void *argument)
 {
     struct walk *walk = argument;
+    if ((void *)_Unwind_GetIP(context) == walk->from)
+        return _URC_NO_REASON;
     void *function = _Unwind_FindEnclosingFunction((void *)_Unwind_GetIP(context));
     walk->met_other |= function == (void *)(uintptr_t)stop_and_go;
     walk->met_other |= function == (void *)(uintptr_t)walk_here;
@@ -219,9 +228,9 @@ static _Unwind_Reason_Code see_frame(struct _Unwind_Context *context, void *argu
     return ++walk->frames < FRAMES_MAX ? _URC_NO_REASON : _URC_NORMAL_STOP;
 }
 
-static struct walk walk_now(void)
+__attribute__((noinline)) static struct walk walk_now(const void *from)
 {
-    struct walk walk = {0};
+    struct walk walk = {.from = from};
     walk.end = _Unwind_Backtrace(see_frame, &walk);
     return walk;
 }
@@ -231,7 +240,7 @@ static struct walk walk_from_other;
 static void walk_here(void *argument)
 {
     (void)argument;
-    walk_from_other = walk_now();
+    walk_from_other = walk_now(NULL);
     filch__context_switch(&other_context, main_context);
 }
 
@@ -252,7 +261,7 @@ static void test_walk_ends_at_base(void **state)
 
 #include <sys/ucontext.h>
 
-enum { TRAP_FLAG = 0x100 };
+enum { TRAP_FLAG = 0x100, LEFT = 8 /* bytes of a switch, until it is on the other stack */ };
 
 /* Walks by where they led: to a base with nothing of ours above it, through stop_and_go, through
  * run_walks, or astray. */
@@ -261,6 +270,7 @@ enum { TO_BASE, TO_OTHER, TO_STEPPER, ASTRAY, WALK_KINDS };
 static struct {
     int walks[WALK_KINDS];
     int frames[WALK_KINDS]; /* the length of the first walk of this kind: all are as long */
+    int between; /* walks from what is on the other stack and still in the switch of the first */
 } stepping;
 
 static int kind_of_walk(const struct walk *walk)
@@ -272,15 +282,54 @@ static int kind_of_walk(const struct walk *walk)
     return sound && !(walk->met_other && walk->met_stepper) ? kind : ASTRAY;
 }
 
+/* The switch is part of the function that makes it; the frames of these two differ. */
+__attribute__((noinline)) static void leave_main(void)
+{
+    filch__context_switch(&main_context, other_context);
+}
+
+__attribute__((noinline)) static void leave_other(void)
+{
+    volatile char room[200];
+    room[0] = 0;
+    filch__context_switch(&other_context, main_context);
+    room[1] = room[0];
+}
+
+static bool is_switching(void *ip)
+{
+    void *function = _Unwind_FindEnclosingFunction((char *)ip + 1);
+    return function == (void *)(uintptr_t)leave_main || function == (void *)(uintptr_t)leave_other;
+}
+
+/* How many bytes of a switch have been run; 0: none. From the first push on, what it does to the stacks. */
+static int bytes_done(const unsigned char *ip)
+{
+    static const unsigned char code[] = {0x51, 0x55,       /* push %rcx; push %rbp */
+                                         0x48, 0x89, 0x27, /* mov %rsp, (%rdi) */
+                                         0x48, 0x89, 0xf4, /* mov %rsi, %rsp */
+                                         0x5d, 0x59, 0xff,
+                                         0xe1}; /* pop %rbp; pop %rcx; jmp *%rcx */
+    static const int starts[] = {1, 2, 5, LEFT, LEFT + 1, LEFT + 2};
+    for (size_t i = 0; i < sizeof starts / sizeof *starts; i++) {
+        if (memcmp(ip - starts[i], code, sizeof code) == 0)
+            return starts[i];
+    }
+    return 0;
+}
+
 static void on_trap(int signal_number, siginfo_t *information, void *context)
 {
     (void)signal_number;
     (void)information;
     const ucontext_t *interrupted = context;
-    void *ip = (void *)interrupted->uc_mcontext.gregs[REG_RIP];
-    if (_Unwind_FindEnclosingFunction((char *)ip + 1) != (void *)(uintptr_t)filch__context_switch)
+    const unsigned char *ip = (const unsigned char *)interrupted->uc_mcontext.gregs[REG_RIP];
+    if (!is_switching((void *)(uintptr_t)ip))
         return;
-    struct walk walk = walk_now();
+    int done = bytes_done(ip);
+    struct walk walk = walk_now(ip);
+    walk.frames -= done > 0; /* the place where the stack goes on comes next, as if it had called */
+    stepping.between += done >= LEFT;
     stepping.walks[kind_of_walk(&walk)]++;
 }
 
@@ -298,7 +347,7 @@ __attribute__((noinline)) static void stop_and_go(void *argument)
 {
     (void)argument;
     for (;;)
-        filch__context_switch(&other_context, main_context);
+        leave_other();
 }
 
 __attribute__((noinline)) static void run_walks(void **state)
@@ -306,7 +355,7 @@ __attribute__((noinline)) static void run_walks(void **state)
     (void)state;
     for (int i = 0; i < 3; i++) { /* the first goes to a stack that has not run yet */
         step_on();
-        filch__context_switch(&main_context, other_context);
+        leave_main();
         step_off();
     }
 }
@@ -322,15 +371,15 @@ static void test_walk_at_each_instruction(void **state)
     make_other(stop_and_go, NULL);
     run_walks(state);
     assert_int_equal(sigaction(SIGTRAP, &before, NULL), 0);
-    /* Three times there and back, 17 instructions each way; the first nine of each belong to the
-     * stack that is left. A stack that has not run yet has a base and nothing of ours on it. */
-    enum { LEAVING = 9, ARRIVING = 8 };
+    /* Three times there and back, and each time three instructions in between. A stack that has not run yet
+     * has a base and nothing of ours on it: that is what the first three lead to. */
     assert_int_equal(stepping.walks[ASTRAY], 0);
-    assert_int_equal(stepping.walks[TO_STEPPER], 3 * (LEAVING + ARRIVING));
-    assert_int_equal(stepping.walks[TO_OTHER], 3 * LEAVING + 2 * ARRIVING);
-    assert_int_equal(stepping.walks[TO_BASE], ARRIVING);
-    /* The handler, the signal's frame, the switch and the base; stop_and_go between them. */
-    assert_int_equal(stepping.frames[TO_OTHER], stepping.frames[TO_BASE] + 1);
+    assert_int_equal(stepping.between, 3 * 2 * 3);
+    assert_int_equal(stepping.walks[TO_BASE], 3);
+    assert_true(stepping.walks[TO_STEPPER] > 3 * 8);
+    assert_true(stepping.walks[TO_OTHER] > 3 * 8);
+    /* The handler, the signal's frame and the base; stop_and_go and its switch between them. */
+    assert_int_equal(stepping.frames[TO_OTHER], stepping.frames[TO_BASE] + 2);
     assert_true(stepping.frames[TO_STEPPER] > stepping.frames[TO_OTHER]);
 }
 

@@ -940,12 +940,44 @@ xt_define(the_report_names_worker_and_task)
     assert_non_null(strstr(child.output, "', task 'fragile', panicked at "));
 }
 
+static void one_after_the_other(void *unused)
+{
+    const struct filch_task_attr named = {.name = "fragile"};
+    const struct filch_pool_config config = {.workers = 1};
+    struct filch_pool *alone;
+    struct filch_task *task;
+    (void)filch_panic_set_hook(NULL);
+    if (filch_pool_create(&alone, &config) != 0 ||
+        filch_pool_spawn(alone, &task, &named, boom, text_task) != 0)
+        abort();
+    xt_expect_equal(filch_task_join(task), EOWNERDEAD);
+    xt_expect_equal(filch_pool_spawn(alone, NULL, NULL, boom, text_task), 0);
+    xt_expect_equal(filch_pool_destroy(alone), 0);
+    (void)unused;
+}
+
+/* What has no handle runs on the same strand, in the loop that the panic has ended. */
+xt_define(a_task_is_not_taken_for_the_one_that_panicked_before_it)
+{
+    xt_skip_if_emulated();
+    struct xt_child child;
+    xt_run_child(&child, one_after_the_other, NULL);
+    assert_int_equal(child.status, 0);
+    static const char named[] = "', task 'fragile', panicked at ";
+    const char *first = strstr(child.output, named);
+    assert_non_null(first);
+    const char *rest = first + strlen(named);
+    assert_non_null(strstr(rest, "panicked at "));
+    assert_null(strstr(rest, "'fragile'"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         xt_test(leaving_the_thread_of_a_task_aborts), /* children first: they start pools */
         xt_test(a_drop_function_of_a_task_must_not_panic),
         xt_test(the_report_names_worker_and_task),
+        xt_test(a_task_is_not_taken_for_the_one_that_panicked_before_it),
         xt_test(a_join_is_not_left_before_its_stolen_half_has_ended),
         xt_test(the_function_form_of_join_waits_too),
         xt_test(the_first_half_wins_and_the_other_panic_is_counted),

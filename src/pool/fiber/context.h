@@ -16,22 +16,22 @@
  *     context_x86_64.S, context_aarch64.S   hand-written
  *     context_ucontext.c                    everything else, and -DFILCH_PORTABLE_CONTEXT=1
  *
- * What a switch carries over are the registers that a C function may expect to keep: on x86-64 rbx,
- * rbp and r12 to r15; on aarch64 x19 to x29 and d8 to d15. What it does not carry over is `errno`
+ * What a switch carries over are the registers that a C function may expect to keep: on x86-64 rbp, and by
+ * way of the compiler rbx and r12 to r15; on aarch64 x19 to x29 and d8 to d15. What it does not carry over is `errno`
  * and the floating-point modes (rounding, flush to zero), because reading the modes takes longer
  * than the whole switch (figures in ambient.h). Whoever sets a task aside keeps those with
  * ambient.h; a switch inside the scheduler needs neither. The signal mask belongs to the thread,
  * not to the stack; only context_ucontext.c swaps it, since the C library's calls do.
  *
- * The hand-written switches end in a return, and that pays only where all stacks stop at the same place:
- * the processor predicts the target of a return from the calls it has seen, on whatever stack, so it is
- * right where the caller of the switch that goes on is the one that has stopped, and so are the returns
- * after it. A pool switches in one place. Measured, as ns per yield of a task (switch, four returns, and
- * what else it takes) on an EPYC of family 25: 10.3 with the return, 18.1 with a jump, which leaves the
- * prediction of every later return one call behind. A bare switch between two different callers takes 8
- * ns with a return, 2.5 with a jump, 227 with swapcontext; one between stacks in the same loop 2.2 with a
- * return. Their unwind tables are exact at each instruction, so that a debugger, a profiler or
- * a panic can walk out of them; the frame at the base of a stack has no caller, and says so.
+ * The processor predicts the target of a return from the calls it has seen, on whatever stack. So a switch must
+ * neither call without a return nor return without a call, or the prediction of every later return is one call
+ * off. That of aarch64 is a function, which ends in a return: it is predicted where the caller that goes on is the
+ * one that has stopped. That of x86-64 is in line and ends in a jump, with neither call nor return, and the
+ * compiler saves what it needs: predicted in both cases. Measured, as ns on an EPYC of family 25: a yield of a
+ * task 10.3 with a function that returns, 18.1 with one that jumps; a bare switch between two different callers 8
+ * and 2.5, 227 with swapcontext, between stacks in the same loop 2.2 with a return; what the one in line gains
+ * is in the pool's README. The unwind tables are exact at each instruction, so that a debugger, a profiler or
+ * a panic can walk out of a switch; the frame at the base of a stack has no caller, and says so.
  *
  * Shadow stacks (Intel CET, ARM GCS) do not know these switches: the objects carry no such mark,
  * and the linker therefore leaves the feature off for what they are linked into.
@@ -68,7 +68,11 @@
  *   to      from filch__context_make, or stored by an earlier switch of this thread; used up [in]
  * Ownership: borrows *saved until it is switched to. Blocks: no; returns when switched to.
  * Panics: never. Callable from: threads and tasks. Ordering: none, it is one thread throughout. */
+#if FILCH_CONTEXT_X86_64 && !defined(FILCH_MODEL)
+#include "fiber/context_x86_64.h"
+#else
 void filch__context_switch(void **saved, void *to);
+#endif
 
 /* Prepares a stack so that the first switch to it calls entry(argument) there.
  *   low, top   the lowest byte of the stack, and one past the highest; at least 8 KiB apart; memory

@@ -24,9 +24,8 @@ int filch_barrier_wait_until(struct filch_barrier *b, int *is_leader, int64_t de
         filch__queue_leave(&b->filch__word, &b->filch__queue, 0);
         filch__queue_wake_all(waiters);
     } else {
-        struct lock_waiter w;
         FILCH_STORE_RELAXED(&b->filch__word, word); /* under the queue */
-        error = filch__queue_wait(&b->filch__word, &b->filch__queue, &w, deadline, one_less);
+        error = filch__queue_wait(&b->filch__word, &b->filch__queue, deadline, one_less);
     }
     if (error == 0 && is_leader != NULL)
         *is_leader = is_last;

@@ -56,8 +56,7 @@ int filch_latch_wait_until(struct filch_latch *l, int64_t deadline)
         filch__queue_leave(&l->filch__word, &l->filch__queue, word);
         return 0;
     }
-    struct lock_waiter w;
-    return filch__queue_wait(&l->filch__word, &l->filch__queue, &w, deadline, NULL);
+    return filch__queue_wait(&l->filch__word, &l->filch__queue, deadline, NULL);
 }
 
 int filch_latch_wait(struct filch_latch *l)

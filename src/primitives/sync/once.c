@@ -55,14 +55,13 @@ static int begin_call(struct filch_once *once, enum wanting wanting, bool *was_p
             (void)filch__queue_is_free(&once->filch__word);
             continue;
         }
-        struct lock_waiter w;
         filch__queue_enter(&once->filch__word);
         uint64_t now = FILCH_LOAD_RELAXED(&once->filch__word); /* only we change it */
         if ((now ^ seen) & ~(FILCH__LOCK_QUEUE | FILCH__LOCK_WAITERS)) {
             filch__queue_leave(&once->filch__word, &once->filch__queue, now);
             continue;
         }
-        int error = filch__queue_wait(&once->filch__word, &once->filch__queue, &w, deadline, NULL);
+        int error = filch__queue_wait(&once->filch__word, &once->filch__queue, deadline, NULL);
         if (error != 0)
             return error;
     }

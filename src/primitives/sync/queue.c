@@ -33,9 +33,10 @@ void filch__lock_queue_enter(uint64_t *word)
         seen = filch__lock_queue_is_free(word);
 }
 
-int filch__queue_wait(uint64_t *at, void **queue, struct lock_waiter *w, int64_t deadline,
-                      uint64_t (*undo)(uint64_t word))
+int filch__queue_wait(uint64_t *at, void **queue, int64_t deadline, uint64_t (*undo)(uint64_t word))
 {
+    struct lock_waiter waiter;
+    struct lock_waiter *w = &waiter;
     filch__lock_waiter_init(w, 0);
     FILCH_STORE_RELAXED(&w->home, at); /* under the queue */
     filch__queue_append(queue, w);

@@ -129,10 +129,11 @@ uint64_t filch__lock_queue_is_free(uint64_t *word);
 /* Takes the queue of such a lock. Ordering: as filch__queue_enter. */
 void filch__lock_queue_enter(uint64_t *word);
 
-/* Prepares w, appends it, with the queue, and gives that back. Then waits until somebody takes w out and wakes it.
+/* Appends the caller, with the queue, and gives that back. Then waits until somebody takes it out and wakes it.
+ * The waiter is in the frame of this one, so that callers end in a jump: there is a return less to be predicted.
  * Returns 0; what park returns: it has been taken out, and `undo` (NULL: nothing) been called before that
  * with the word, whose new value it returns. */
-int filch__queue_wait(uint64_t *at, void **queue, struct lock_waiter *w, int64_t deadline,
+int filch__queue_wait(uint64_t *at, void **queue, int64_t deadline,
                       uint64_t (*undo)(uint64_t word));
 
 /* Takes all waiters out, with the queue. Returns them, the first one, as a list by `next` with NULL at its

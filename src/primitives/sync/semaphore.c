@@ -29,8 +29,7 @@ int filch_semaphore_acquire_until(struct filch_semaphore *s, int64_t deadline)
         filch__queue_leave(&s->filch__word, &s->filch__queue, word - FILCH__LOCK_READER);
         return 0;
     }
-    struct lock_waiter w;
-    return filch__queue_wait(&s->filch__word, &s->filch__queue, &w, deadline, NULL);
+    return filch__queue_wait(&s->filch__word, &s->filch__queue, deadline, NULL);
 }
 
 int filch_semaphore_acquire(struct filch_semaphore *s)
