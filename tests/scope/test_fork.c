@@ -462,6 +462,17 @@ xt_define(more_threads_than_places_for_guests)
     xt_run_threads(40, fork_for_long, NULL, 0);
 }
 
+/* Of three, one may lie so by chance. */
+xt_define(clang_begins_a_function_that_forks_with_a_line)
+{
+#ifdef __clang__
+    uintptr_t places = (uintptr_t)fib | (uintptr_t)mixed | (uintptr_t)with_waits;
+    xt_expect_equal(places % 64, 0);
+#else
+    skip();
+#endif
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -474,6 +485,7 @@ int main(void)
         xt_test(a_fork_behind_a_wait_behind_a_sync),
         xt_test(a_guest_leaves_while_a_task_waits_with_it),
         xt_test(more_threads_than_places_for_guests),
+        xt_test(clang_begins_a_function_that_forks_with_a_line),
     };
     return xt_run(tests);
 }

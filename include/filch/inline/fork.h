@@ -361,9 +361,8 @@ static FILCH_ALWAYS_INLINE void filch__join(void (*a)(void *), void *x, void (*b
 #if FILCH__FORK_DEBUG
     filch__sync_check(pushed_on, pushed);
 #endif
-    /* Nothing but `b` is kept across the call: the stack is where it was, its newest slot is ours. */
+    /* Only the slot is kept across the call: the stack is found again, and the argument read from the slot. */
     q = filch__forks_here();
-    slot = filch__fork_newest(q);
     if (FILCH_LIKELY(filch__fork_take(q, slot)))
         b((void *)slot->args[1]);
     else
