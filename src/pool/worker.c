@@ -9,6 +9,7 @@
 #include "switch.h"
 
 #include "base/check.h"
+#include "base/section.h"
 #include "panic/panic.h"
 
 #include <filch/thread.h>
@@ -68,7 +69,7 @@ void filch__worker_destroy(struct worker *w)
     filch__deque_destroy(&w->deque);
 }
 
-void filch__worker_enter(struct worker *w)
+FILCH_WAKE_PATH void filch__worker_enter(struct worker *w)
 {
     filch__fiber_adopt_thread(&w->base->fiber);
     w->error_number = &errno;
@@ -298,18 +299,19 @@ static void go_to_base(struct worker *w)
 }
 
 /* The worker was woken with a task. That is done first, unless something can go on. */
-static void take_gift(struct worker *w, struct task_item *item)
+static FILCH_ALWAYS_INLINE void take_gift(struct worker *w, struct task_item *item)
 {
     *item = w->gift;
     w->gift.fn = NULL;
-    w->is_searching = false; /* whoever woke it has counted it so */
+    filch__idle_gift_arrived(w);
     if (FILCH_UNLIKELY(filch__strand_has_ready(w)) && filch__worker_push(w, item) == 0)
         return;
     FILCH_DCHECK(is_at_base(w));
-    filch__worker_run(w, item);
+    run_item(w, item);
 }
 
-static void look_for_work(struct worker *w, struct task_item *item)
+FILCH_WAKE_PATH static __attribute__((noinline)) void look_for_work(struct worker *w,
+                                                                    struct task_item *item)
 {
     struct found found;
     filch__tally_flush(&w->credits);

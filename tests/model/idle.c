@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Sleeping and waking: no task is left while a worker sleeps, a seat is free and nobody searches. A
  * worker that sleeps on beside a task never ends, and is reported. */
-#if SCENARIO == 2 || SCENARIO == 3 || SCENARIO == 5 || SCENARIO == 6
+#if SCENARIO == 2 || SCENARIO == 3 || SCENARIO == 5 || SCENARIO == 6 || SCENARIO == 13
 #define WIDTH 2
 #elif SCENARIO == 8
 #define WIDTH 3
@@ -133,7 +133,7 @@ static void take_gift(struct worker *w)
     if (w->gift.fn == NULL)
         return;
     w->gift.fn = NULL;
-    w->is_searching = false;
+    filch__idle_gift_arrived(w);
     run_task(NULL);
 }
 
@@ -252,6 +252,27 @@ static void *giver(void *unused)
     return NULL;
 }
 
+/* Wakes up with a task, which keeps its thread until the one that was put meanwhile has been run. */
+static void *gifted_0(void *unused)
+{
+    (void)unused;
+    filch__worker = &workers[0];
+    filch__idle_gift_arrived(&workers[0]);
+    wait_until_done();
+    return NULL;
+}
+
+/* Sleeps, until it is woken for the task from outside. */
+static void *sleeper_1(void *unused)
+{
+    (void)unused;
+    filch__worker = &workers[1];
+    park_worker(&workers[1]);
+    assert(filch__injector_has_any(&pool.injector));
+    run_task(NULL);
+    return NULL;
+}
+
 /* A guest that pushed while it held the only seat, and goes. */
 static void *guest(void *unused)
 {
@@ -298,6 +319,8 @@ static void *observer(void *unused)
 #define BODIES giver, observer, worker_0
 #elif SCENARIO == 12 /* a task from outside, while the worker naps */
 #define BODIES putter, worker_0
+#elif SCENARIO == 13 /* another task from outside, while one is on its way */
+#define BODIES putter, gifted_0, sleeper_1
 #endif
 
 int main(void)
@@ -311,6 +334,13 @@ int main(void)
     }
     if (SCENARIO == 4)
         pool.idle.word += IDLE_SEAT + IDLE_GUEST;
+    if (SCENARIO == 13) {
+        model_is_busy(&workers[0]);
+        model_is_busy(&workers[1]);
+        pool.idle.word += IDLE_GIFT + IDLE_SLEEPING - IDLE_SEAT;
+        init_waiter(&workers[1]);
+        workers[1].sleeper = &workers[1].asleep;
+    }
     if (SCENARIO == 8) {
         pool.places_used = 2; /* nobody need look at the waker */
         model_is_busy(&workers[0]);
