@@ -72,7 +72,6 @@ void filch__worker_destroy(struct worker *w)
 FILCH_WAKE_PATH void filch__worker_enter(struct worker *w)
 {
     filch__fiber_adopt_thread(&w->base->fiber);
-    w->error_number = &errno;
     filch__worker = w;
     w->outside_forks = filch__forks;
     filch__forks = &FILCH_LOAD_RELAXED(&w->room) /* owner */->forks.owner;
