@@ -4,6 +4,7 @@
 #include "strand.h"
 
 #include "base/check.h"
+#include "base/section.h"
 #include "panic/panic.h"
 #include "park/self.h"
 
@@ -18,7 +19,7 @@ static bool take_place(struct worker *place)
 }
 
 /* Takes a free place; NULL: there is none. */
-static struct worker *find_place(struct filch_pool *pool)
+FILCH_WAKE_PATH static struct worker *find_place(struct filch_pool *pool)
 {
     size_t count = pool->guest_count;
     size_t first = last_place < count ? last_place : 0;
@@ -47,7 +48,7 @@ static int start_place(struct filch_pool *pool, struct worker *w)
     return 0;
 }
 
-struct worker *filch__guest_enter(struct filch_pool *pool)
+FILCH_WAKE_PATH struct worker *filch__guest_enter(struct filch_pool *pool)
 {
     struct worker *w = find_place(pool);
     if (w == NULL)
@@ -61,6 +62,7 @@ struct worker *filch__guest_enter(struct filch_pool *pool)
     if (FILCH_UNLIKELY(w->visitor != &last_place)) {
         filch__strand_give_up_spares(w); /* fibers go on only on the thread that they stopped on */
         w->visitor = &last_place;
+        w->error_number = &errno;
     }
     if (FILCH_UNLIKELY(filch__self == 0))
         (void)filch__self_get(); /* as the thread that it also is outside, before it is a task */

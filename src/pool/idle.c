@@ -120,7 +120,7 @@ static void wake_if(struct filch_pool *pool, idle_question *wanted)
      * counts itself before it shows its waiter, and looks after that. But others took us for a
      * searcher meanwhile and woke nobody: what they have put is ours to notice. This time we do not
      * count as searching, so nobody is misled again. */
-    word = count(pool, -IDLE_SEARCHING);
+    word = count(pool, -IDLE_SEARCHING); /* nothing is given while somebody searches: no IDLE_GIFT */
     if (!wanted(word, pool->width) || !is_work_left(pool, false))
         return;
     /* A push is too cheap to be ordered before the look at sleepers: now it is. Whoever shows itself
@@ -148,15 +148,15 @@ void filch__idle_wake_server(struct filch_pool *pool)
     wake_if(pool, filch__idle_wants_server);
 }
 
-/* Counts a worker that has been taken as one that has work, where such a one is wanted. */
+/* Counts a worker that has been taken as one that has work, which is on its way, where such a one is wanted. */
 static bool count_server(struct filch_pool *pool)
 {
+    const uint64_t change = IDLE_SEAT - IDLE_SLEEPING + IDLE_GIFT;
     uint64_t word = FILCH_LOAD(&pool->idle.word, ID_look, seq_cst);
     do {
         if (!filch__idle_wants_server(word, pool->width))
             return false;
-    } while (
-        !FILCH_CAS(&pool->idle.word, &word, word + IDLE_SEAT - IDLE_SLEEPING, ID_word, seq_cst));
+    } while (!FILCH_CAS(&pool->idle.word, &word, word + change, ID_word, seq_cst));
     return true;
 }
 
@@ -168,8 +168,7 @@ FILCH_WAKE_PATH bool filch__idle_give(struct filch_pool *pool, const struct task
         w = take_any(pool, &is_local);
     if (w == NULL)
         return false;
-    /* It does not count as searching at any time, so it misleads nobody, and need not look for what others
-     * have pushed meanwhile. */
+    /* It does not count as searching at any time, so it misleads none that push, and need not look for that. */
     bool is_given = w->takes_gifts && count_server(pool);
     if (is_given)
         w->gift = *task;
@@ -177,6 +176,16 @@ FILCH_WAKE_PATH bool filch__idle_give(struct filch_pool *pool, const struct task
         (void)count(pool, IDLE_SEAT + IDLE_SEARCHING - IDLE_SLEEPING); /* woken in vain, perhaps */
     wake_taken(w, is_local);
     return is_given;
+}
+
+FILCH_WAKE_PATH void filch__idle_gift_arrived(struct worker *w)
+{
+    struct filch_pool *pool = w->pool;
+    w->is_searching = false; /* whoever woke it has counted it so */
+    (void)count(pool, -IDLE_GIFT);
+    /* We do not hold others off any more, then look; whoever puts a task the other way round. */
+    if (filch__injector_has_any(&pool->injector))
+        filch__idle_wake_server(pool);
 }
 
 void filch__idle_notify(struct worker *w)
@@ -354,7 +363,7 @@ void filch__idle_sleep_until_ready(struct worker *w)
         filch__idle_search_end(w);
 }
 
-void filch__idle_guest_enter(struct filch_pool *pool)
+FILCH_WAKE_PATH void filch__idle_guest_enter(struct filch_pool *pool)
 {
     (void)count(pool, IDLE_SEAT + IDLE_GUEST);
 }

@@ -9,6 +9,9 @@
  *     sleeping   workers that sleep, or are about to
  *     guests     threads from outside that are inside a call
  *
+ * and a bit says that a task is on its way to a worker with the wake-up. Until it has arrived, that worker is as
+ * good as one that searches for whatever comes from outside, and for nothing else.
+ *
  * The rule: work that can be taken while a worker sleeps, a seat is free and nobody searches is
  * noticed by somebody. The argument is in src/pool/README.md.
  */
@@ -33,6 +36,7 @@ struct idle {
 #define IDLE_SEARCHING (UINT64_C(1) << 16)
 #define IDLE_SLEEPING (UINT64_C(1) << 32)
 #define IDLE_GUEST (UINT64_C(1) << 48)
+#define IDLE_GIFT (UINT64_C(1) << 62)
 
 static inline size_t filch__idle_seats(uint64_t word)
 {
@@ -51,7 +55,7 @@ static inline size_t filch__idle_sleeping(uint64_t word)
 
 static inline size_t filch__idle_guests(uint64_t word)
 {
-    return word >> 48;
+    return word >> 48 & 0x3fff;
 }
 
 /* Whether a worker should be woken for work that has just been put. */
@@ -62,11 +66,12 @@ static inline bool filch__idle_wants_waking(uint64_t word, size_t width)
 }
 
 /* The same for a task from outside, which no guest runs: one worker may always be awake for it, even
- * where guests have all seats. */
+ * where guests have all seats. Not where one is on its way with another task: it looks when it arrives. */
 static inline bool filch__idle_wants_server(uint64_t word, size_t width)
 {
-    return filch__idle_wants_waking(word, width) ||
-           (filch__idle_sleeping(word) >= width && filch__idle_searching(word) == 0);
+    return filch__idle_sleeping(word) > 0 && filch__idle_searching(word) == 0 &&
+           (filch__idle_seats(word) < width || filch__idle_sleeping(word) >= width) &&
+           (word & IDLE_GIFT) == 0;
 }
 
 /* Wakes this worker if it sleeps: it has something to resume, or the pool stops. Any thread. */
@@ -84,6 +89,10 @@ void filch__idle_wake_server(struct filch_pool *pool);
  * that it need not look for it. Returns false where that cannot be, or tasks wait from outside already: the task
  * is to be put there, too. */
 bool filch__idle_give(struct filch_pool *pool, const struct task_item *task);
+
+/* The worker has woken up with a task. Before it runs it: whoever was wanted for tasks from outside meanwhile is
+ * woken. */
+void filch__idle_gift_arrived(struct worker *w);
 
 /* The same for a worker that has pushed with plain stores and has seen, behind a light fence, that
  * somebody is to be woken; filch__worker_push does that. */

@@ -30,8 +30,10 @@ struct worker;
 struct machine {
     struct topology *topology;    /* const once known; NULL: there was no memory for it */
     struct placement *placements; /* likewise: one for each worker */
-    uint16_t *at_cpu;     /* likewise: which worker is tied to its core, from 1 on; 0: none */
-    size_t cpu_count;     /* likewise: of these */
+    uint16_t *at_cpu; /* likewise: which worker is tied to its core, from 1 on; 0: none */
+    size_t cpu_count; /* likewise: of these */
+    ptrdiff_t
+        cpu_offset; /* likewise, from a thread's pointer: the number of its processor; 0: nowhere */
     enum filch_bind bind; /* const */
     struct event known;
 };

@@ -27,7 +27,8 @@ static void *worker_main(void *argument)
     struct filch_pool *pool = w->pool;
     for (size_t failures = filch__machine_settle(w); failures > 0; failures--)
         filch__count(&w->stats.bind_failures);
-    filch__ambient_save(&w->ambient, &errno);
+    w->error_number = &errno;
+    filch__ambient_save(&w->ambient, w->error_number);
     filch__worker_enter(w);
     FILCH_STORE(&w->has_started, true, WK_started, release);
     if (pool->tasks_may_migrate)

@@ -25,8 +25,6 @@ enum pool_state { POOL_OPEN, POOL_DRAINING, POOL_CANCELLED, POOL_STOPPED };
 
 struct filch_pool {
     struct idle idle;
-    FILCH_SHARED(int64_t)
-    gave_ns; /* when a task was given to a worker that slept, by the coarse clock */
     struct injector injector;
     struct tally tally; /* of tasks that belong to no scope; the pool itself holds one count */
     _Alignas(FILCH_CACHE_LINE) FILCH_SHARED(uint32_t) state; /* enum pool_state */

@@ -42,20 +42,6 @@ static FILCH_ALWAYS_INLINE int put(struct filch_pool *pool, const struct task_it
     return error;
 }
 
-/* Whether a task may be given to a worker that sleeps: where all do, and seldom. Of tasks that come in a row, one that
- * is woken takes many; if each woke one, that would cost twice as much. */
-static FILCH_ALWAYS_INLINE bool may_give(struct filch_pool *pool, uint64_t idle_word)
-{
-    enum { GIVE_EVERY_NS = 8 * 1000 * 1000 };
-    if (filch__idle_sleeping(idle_word) < pool->width)
-        return false;
-    int64_t now_ns = filch__os->coarse_now_ns();
-    if (now_ns - FILCH_LOAD_RELAXED(&pool->gave_ns) < GIVE_EVERY_NS) /* a hint */
-        return false;
-    FILCH_STORE_RELAXED(&pool->gave_ns, now_ns); /* the same */
-    return true;
-}
-
 /* Gives one task to a worker that sleeps, or puts it where any finds it. */
 FILCH_WAKE_PATH static int inject(struct filch_pool *pool, const struct task_item *item)
 {
@@ -63,8 +49,7 @@ FILCH_WAKE_PATH static int inject(struct filch_pool *pool, const struct task_ite
     if (error != 0)
         return error;
     uint64_t word = FILCH_LOAD_RELAXED(&pool->idle.word); /* a hint */
-    if (FILCH_UNLIKELY(filch__idle_wants_server(word, pool->width)) && may_give(pool, word) &&
-        filch__idle_give(pool, item))
+    if (FILCH_UNLIKELY(filch__idle_wants_server(word, pool->width)) && filch__idle_give(pool, item))
         return 0;
     return put(pool, item, &item->arg, 1);
 }
@@ -136,7 +121,8 @@ FILCH_WAKE_PATH static __attribute__((noinline)) int
 spawn_from_anywhere(struct filch_pool *pool, struct filch_task **task,
                     const struct filch_task_attr *attr, void (*fn)(void *), void *arg)
 {
-    static const struct filch_task_attr defaults;
+    const struct filch_task_attr defaults = {
+        0}; /* not static: one page less, where all of them are cold */
     if (attr == NULL)
         attr = &defaults;
     if (FILCH_LIKELY(attr->arg_drop == NULL))

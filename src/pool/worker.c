@@ -10,6 +10,7 @@
 #include "task.h"
 
 #include "base/check.h"
+#include "base/section.h"
 #include "panic/panic.h"
 
 #include <filch/thread.h>
@@ -69,10 +70,9 @@ void filch__worker_destroy(struct worker *w)
     filch__deque_destroy(&w->deque);
 }
 
-void filch__worker_enter(struct worker *w)
+FILCH_WAKE_PATH void filch__worker_enter(struct worker *w)
 {
     filch__fiber_adopt_thread(&w->base->fiber);
-    w->error_number = &errno;
     filch__worker = w;
     w->outside_forks = filch__forks;
     filch__forks = &FILCH_LOAD_RELAXED(&w->room) /* owner */->forks.owner;
@@ -310,18 +310,19 @@ static void go_to_base(struct worker *w)
 }
 
 /* The worker was woken with a task. That is done first, unless something can go on. */
-static void take_gift(struct worker *w, struct task_run *run)
+static FILCH_ALWAYS_INLINE void take_gift(struct worker *w, struct task_run *run)
 {
     run->item = w->gift;
     w->gift.fn = NULL;
-    w->is_searching = false; /* whoever woke it has counted it so */
+    filch__idle_gift_arrived(w);
     if (FILCH_UNLIKELY(filch__strand_has_ready(w)) && filch__worker_push(w, &run->item) == 0)
         return;
     FILCH_DCHECK(is_at_base(w));
-    filch__worker_run(w, run);
+    run_item(w, run);
 }
 
-static void look_for_work(struct worker *w, struct task_run *run)
+FILCH_WAKE_PATH static __attribute__((noinline)) void look_for_work(struct worker *w,
+                                                                    struct task_run *run)
 {
     struct found found;
     filch__tally_flush(&w->credits);

@@ -128,7 +128,7 @@ struct worker {
     struct timer_list timers;
     struct stack_cache stacks;
     struct task_places task_places;
-    int *error_number;      /* &errno of its thread */
+    int *error_number;      /* &errno of its thread; of a guest's place, the visitor's */
     struct ambient ambient; /* floating-point modes and errno that a fresh task starts with */
     FILCH_SHARED(uint32_t) * victims; /* indices of other workers, nearest first */
     size_t victim_count;              /* const */

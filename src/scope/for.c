@@ -5,6 +5,7 @@
 #include "pool.h"
 
 #include "base/check.h"
+#include "base/section.h"
 
 enum {
     /* A leaf is one part of so many of what a loop is expected to take, since the last one is waited for; but
@@ -90,7 +91,7 @@ static size_t run_untimed(struct loop_memory *memory, const struct loop *loop, s
 }
 
 /* Whether it pays to share what is left. */
-static bool is_worth_sharing(const struct loop *loop, double expected_ns)
+FILCH_WAKE_PATH static bool is_worth_sharing(const struct loop *loop, double expected_ns)
 {
     const struct filch_pool *pool = filch__worker->pool;
     if (loop->most == 1 || pool->width == 1)
@@ -126,7 +127,8 @@ static double leaf_ns_of(double expected_ns)
 
 /* Runs a loop, or the rest of one, and finds its grain by time. The body may migrate, so that the worker
  * before is not the one after. */
-static __attribute__((noinline)) void run_measured(struct loop *loop, size_t begin, size_t end)
+FILCH_WAKE_PATH static __attribute__((noinline)) void run_measured(struct loop *loop, size_t begin,
+                                                                   size_t end)
 {
     filch__loop_unmeasured(loop);
     if (filch__worker == NULL) { /* a child that the part before has forked */
@@ -169,7 +171,7 @@ static __attribute__((noinline)) void run_measured(struct loop *loop, size_t beg
     }
 }
 
-static void run_timed(struct worker *w, struct loop *loop, size_t begin, size_t end)
+FILCH_WAKE_PATH static void run_timed(struct worker *w, struct loop *loop, size_t begin, size_t end)
 {
     struct loop_memory *memory = memory_of(w, loop->body);
     size_t count = end - begin;
@@ -190,7 +192,7 @@ static void run_timed(struct worker *w, struct loop *loop, size_t begin, size_t 
 }
 
 /* The whole loop, on a worker or guest. */
-static void run_loop(struct loop *loop, size_t begin, size_t end)
+FILCH_WAKE_PATH static void run_loop(struct loop *loop, size_t begin, size_t end)
 {
     struct worker *w = filch__worker;
     if (filch__loop_is_over(loop))
@@ -252,7 +254,7 @@ static FILCH_ALWAYS_INLINE void loop_init(struct loop *loop, filch_for_body *bod
     loop->error = 0;
 }
 
-int filch_for(size_t begin, size_t end, filch_for_body *body, void *ctx)
+FILCH_WAKE_PATH int filch_for(size_t begin, size_t end, filch_for_body *body, void *ctx)
 {
     FILCH_CHECK(body != NULL, "filch_for: the body is NULL");
     if (begin >= end)

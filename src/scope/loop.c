@@ -4,6 +4,8 @@
 #include "pool.h"
 #include "shares.h"
 
+#include "base/section.h"
+
 #include <filch/fork.h>
 
 enum {
@@ -48,8 +50,8 @@ FILCH_COLD bool filch__loop_look(struct loop *loop)
     return error != 0;
 }
 
-int64_t filch__loop_leaf(const struct loop *loop, size_t begin, size_t end,
-                         FILCH_SHARED(size_t) * grain)
+FILCH_WAKE_PATH int64_t filch__loop_leaf(const struct loop *loop, size_t begin, size_t end,
+                                         FILCH_SHARED(size_t) * grain)
 {
     if (!loop->is_timed) {
         loop->body(begin, end, loop->ctx);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Sleeping and waking: no task is left while a worker sleeps, a seat is free and nobody searches. A
  * worker that sleeps on beside a task never ends, and is reported. */
-#if SCENARIO == 2 || SCENARIO == 3 || SCENARIO == 5 || SCENARIO == 6 || SCENARIO == 13
+#if SCENARIO == 2 || SCENARIO == 3 || SCENARIO == 5 || SCENARIO == 6 || SCENARIO == 13 ||          \
+    SCENARIO == 14
 #define WIDTH 2
 #elif SCENARIO == 8
 #define WIDTH 3
@@ -50,7 +51,7 @@ size_t filch__injector_take(struct injector *q, struct task_item *tasks, size_t 
 /* What waits on the worker without a stack goes on when the task has been run. */
 bool filch__strand_has_ready(struct worker *w)
 {
-    return SCENARIO == 13 && w == &workers[0] &&
+    return SCENARIO == 14 && w == &workers[0] &&
            FILCH_LOAD(&pool.state, TEST_ready, seq_cst) == POOL_STOPPED;
 }
 
@@ -134,7 +135,7 @@ static void take_gift(struct worker *w)
     if (w->gift.fn == NULL)
         return;
     w->gift.fn = NULL;
-    w->is_searching = false;
+    filch__idle_gift_arrived(w);
     run_task(NULL);
 }
 
@@ -232,15 +233,6 @@ static void *stackless_0(void *unused)
     return unused;
 }
 
-/* Has been announced as sleeping before. */
-static void *sleeper_1(void *unused)
-{
-    filch__worker = &workers[1];
-    park_worker(&workers[1]);
-    run_task(NULL);
-    return unused;
-}
-
 /* Has pushed a task, and taken it back since: its wake-up is for nothing, and misleads others. */
 static void *waker_2(void *unused)
 {
@@ -269,6 +261,27 @@ static void *giver(void *unused)
     (void)unused;
     if (!filch__idle_give(&pool, &task))
         put_outside();
+    return NULL;
+}
+
+/* Wakes up with a task, which keeps its thread until the one that was put meanwhile has been run. */
+static void *gifted_0(void *unused)
+{
+    (void)unused;
+    filch__worker = &workers[0];
+    filch__idle_gift_arrived(&workers[0]);
+    wait_until_done();
+    return NULL;
+}
+
+/* Sleeps, until it is woken for the task from outside; by one without a stack, too early perhaps. */
+static void *sleeper_1(void *unused)
+{
+    (void)unused;
+    filch__worker = &workers[1];
+    park_worker(&workers[1]);
+    assert(SCENARIO == 14 || filch__injector_has_any(&pool.injector));
+    run_task(NULL);
     return NULL;
 }
 
@@ -318,7 +331,9 @@ static void *observer(void *unused)
 #define BODIES giver, observer, worker_0
 #elif SCENARIO == 12 /* a task from outside, while the worker naps */
 #define BODIES putter, worker_0
-#elif SCENARIO == 13 /* a task from outside, while a worker without a stack goes to sleep */
+#elif SCENARIO == 13 /* another task from outside, while one is on its way */
+#define BODIES putter, gifted_0, sleeper_1
+#elif SCENARIO == 14 /* a task from outside, while a worker without a stack goes to sleep */
 #define BODIES putter, stackless_0, sleeper_1
 #endif
 
@@ -334,6 +349,13 @@ int main(void)
     if (SCENARIO == 4)
         pool.idle.word += IDLE_SEAT + IDLE_GUEST;
     if (SCENARIO == 13) {
+        model_is_busy(&workers[0]);
+        model_is_busy(&workers[1]);
+        pool.idle.word += IDLE_GIFT + IDLE_SLEEPING - IDLE_SEAT;
+        init_waiter(&workers[1]);
+        workers[1].sleeper = &workers[1].asleep;
+    }
+    if (SCENARIO == 14) {
         model_is_busy(&workers[0]);
         (void)announce(&workers[1], true);
     }

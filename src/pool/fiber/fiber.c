@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "fiber/fiber.h"
 
+#include "base/section.h"
+
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,7 +20,7 @@ static void fiber_base(void *argument)
     filch__abort("a fiber that had ended was switched to", __FILE__, __LINE__);
 }
 
-void filch__fiber_adopt_thread(struct fiber *fiber)
+FILCH_WAKE_PATH void filch__fiber_adopt_thread(struct fiber *fiber)
 {
     *fiber = (struct fiber){.context = NULL};
     filch__annotate_adopted(&fiber->annotation);

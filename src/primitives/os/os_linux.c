@@ -3,6 +3,8 @@
 
 #include "os/syscalls.h"
 
+#include "base/section.h"
+
 #include <errno.h>
 #include <sched.h>
 #include <stdlib.h>
@@ -72,7 +74,7 @@ static int64_t read_clock(clockid_t clock)
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-static int64_t linux_now_ns(void)
+FILCH_WAKE_PATH static int64_t linux_now_ns(void)
 {
     return read_clock(CLOCK_MONOTONIC);
 }
