@@ -425,9 +425,11 @@ xt_define(a_guest_leaves_while_a_task_waits_with_it)
                         .task_waits = FILCH_LATCH_INIT(1),
                         .guest_leaves = FILCH_LATCH_INIT(1)};
     size_t width = filch_pool_width(NULL);
+    struct filch_task **blockers = calloc(width, sizeof *blockers);
     pthread_t other, releaser;
+    assert_non_null(blockers);
     for (size_t i = 0; i < width; i++)
-        assert_int_equal(filch_pool_spawn(NULL, NULL, NULL, block_worker, &stay), 0);
+        assert_int_equal(filch_pool_spawn(NULL, &blockers[i], NULL, block_worker, &stay), 0);
     for (size_t i = 0; i < width; i++)
         assert_int_equal(filch_semaphore_acquire(&stay.blocked), 0);
     assert_int_equal(pthread_create(&other, NULL, open_scope, &stay), 0);
@@ -443,6 +445,9 @@ xt_define(a_guest_leaves_while_a_task_waits_with_it)
     __atomic_store_n(&stay.release, 1, __ATOMIC_RELEASE);
     assert_int_equal(pthread_join(other, NULL), 0);
     assert_int_equal(pthread_join(releaser, NULL), 0);
+    for (size_t i = 0; i < width; i++)
+        assert_int_equal(filch_task_join(blockers[i]), 0);
+    free(blockers);
     assert_int_equal(stay.where, stay.guest);
     assert_int_equal(stay.sum, 2000);
     assert_int_equal(result, 2);
