@@ -131,14 +131,15 @@ void filch__worker_run(struct worker *w, struct task_run *run)
 }
 
 /* A task has panicked. Whoever waits for it is told; where nobody does, the report has been all. */
-static void task_panicked(struct task_run *run, struct filch_panic *panic)
+static void task_panicked(struct task_run *run, const struct strand *s, struct filch_panic *panic)
 {
     struct tally *tally = run->item.tally;
     if (run->item.fn == filch__task_run)
         filch__task_panicked(run->item.arg, panic);
     else if (tally == NULL || !filch__tally_keep(tally, panic))
         filch_panic_free(panic);
-    filch__worker_ends(filch__worker, tally); /* its drop function may have waited, and migrated */
+    /* Its drop function may have waited, and migrated; in a forked child there is no filch__worker. */
+    filch__worker_ends(s->worker, tally);
 }
 
 void filch__worker_run_loop(void (*loop)(void *run), struct task_run *run)
@@ -152,7 +153,7 @@ void filch__worker_run_loop(void (*loop)(void *run), struct task_run *run)
     run->loop = &here;
     while (filch__try_task(loop, run, &panic, filch__forks->tail) != 0) {
         filch__task_leaves_loop(run, s);
-        task_panicked(run, panic);
+        task_panicked(run, s, panic);
         run->w = s->worker; /* it may have migrated */
     }
     filch__level_leave(s->worker);

@@ -879,6 +879,47 @@ xt_define(a_fork_that_is_synced_in_a_forked_child)
     assert_true(WIFEXITED(child.status) && WEXITSTATUS(child.status) == 3);
 }
 
+/* --- a task that panics in a forked child --- */
+
+static void panic_in_child(void *unused)
+{
+    (void)unused;
+    pid_t child = fork();
+    if (child == 0)
+        filch_panic("in the child");
+    int status = 0;
+    (void)waitpid(child, &status, 0);
+    _exit(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT ? 3 : 4);
+}
+
+static void spawn_with_handle(void *fn)
+{
+    struct filch_task *task;
+    ignore(filch_pool_spawn(NULL, &task, NULL, *(void (**)(void *))fn, NULL));
+    ignore(filch_task_join(task));
+}
+
+static void spawn_without_handle(void *fn)
+{
+    ignore(filch_pool_spawn(NULL, NULL, NULL, *(void (**)(void *))fn, NULL));
+    xt_sleep_ns(60 * FILCH_S); /* it ends the process */
+}
+
+xt_define(a_task_that_panics_in_a_forked_child)
+{
+    static void (*const ways[])(void *) = {spawn_with_handle, spawn_without_handle};
+    void (*fn)(void *) = panic_in_child;
+    xt_skip_if_emulated();
+    if (XT_TSAN)
+        skip(); /* it knows no child of a process with threads */
+    for (int i = 0; i < 2; i++) {
+        struct xt_child child;
+        xt_run_child(&child, ways[i], &fn);
+        assert_non_null(strstr(child.output, "filch: a task returned in a forked child"));
+        assert_true(WIFEXITED(child.status) && WEXITSTATUS(child.status) == 3);
+    }
+}
+
 /* --- pools --- */
 
 static void wait_for_ever(void *argument)
@@ -919,6 +960,7 @@ int main(void)
         xt_test(a_fork_that_is_never_synced),
         xt_test(a_fork_and_a_scope_that_cross),
         xt_test(a_fork_that_is_synced_in_a_forked_child),
+        xt_test(a_task_that_panics_in_a_forked_child),
         xt_test(a_barrier_that_is_taken_away),
         xt_test(a_blocking_call_that_leaves_its_thread),
         xt_test(a_stack_that_overflows_is_named),
