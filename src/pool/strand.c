@@ -245,7 +245,7 @@ bool filch__strand_wake_here(struct waiter *waiter, struct waiter_row *row, bool
         return false;
     }
     struct strand *s = waiter->sleeper;
-    if (s->worker != w || s->may_migrate)
+    if (s->may_migrate || s->worker != w) /* of one that may, another worker writes it meanwhile */
         return false;
     const bool waits = FILCH_LOAD_RELAXED(&waiter->state) /* owner */ == WAITER_PARKED;
     FILCH_STORE_RELAXED(&waiter->state, WAITER_WOKEN); /* owner */
