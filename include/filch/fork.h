@@ -44,8 +44,8 @@
 #else
 
 /* FILCH_FORKABLE(result, fn, types...) makes `result fn(types...)` forkable, for a function with 1
- * to 6 parameters of together at most 56 bytes; at file scope, after the declaration of fn. The types are
- * such as can be assigned to: no structs with const members, and in C++ not const.
+ * to 6 parameters of together at most 56 bytes; at file scope, after the declaration of fn, which is not inline
+ * unless it is static. The types are such as can be assigned to: no structs with const members, and in C++ not const.
  * FILCH_FORKABLE_VOID(fn, types...) is for one without a result. */
 #define FILCH_FORKABLE(result, fn, ...)                                                            \
     FILCH__FORKABLE_ARGS(fn, __VA_ARGS__)                                                          \
