@@ -33,8 +33,9 @@
  * is in the pool's README. The unwind tables are exact at each instruction, so that a debugger, a profiler or
  * a panic can walk out of a switch; the frame at the base of a stack has no caller, and says so.
  *
- * Shadow stacks (Intel CET, ARM GCS) do not know these switches: the objects carry no such mark,
- * and the linker therefore leaves the feature off for what they are linked into.
+ * Shadow stacks (Intel CET, ARM GCS) do not know these switches: the objects of assembly that belong to
+ * them carry no such mark, and must not: the linker therefore leaves the feature off for what they are
+ * linked into.
  */
 #ifndef FILCH_FIBER_CONTEXT_H
 #define FILCH_FIBER_CONTEXT_H

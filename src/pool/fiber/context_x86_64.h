@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The switch of context.h for x86-64, in line. The compiler saves and restores all registers but two. */
+/* The switch of context.h for x86-64, in line. The compiler saves and restores all registers but two. It has to know
+ * AT&T syntax, vector registers and the assembler's unwind tables: not -masm=intel, -mno-sse, -fno-dwarf2-cfi-asm. */
 #ifndef FILCH_FIBER_CONTEXT_X86_64_H
 #define FILCH_FIBER_CONTEXT_X86_64_H
 
@@ -14,7 +15,7 @@
     "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10",       \
         "xmm11", "xmm12", "xmm13", "xmm14", "xmm15", "xmm16", "xmm17", "xmm18", "xmm19", "xmm20",  \
         "xmm21", "xmm22", "xmm23", "xmm24", "xmm25", "xmm26", "xmm27", "xmm28", "xmm29", "xmm30",  \
-        "xmm31", "k1", "k2", "k3", "k4", "k5", "k6", "k7",
+        "xmm31", "k0", "k1", "k2", "k3", "k4", "k5", "k6", "k7",
 #else
 #define FILCH__CONTEXT_VECTORS                                                                     \
     "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10",       \
