@@ -145,15 +145,15 @@ void report_table(FILE *out, const struct results *results)
 {
     for (size_t i = 0; i < results->count; i++)
         case_table(out, &results->cases[i]);
-    fputs(
-        "\nw: workers. n: rounds; of peers far behind, and of settings that another one of the "
-        "same peer has outdone, there are fewer. x serial, x best: time relative to serial C and "
-        "to the best peer of the same width (below 1: faster), which for each round is the best "
-        "of the others; x alike: to the best of the same C compiler, or of another language; +/-: "
-        "half the width of the middle half of its rounds. speed-up: over the same with one "
-        "worker; canary: what the machine offered to threads that share nothing. memory: growth "
-        "of the peak. Behind it, what else was measured in the same runs.\n",
-        out);
+    fputs("\nw: workers. n: rounds; of peers far behind, and of settings that another one of the "
+          "same peer has outdone, there are fewer. x serial, x best: time relative to serial C and "
+          "to the best peer of the same width (below 1: faster), in each round the one "
+          "that is the best in others; x alike: to the best of the same C compiler, or of another "
+          "language; +/-: "
+          "half the width of the middle half of its rounds. speed-up: over the same with one "
+          "worker; canary: what the machine offered to threads that share nothing. memory: growth "
+          "of the peak. Behind it, what else was measured in the same runs.\n",
+          out);
     fprintf(out, "%.0f s in all%s.\n", results->seconds,
             results->quick ? ", with --quick: smaller problems, not for comparison" : "");
 }

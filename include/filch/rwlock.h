@@ -138,7 +138,7 @@ static FILCH_ALWAYS_INLINE FILCH_NODISCARD int filch__rwlock_read(struct filch_r
                      FILCH_CAS(&l->filch__word, &seen, FILCH__LOCK_READER, RW_read, acquire)))
         return 0;
     if (FILCH_LIKELY(
-            l != NULL && (seen & FILCH__LOCK_BITS) == 0 &&
+            l != NULL && (seen & (FILCH__LOCK_BITS | FILCH__SELF_PANICKING)) == 0 &&
             FILCH_CAS(&l->filch__word, &seen, seen + FILCH__LOCK_READER, RW_read, acquire)))
         return 0;
     return filch__rwlock_read_slow(l, FILCH_FOREVER);

@@ -134,6 +134,18 @@ static void *reads_at_last(void *unused)
     return NULL;
 }
 
+static void *reads_after_all(void *unused)
+{
+    (void)unused;
+    begin(2);
+    int error = filch__rwlock_read(&l);
+    assert(error == 0);
+    /* Nobody touches the lock any more, but those that have it, or wait. */
+    assert((FILCH_LOAD_RELAXED(&l.filch__word) & FILCH__SELF_PANICKING) == 0);
+    filch__rwlock_unlock_read(&l);
+    return NULL;
+}
+
 #if SCENARIO == 1 /* two writers */
 enum { WRITERS = 2 };
 #define BODIES writes, writes_too
@@ -152,6 +164,9 @@ enum { WRITERS = 2 };
 #elif SCENARIO == 7 /* a reader comes while another one does */
 enum { WRITERS = 1 };
 #define BODIES reader_leaves, goes_on, reads_at_last
+#elif SCENARIO == 8 /* a reader comes while a writer leaves that was panicking when it came */
+enum { WRITERS = 0 };
+#define BODIES writer_leaves, reads_after_all
 #endif
 
 int main(void)
@@ -160,6 +175,9 @@ int main(void)
         l.filch__word = FILCH__LOCK_READER;
     else if (SCENARIO == 6)
         prepare(UINT64_C(3) << FILCH__SELF_SHIFT | FILCH__LOCK_WRITING);
+    else if (SCENARIO == 8)
+        l.filch__word =
+            UINT64_C(3) << FILCH__SELF_SHIFT | FILCH__LOCK_WRITING | FILCH__SELF_PANICKING;
     else if (SCENARIO == 7)
         prepare(FILCH__LOCK_READER);
     MODEL_RUN(BODIES);

@@ -4,6 +4,8 @@
 
 #include "sync/queue.h"
 
+#include <sched.h>
+
 struct shared {
     struct filch_mutex m;
     struct filch_mutex other;
@@ -307,6 +309,72 @@ xt_define(who_is_handed_a_lock_learns_of_a_panic)
     assert_int_equal(filch_pool_destroy(pool), 0);
 }
 
+/* --- a writer that was panicking when it locked --- */
+
+struct turns {
+    struct filch_rwlock l;
+    uint32_t written, read, left; /* atomic: the rounds in which that has happened */
+    uint32_t rounds;
+};
+
+static void await_turn(const uint32_t *turn, uint32_t round)
+{
+    for (unsigned step = 1; __atomic_load_n(turn, __ATOMIC_ACQUIRE) != round; step++) {
+        if (step % 1024 == 0)
+            sched_yield();
+    }
+}
+
+/* Has the lock after the writer: it is its own then, to do with as it likes. */
+static void *read_and_take_away(void *argument)
+{
+    struct turns *t = argument;
+    unsigned seed = 1;
+    for (uint32_t round = 1; round <= t->rounds; round++) {
+        await_turn(&t->written, round);
+        for (volatile int k = rand_r(&seed) % 40; k > 0; k--) {
+        }
+        xt_expect_equal(filch_rwlock_read(&t->l), 0);
+        filch_rwlock_unlock_read(&t->l);
+        __atomic_store_n(&t->l.filch__word, 0, __ATOMIC_SEQ_CST);
+        await_turn(&t->left, round);
+        xt_expect_equal(__atomic_load_n(&t->l.filch__word, __ATOMIC_SEQ_CST), 0);
+        __atomic_store_n(&t->read, round, __ATOMIC_RELEASE);
+    }
+    return NULL;
+}
+
+static void lock_while_unwinding(struct turns **t)
+{
+    xt_expect_equal(filch_rwlock_write(&(*t)->l), 0);
+}
+
+static void panic_and_lock(void *argument)
+{
+    struct turns *t __attribute__((cleanup(lock_while_unwinding))) = argument;
+    (void)t;
+    filch_panic_any(NULL, NULL, NULL);
+}
+
+xt_define(a_writer_that_was_panicking_leaves_at_once)
+{
+    struct turns t = {.l = FILCH_RWLOCK_INIT, .rounds = (uint32_t)xt_scaled(40000)};
+    pthread_t reader;
+    assert_int_equal(pthread_create(&reader, NULL, read_and_take_away, &t), 0);
+    for (uint32_t round = 1; round <= t.rounds; round++) {
+        struct filch_panic *panic = NULL;
+        xt_expect_equal(filch_catch_unwind(panic_and_lock, &t, &panic), EOWNERDEAD);
+        filch_panic_free(panic);
+        __atomic_store_n(&t.written, round, __ATOMIC_RELEASE);
+        for (volatile int k = 20; k > 0; k--) {
+        }
+        filch_rwlock_unlock_write(&t.l);
+        __atomic_store_n(&t.left, round, __ATOMIC_RELEASE);
+        await_turn(&t.read, round);
+    }
+    assert_int_equal(pthread_join(reader, NULL), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -314,6 +382,7 @@ int main(void)
         xt_test(panics_among_many),
         xt_test(who_is_handed_a_lock_learns_of_a_panic),
         xt_test(a_party_that_panics_poisons_no_barrier),
+        xt_test(a_writer_that_was_panicking_leaves_at_once),
     };
     return xt_run(tests);
 }

@@ -236,7 +236,9 @@ static int try_lock(struct filch_rwlock *l, bool is_writer)
 int filch__rwlock_read_slow(struct filch_rwlock *l, int64_t deadline)
 {
     uint64_t seen = l == NULL ? WRITER : FILCH_LOAD_RELAXED(&l->filch__word); /* the swap decides */
-    while ((seen & (FILCH__LOCK_WRITING | FILCH__LOCK_WAITERS | FILCH__LOCK_LEFT)) == 0) {
+    /* SELF_PANICKING: a writer was panicking when it locked, has just left, and has to touch the word once more. */
+    while ((seen & (FILCH__LOCK_WRITING | FILCH__LOCK_WAITERS | FILCH__LOCK_LEFT |
+                    FILCH__SELF_PANICKING)) == 0) {
         if (FILCH_CAS(&l->filch__word, &seen, seen + FILCH__LOCK_READER, RW_take_slow, acquire))
             return result_of(seen);
     }
