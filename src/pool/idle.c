@@ -13,30 +13,47 @@
 static uint64_t count(struct filch_pool *pool, uint64_t change)
 {
     uint64_t word = FILCH_FETCH_ADD(&pool->idle.word, change, ID_word, seq_cst) + change;
-    FILCH_DCHECK((word & UINT64_C(0x8000800080008000)) == 0); /* none has gone below 0 */
+    FILCH_DCHECK((word & UINT64_C(0x0008004002001000)) == 0); /* none has gone below 0 */
     return word;
 }
 
 /* Takes the waiter of a worker that sleeps, which is to be woken then by the caller and nobody else.
- * Returns false where it does not sleep, or somebody else has it. */
-static bool take_sleeper(struct worker *w)
+ * SLEEPER_NONE: it does not sleep, or somebody else has it. */
+static uint32_t take_sleeper(struct worker *w)
 {
-    return FILCH_LOAD(&w->sleeper, ID_sleeper_look, seq_cst) != NULL &&
-           FILCH_EXCHANGE(&w->sleeper, NULL, ID_sleeper_take, seq_cst) != NULL;
+    if (FILCH_LOAD(&w->sleeper, ID_sleeper_look, seq_cst) == SLEEPER_NONE)
+        return SLEEPER_NONE;
+    return FILCH_EXCHANGE(&w->sleeper, SLEEPER_NONE, ID_sleeper_take, seq_cst);
+}
+
+/* The same of one that could run whatever there is. */
+FILCH_WAKE_PATH static bool take_server(struct worker *w)
+{
+    uint32_t seen = FILCH_LOAD(&w->sleeper, ID_sleeper_look, seq_cst);
+    return seen == SLEEPER_SERVES &&
+           FILCH_CAS(&w->sleeper, &seen, SLEEPER_NONE, ID_sleeper_take, seq_cst);
+}
+
+/* What the end of such a sleep changes. */
+static uint64_t change_of_waking(const struct worker *w, uint32_t sleeper)
+{
+    if (sleeper == SLEEPER_SERVES)
+        return IDLE_SEAT + IDLE_SEARCHING - IDLE_SLEEPING;
+    return w->is_guest ? IDLE_SEAT : IDLE_SEAT - IDLE_STACKLESS;
 }
 
 void filch__idle_wake(struct worker *w)
 {
-    if (!take_sleeper(w))
+    uint32_t sleeper = take_sleeper(w);
+    if (sleeper == SLEEPER_NONE)
         return;
     /* On behalf of the worker, so that nobody else is woken for the same reason meanwhile. */
-    uint64_t change = w->is_guest ? IDLE_SEAT : IDLE_SEAT + IDLE_SEARCHING - IDLE_SLEEPING;
-    (void)count(w->pool, change);
+    (void)count(w->pool, change_of_waking(w, sleeper));
     FILCH_STORE_RELAXED(&w->blocks_waker, false); /* handed over by the wake-up */
     filch__unpark(&w->asleep);
 }
 
-/* Takes a worker that sleeps, for the caller to wake it. NULL: none shows a waiter. Who is outside is
+/* Takes a worker that sleeps, for the caller to wake it for work. NULL: none shows a waiter. Who is outside is
  * likely to wait for what it has put, and the worker tied to the core where it runs is by far the
  * quickest to come: that one, then. A guest is busy on its core, so that worker would only take turns with
  * it: any other one, then.
@@ -46,16 +63,16 @@ FILCH_WAKE_PATH static struct worker *take_any(struct filch_pool *pool, bool *is
     struct worker *local = filch__machine_local(pool);
     bool is_outside = filch__worker == NULL;
     *is_local = true;
-    if (is_outside && local != NULL && take_sleeper(local))
+    if (is_outside && local != NULL && take_server(local))
         return local;
     for (size_t i = 0; i < pool->width; i++) {
         struct worker *w = pool->places[i];
         *is_local = w == local;
-        if (w != local && take_sleeper(w))
+        if (w != local && take_server(w))
             return w;
     }
     *is_local = true;
-    return !is_outside && local != NULL && take_sleeper(local) ? local : NULL;
+    return !is_outside && local != NULL && take_server(local) ? local : NULL;
 }
 
 /* Wakes a worker that the caller has taken, and counted so. */
@@ -120,7 +137,8 @@ static void wake_if(struct filch_pool *pool, idle_question *wanted)
      * counts itself before it shows its waiter, and looks after that. But others took us for a
      * searcher meanwhile and woke nobody: what they have put is ours to notice. This time we do not
      * count as searching, so nobody is misled again. */
-    word = count(pool, -IDLE_SEARCHING); /* nothing is given while somebody searches: no IDLE_GIFT */
+    word =
+        count(pool, -IDLE_SEARCHING); /* nothing is given while somebody searches: no IDLE_GIFT */
     if (!wanted(word, pool->width) || !is_work_left(pool, false))
         return;
     /* A push is too cheap to be ordered before the look at sleepers: now it is. Whoever shows itself
@@ -148,6 +166,16 @@ void filch__idle_wake_server(struct filch_pool *pool)
     wake_if(pool, filch__idle_wants_server);
 }
 
+void filch__idle_wake_stackless(struct filch_pool *pool)
+{
+    if (filch__idle_stackless(FILCH_LOAD(&pool->idle.word, ID_look, seq_cst)) == 0)
+        return;
+    for (size_t i = 0; i < pool->width; i++) {
+        if (FILCH_LOAD(&pool->places[i]->sleeper, ID_sleeper_look, seq_cst) == SLEEPER_WAITS)
+            filch__idle_wake(pool->places[i]);
+    }
+}
+
 /* Counts a worker that has been taken as one that has work, which is on its way, where such a one is wanted. */
 static bool count_server(struct filch_pool *pool)
 {
@@ -169,7 +197,7 @@ FILCH_WAKE_PATH bool filch__idle_give(struct filch_pool *pool, const struct task
     if (w == NULL)
         return false;
     /* It does not count as searching at any time, so it misleads none that push, and need not look for that. */
-    bool is_given = w->takes_gifts && count_server(pool);
+    bool is_given = count_server(pool);
     if (is_given)
         w->gift = *task;
     else
@@ -247,37 +275,33 @@ static void init_waiter(struct worker *w)
 
 /* Counts the worker as sleeping, and shows the waiter: in this order, so that the fields of the word
  * never go below 0. Returns the word as it was then. */
-static uint64_t announce(struct worker *w, bool takes_gifts)
+static uint64_t announce(struct worker *w, uint32_t sleeper)
 {
     init_waiter(w);
-    w->takes_gifts = takes_gifts;
-    uint64_t change = w->is_guest ? -IDLE_SEAT : IDLE_SLEEPING - IDLE_SEARCHING - IDLE_SEAT;
-    uint64_t word = count(w->pool, change);
-    (void)FILCH_EXCHANGE(&w->sleeper, &w->asleep, ID_sleeper_show, seq_cst);
+    uint64_t word = count(w->pool, -change_of_waking(w, sleeper));
+    (void)FILCH_EXCHANGE(&w->sleeper, sleeper, ID_sleeper_show, seq_cst);
     return word;
 }
 
 /* Takes the announcement back. Returns false where somebody is waking the worker already. */
 static bool withdraw(struct worker *w)
 {
-    if (!take_sleeper(w))
+    uint32_t sleeper = take_sleeper(w);
+    if (sleeper == SLEEPER_NONE)
         return false;
-    uint64_t change = w->is_guest ? IDLE_SEAT : IDLE_SEAT + IDLE_SEARCHING - IDLE_SLEEPING;
-    (void)count(w->pool, change);
+    (void)count(w->pool, change_of_waking(w, sleeper));
     return true;
 }
 
-FILCH_WAKE_PATH static void park_worker(struct worker *w)
+FILCH_WAKE_PATH static void park_worker(struct worker *w, int64_t deadline_ns)
 {
-    int64_t deadline_ns = filch__timer_next(&w->timers);
-    if (w->trim_ns < deadline_ns)
-        deadline_ns = w->trim_ns;
     filch__count(&w->stats.sleeps);
     w->slept_since_ns = filch__os->now_ns();
     int error = filch__park(&w->asleep, deadline_ns);
-    w->is_brief = error == ETIMEDOUT && withdraw(w);
-    if (error != 0 && !w->is_brief) /* the waker has it: its touch is due */
+    bool is_late = error == ETIMEDOUT && withdraw(w);
+    if (error != 0 && !is_late) /* the waker has it: its touch is due */
         (void)filch__park_through(&w->asleep, FILCH_FOREVER);
+    w->is_brief = is_late;
 }
 
 /* Whether a worker that has given up its seat could have one again. Where it could not, the one that
@@ -286,7 +310,7 @@ static bool has_seat(struct filch_pool *pool)
 {
     uint64_t word = FILCH_LOAD_RELAXED(&pool->idle.word); /* as just changed */
     return filch__idle_seats(word) < pool->width ||
-           (filch__idle_sleeping(word) >= pool->width && filch__injector_has_any(&pool->injector));
+           (filch__idle_all_sleep(word, pool->width) && filch__injector_has_any(&pool->injector));
 }
 
 /* Whether there is a reason to stay awake. A guest sleeps until it is resumed: what it could do
@@ -318,7 +342,7 @@ FILCH_WAKE_PATH void filch__idle_sleep(struct worker *w)
 {
     struct filch_pool *pool = w->pool;
     FILCH_DCHECK(w->credits.tally == NULL);
-    uint64_t word = announce(w, !w->is_guest);
+    uint64_t word = announce(w, w->is_guest ? SLEEPER_WAITS : SLEEPER_SERVES);
     if (w->is_guest) {
         seat_is_free(pool);
     } else if (filch__idle_searching(word) == 0) {
@@ -331,7 +355,8 @@ FILCH_WAKE_PATH void filch__idle_sleep(struct worker *w)
     }
     if (has_reason(w) && withdraw(w))
         return;
-    park_worker(w);
+    int64_t deadline_ns = filch__timer_next(&w->timers);
+    park_worker(w, w->trim_ns < deadline_ns ? w->trim_ns : deadline_ns);
 }
 
 void filch__idle_nap(struct worker *w, int64_t deadline_ns)
@@ -351,16 +376,17 @@ void filch__idle_nap(struct worker *w, int64_t deadline_ns)
 
 void filch__idle_sleep_until_ready(struct worker *w)
 {
-    bool was_searching = w->is_searching;
-    filch__idle_search_begin(w); /* the state that sleeping starts from and ends in */
-    /* Who pushed while we seemed to search has woken nobody. */
-    bool was_last = filch__idle_searching(announce(w, false)) == 0;
-    if (was_last && is_work_left(w->pool, false))
-        filch__idle_wake_one(w->pool);
-    if (!filch__strand_has_ready(w) || !withdraw(w))
-        park_worker(w);
-    if (!was_searching)
-        filch__idle_search_end(w);
+    struct filch_pool *pool = w->pool;
+    FILCH_DCHECK(!w->is_searching);
+    (void)announce(w, SLEEPER_WAITS);
+    seat_is_free(pool);
+    /* That for which we seemed to be the one worker that is always awake is another one's. */
+    if (filch__injector_has_any(&pool->injector))
+        filch__idle_wake_server(pool);
+    /* Whoever puts one that may go on here puts it, then looks for us: we look after we have been shown. */
+    if (filch__strand_find_ready(w) && withdraw(w))
+        return;
+    park_worker(w, filch__timer_next(&w->timers));
 }
 
 FILCH_WAKE_PATH void filch__idle_guest_enter(struct filch_pool *pool)

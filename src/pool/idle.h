@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Who is awake, who searches, who sleeps, and whom to wake.
  *
- * One word per pool counts, 16 bits each:
+ * One word per pool counts, 13 bits each, of the last one 11:
  *
  *     seats      threads that are awake: workers and guests; more than the width only while a worker
  *                that found all seats taken finishes its present task, or resumes one
  *     searching  workers that are awake and have no work, those on their way from a wake-up included
- *     sleeping   workers that sleep, or are about to
+ *     sleeping   workers that sleep, or are about to, and could run whatever there is
  *     guests     threads from outside that are inside a call
+ *     stackless  workers that sleep, or are about to, and can only go on with what waits on them
  *
  * and a bit says that a task is on its way to a worker with the wake-up. Until it has arrived, that worker is as
  * good as one that searches for whatever comes from outside, and for nothing else.
@@ -33,29 +34,41 @@ struct idle {
 };
 
 #define IDLE_SEAT UINT64_C(1)
-#define IDLE_SEARCHING (UINT64_C(1) << 16)
-#define IDLE_SLEEPING (UINT64_C(1) << 32)
-#define IDLE_GUEST (UINT64_C(1) << 48)
-#define IDLE_GIFT (UINT64_C(1) << 62)
+#define IDLE_SEARCHING (UINT64_C(1) << 13)
+#define IDLE_SLEEPING (UINT64_C(1) << 26)
+#define IDLE_GUEST (UINT64_C(1) << 39)
+#define IDLE_STACKLESS (UINT64_C(1) << 52)
+#define IDLE_GIFT (UINT64_C(1) << 63)
 
 static inline size_t filch__idle_seats(uint64_t word)
 {
-    return word & 0xffff;
+    return word & 0x1fff;
 }
 
 static inline size_t filch__idle_searching(uint64_t word)
 {
-    return word >> 16 & 0xffff;
+    return word >> 13 & 0x1fff;
 }
 
 static inline size_t filch__idle_sleeping(uint64_t word)
 {
-    return word >> 32 & 0xffff;
+    return word >> 26 & 0x1fff;
 }
 
 static inline size_t filch__idle_guests(uint64_t word)
 {
-    return word >> 48 & 0x3fff;
+    return word >> 39 & 0x1fff;
+}
+
+static inline size_t filch__idle_stackless(uint64_t word)
+{
+    return word >> 52 & 0x7ff;
+}
+
+/* Whether no worker is awake. */
+static inline bool filch__idle_all_sleep(uint64_t word, size_t width)
+{
+    return filch__idle_sleeping(word) + filch__idle_stackless(word) >= width;
 }
 
 /* Whether a worker should be woken for work that has just been put. */
@@ -70,7 +83,7 @@ static inline bool filch__idle_wants_waking(uint64_t word, size_t width)
 static inline bool filch__idle_wants_server(uint64_t word, size_t width)
 {
     return filch__idle_sleeping(word) > 0 && filch__idle_searching(word) == 0 &&
-           (filch__idle_seats(word) < width || filch__idle_sleeping(word) >= width) &&
+           (filch__idle_seats(word) < width || filch__idle_all_sleep(word, width)) &&
            (word & IDLE_GIFT) == 0;
 }
 
@@ -84,6 +97,10 @@ void filch__idle_wake_one(struct filch_pool *pool);
 /* The same after something was put into the injector: there, no seat need be free if no worker is
  * awake. */
 void filch__idle_wake_server(struct filch_pool *pool);
+
+/* Wakes all workers that sleep without a stack, after a strand that could go on with any of them was put into
+ * the injector. */
+void filch__idle_wake_stackless(struct filch_pool *pool);
 
 /* Where the word has said that a server is wanted: wakes a worker with a task that is the first that it runs, so
  * that it need not look for it. Returns false where that cannot be, or tasks wait from outside already: the task
@@ -116,7 +133,8 @@ void filch__idle_sleep(struct worker *w);
  * to resume. */
 void filch__idle_nap(struct worker *w, int64_t deadline_ns);
 
-/* Sleeps until there is something to resume: for a worker that cannot go on with anything else. */
+/* Sleeps until there is something to resume: for a worker that cannot go on with anything else. It is not
+ * woken for work, nor for memory to give back. Not while searching. */
 void filch__idle_sleep_until_ready(struct worker *w);
 
 /* A guest comes, and goes. */

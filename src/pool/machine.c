@@ -11,14 +11,21 @@
 #include "os/env.h"
 
 #include <sched.h>
-#if defined(__GLIBC__) && __GLIBC_PREREQ(2, 35)
+/* gcc knows the thread's pointer of x86 from 11 on. */
+#if defined(__GLIBC__) && (defined(__clang__) || __GNUC__ >= 11)
+#if __GLIBC_PREREQ(2, 35)
 #include <sys/rseq.h>
+#define HAS_RSEQ 1
+#endif
+#endif
+#ifndef HAS_RSEQ
+#define HAS_RSEQ 0
 #endif
 
 /* Where the kernel keeps the number of the processor up to date in each thread's own memory: 0: nowhere. */
 static ptrdiff_t find_cpu_offset(void)
 {
-#if defined(__GLIBC__) && __GLIBC_PREREQ(2, 35)
+#if HAS_RSEQ
     if (__rseq_size > 0)
         return __rseq_offset + (ptrdiff_t)offsetof(struct rseq, cpu_id);
 #endif
@@ -102,8 +109,11 @@ void filch__machine_destroy(struct machine *m)
 static FILCH_ALWAYS_INLINE int current_cpu(const struct machine *m)
 {
     int cpu = -1;
+    (void)m;
+#if HAS_RSEQ
     if (FILCH_LIKELY(m->cpu_offset != 0))
         cpu = *(const volatile int *)((const char *)__builtin_thread_pointer() + m->cpu_offset);
+#endif
     return FILCH_LIKELY(cpu >= 0) ? cpu : sched_getcpu();
 }
 

@@ -89,6 +89,16 @@ FILCH_WAKE_PATH bool filch__strand_has_ready(struct worker *w)
     return w->ready != NULL || FILCH_LOAD(&w->woken, RS_look, seq_cst) != NULL;
 }
 
+bool filch__strand_find_ready(struct worker *w)
+{
+    if (filch__strand_has_ready(w))
+        return true;
+    struct strand *s = w->has_roamers ? filch__roam_take(w) : NULL;
+    if (s != NULL)
+        filch__strand_ready_first(w, s);
+    return s != NULL;
+}
+
 /* Where many wait, their stacks are in no cache: those of the next ones are fetched ahead, of the
  * second one the strand itself, of the first one the frames that it stopped with. */
 static FILCH_ALWAYS_INLINE void fetch_ahead(const struct worker *w, const struct strand *first)
@@ -177,8 +187,6 @@ static void switch_to_ready(struct worker *w)
             next = w->leaving;
             w->leaving = NULL;
         }
-        if (next == NULL && w->has_roamers)
-            next = filch__roam_take(w);
         if (next == self)
             return;
         if (next != NULL) {

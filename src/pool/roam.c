@@ -80,8 +80,10 @@ static int offer(struct filch_pool *pool, struct strand *s)
     if (here != NULL && here->pool == pool && !here->is_guest)
         return filch__worker_push(here, &item);
     int error = filch__injector_put(&pool->injector, &item, &item.arg, 1);
-    if (error == 0)
+    if (error == 0) {
         filch__idle_wake_server(pool);
+        filch__idle_wake_stackless(pool);
+    }
     return error;
 }
 
@@ -133,6 +135,10 @@ static struct strand *take(struct worker *w)
 struct strand *filch__roam_take(struct worker *w)
 {
     struct strand *s = take(w);
+    /* What was taken and put back has been missed by whoever looked meanwhile. */
+    filch__worker_has_pushed(w);
+    if (filch__injector_has_any(&w->pool->injector))
+        filch__idle_wake_server(w->pool);
     if (s != NULL)
         adopt(w, s);
     return s;

@@ -194,6 +194,9 @@ bool filch__strand_wake_here(struct waiter *waiter, struct waiter_row *row, bool
 /* Whether filch__strand_next_ready would find something. */
 bool filch__strand_has_ready(struct worker *w);
 
+/* The same, where one that could go on with any worker does. */
+bool filch__strand_find_ready(struct worker *w);
+
 /* Runs an exported slot, as a task. */
 void filch__strand_execute_exported(void *slot);
 

@@ -51,6 +51,13 @@ struct fork_room {
     size_t size_bytes;                  /* const: of the mapping, which begins with this */
 };
 
+/* Whether a worker sleeps, and shows `asleep`. */
+enum sleeper {
+    SLEEPER_NONE,
+    SLEEPER_WAITS, /* for what is to go on with it, and nothing else: a guest, or one without a stack */
+    SLEEPER_SERVES, /* for that, or anything to run */
+};
+
 /* Counters, one set per worker, so that counting costs no sharing. Owner writes, others read. */
 struct worker_stats {
     FILCH_SHARED(uint64_t) tasks;
@@ -88,9 +95,7 @@ struct worker {
     /* What wakers touch. */
     _Alignas(FILCH_CACHE_LINE) FILCH_SHARED(struct waiter *) woken; /* stack of waiters to resume */
     FILCH_SHARED(bool) blocks_waker; /* it was woken by one on its own core, who goes on after it */
-    bool takes_gifts;                /* const while it sleeps: it could run a task */
-    FILCH_SHARED(struct waiter *)
-    sleeper; /* `asleep`, of a worker that sleeps; whoever takes it wakes it */
+    FILCH_SHARED(uint32_t) sleeper;  /* enum sleeper: whoever takes it wakes the worker */
     FILCH_SHARED(uint32_t) wakers;   /* outside the pool, that are waking a task of this worker */
     FILCH_SHARED(uint32_t) is_asked; /* `look_again` is in `woken`, or on its way */
     struct waiter look_again;        /* stands for the question whether those that wait still may */

@@ -84,6 +84,12 @@ bool filch__search_sees_work(struct filch_pool *p)
     return false;
 }
 
+bool filch__strand_find_ready(struct worker *w)
+{
+    (void)w;
+    return false;
+}
+
 bool filch__strand_has_ready(struct worker *w)
 {
     (void)w;
@@ -219,7 +225,7 @@ static void make_place(size_t index)
     w->deque.top = w->deque.bottom = 0;
     w->deque.array = NULL;
     w->woken = NULL;
-    w->sleeper = NULL;
+    w->sleeper = SLEEPER_NONE;
     w->wakers = 0;
     w->ready = NULL;
     w->leaving = w->yielded = NULL;

@@ -2,7 +2,7 @@
 /* Sleeping and waking: no task is left while a worker sleeps, a seat is free and nobody searches. A
  * worker that sleeps on beside a task never ends, and is reported. */
 #if SCENARIO == 2 || SCENARIO == 3 || SCENARIO == 5 || SCENARIO == 6 || SCENARIO == 13 ||          \
-    SCENARIO == 14
+    (SCENARIO >= 14 && SCENARIO <= 17)
 #define WIDTH 2
 #elif SCENARIO == 8
 #define WIDTH 3
@@ -51,8 +51,13 @@ size_t filch__injector_take(struct injector *q, struct task_item *tasks, size_t 
 /* What waits on the worker without a stack goes on when the task has been run. */
 bool filch__strand_has_ready(struct worker *w)
 {
-    return SCENARIO == 14 && w == &workers[0] &&
+    return SCENARIO >= 14 && w == &workers[0] &&
            FILCH_LOAD(&pool.state, TEST_ready, seq_cst) == POOL_STOPPED;
+}
+
+bool filch__strand_find_ready(struct worker *w)
+{
+    return SCENARIO == 18 ? filch__injector_has_any(&pool.injector) : filch__strand_has_ready(w);
 }
 
 void filch__strand_execute_exported(void *slot)
@@ -223,13 +228,40 @@ static void *putter_0(void *unused)
     return NULL;
 }
 
-/* Has a strand that waits for that task, and no stack to go on with. */
+/* Has a strand that waits for that task, and no stack to go on with. It is woken for nothing else. */
 static void *stackless_0(void *unused)
 {
     filch__worker = &workers[0];
-    for (int i = 0; i < SLEEPS_MAX && !filch__strand_has_ready(&workers[0]); i++)
+    if (!filch__strand_has_ready(&workers[0]))
         filch__idle_sleep_until_ready(&workers[0]);
-    __VERIFIER_assume(filch__strand_has_ready(&workers[0]));
+    assert(filch__strand_has_ready(&workers[0]));
+    return unused;
+}
+
+/* The same with a task in its deque, which came while all seats were taken. */
+static void *pusher_without_stack_0(void *unused)
+{
+    int error = filch__deque_push(&workers[0].deque, &task);
+    assert(error == 0);
+    filch__worker_has_pushed(&workers[0]);
+    return stackless_0(unused);
+}
+
+/* The same, and what is put outside may go on with it. */
+static void *stackless_for_roamers(void *unused)
+{
+    filch__worker = &workers[0];
+    filch__idle_sleep_until_ready(&workers[0]);
+    assert(filch__injector_has_any(&pool.injector));
+    run_task(unused);
+    return NULL;
+}
+
+/* Puts a strand that any worker may go on with. */
+static void *offers(void *unused)
+{
+    put_outside();
+    filch__idle_wake_stackless(&pool);
     return unused;
 }
 
@@ -274,13 +306,13 @@ static void *gifted_0(void *unused)
     return NULL;
 }
 
-/* Sleeps, until it is woken for the task from outside; by one without a stack, too early perhaps. */
+/* Sleeps, until it is woken for the task from outside. */
 static void *sleeper_1(void *unused)
 {
     (void)unused;
     filch__worker = &workers[1];
-    park_worker(&workers[1]);
-    assert(SCENARIO == 14 || filch__injector_has_any(&pool.injector));
+    park_worker(&workers[1], FILCH_FOREVER);
+    assert(SCENARIO == 17 || filch__injector_has_any(&pool.injector));
     run_task(NULL);
     return NULL;
 }
@@ -335,6 +367,14 @@ static void *observer(void *unused)
 #define BODIES putter, gifted_0, sleeper_1
 #elif SCENARIO == 14 /* a task from outside, while a worker without a stack goes to sleep */
 #define BODIES putter, stackless_0, sleeper_1
+#elif SCENARIO == 15 /* the same, and its seat is the last */
+#define BODIES putter, stackless_0, sleeper_1
+#elif SCENARIO == 16 /* and not even that is free, but no worker is awake */
+#define BODIES putter, stackless_0, sleeper_1
+#elif SCENARIO == 17 /* as 15, and the task is in the deque of that worker */
+#define BODIES pusher_without_stack_0, sleeper_1
+#elif SCENARIO == 18 /* a strand from outside that could go on with a worker without a stack */
+#define BODIES offers, stackless_for_roamers
 #endif
 
 int main(void)
@@ -353,12 +393,17 @@ int main(void)
         model_is_busy(&workers[1]);
         pool.idle.word += IDLE_GIFT + IDLE_SLEEPING - IDLE_SEAT;
         init_waiter(&workers[1]);
-        workers[1].sleeper = &workers[1].asleep;
+        workers[1].sleeper = SLEEPER_SERVES;
     }
-    if (SCENARIO == 14) {
+    if (SCENARIO >= 14)
         model_is_busy(&workers[0]);
-        (void)announce(&workers[1], true);
+    if (SCENARIO >= 14 && SCENARIO <= 17) {
+        (void)announce(&workers[1], SLEEPER_SERVES);
     }
+    if (SCENARIO == 15 || SCENARIO == 17)
+        pool.idle.word += IDLE_SEAT + IDLE_GUEST;
+    if (SCENARIO == 16)
+        pool.idle.word += 2 * (IDLE_SEAT + IDLE_GUEST);
     if (SCENARIO == 8) {
         pool.places_used = 2; /* nobody need look at the waker */
         model_is_busy(&workers[0]);

@@ -137,6 +137,11 @@ void filch__idle_notify(struct worker *w)
     (void)w;
 }
 
+void filch__idle_wake_stackless(struct filch_pool *p)
+{
+    (void)p;
+}
+
 void filch__idle_wake_server(struct filch_pool *p)
 {
     (void)p;

@@ -249,7 +249,7 @@ static void *waits(void *unused)
     }
     if (SCENARIO != 2) { /* plain stores, as free(3) might do: nobody may be looking */
         w->woken = NULL;
-        w->sleeper = NULL;
+        w->sleeper = SLEEPER_NONE;
         pool.idle.word = 0;
     }
     __atomic_store_n(&other.turn, ENDS, __ATOMIC_RELEASE);

@@ -905,6 +905,17 @@ static void expect_scarcity(const struct scarce *s)
     assert_true(stats.stackless > 0);
 }
 
+/* Nobody has anything to do: nobody wakes up. */
+static void expect_sleep(const struct scarce *s)
+{
+    enum { FEW_SLEEPS = 10 };
+    struct filch_pool_stats before, after;
+    assert_int_equal(filch_pool_stats(s->pool, &before), 0);
+    xt_sleep_ns(50 * FILCH_MS);
+    assert_int_equal(filch_pool_stats(s->pool, &after), 0);
+    assert_true(after.sleeps - before.sleeps < FEW_SLEEPS);
+}
+
 static void end_scarcity(struct scarce *s)
 {
     assert_int_equal(filch_pool_shutdown(s->pool, FILCH_DRAIN, filch_deadline_in(20 * FILCH_S)), 0);
@@ -952,6 +963,7 @@ xt_define(a_half_stays_where_stacks_ran_out)
     spawn_waiting(&s, wait_with_others, MANY);
     assert_int_equal(filch_pool_spawn(s.pool, NULL, NULL, wait_with_half, &s), 0);
     xt_sleep_ns(50 * FILCH_MS); /* for it to have forked and to wait, which nobody can see */
+    expect_sleep(&s);           /* although the half lies in the deque */
     filch_semaphore_release(&s.first, 1);
     int64_t end = xt_now_ns() + 20 * FILCH_S;
     while (__atomic_load_n(&s.result, __ATOMIC_ACQUIRE) == 0 && xt_now_ns() < end)
@@ -961,6 +973,29 @@ xt_define(a_half_stays_where_stacks_ran_out)
     filch_semaphore_release(&s.last, 1 + FEW + MANY);
     end_scarcity(&s);
     assert_int_equal(s.ended, 1 + FEW + MANY);
+}
+
+/* A worker without a stack gives no memory back, and does not wake up for it. */
+xt_define(no_stack_is_no_reason_to_wake_up)
+{
+    enum { MANY = 40, TRIM_NS = 500 * FILCH_MS };
+    xt_faults_install();
+    struct scarce s = {.pool = create(1, 0)};
+    spawn_waiting(&s, wait_with_others, MANY);
+    filch_semaphore_release(&s.last, MANY);
+    while (__atomic_load_n(&s.ended, __ATOMIC_ACQUIRE) < MANY)
+        xt_sleep_ns(100 * FILCH_US);
+    xt_sleep_ns(10 *
+                FILCH_MS); /* now so many stacks are spare that it is to look at them once more */
+    xt_faults_arm(XT_MAP, 1, XT_FAULT_ONWARD);
+    for (int i = 0; i < 2 * MANY; i++)
+        assert_int_equal(filch_pool_spawn(s.pool, NULL, NULL, wait_with_others, &s), 0);
+    xt_sleep_ns(TRIM_NS + 50 * FILCH_MS);
+    expect_scarcity(&s);
+    expect_sleep(&s);
+    filch_semaphore_release(&s.last, 2 * MANY);
+    end_scarcity(&s);
+    assert_int_equal(s.ended, 3 * MANY);
 }
 
 int main(void)
@@ -985,6 +1020,7 @@ int main(void)
         xt_test(the_drop_of_a_panic_may_move),
         xt_test(all_go_on_where_stacks_ran_out),
         xt_test(a_half_stays_where_stacks_ran_out),
+        xt_test(no_stack_is_no_reason_to_wake_up),
         xt_test(a_scope_gets_the_panics_of_those_that_moved),
     };
     return xt_run(tests);
