@@ -127,7 +127,7 @@ FILCH_API void filch__rwlock_unlock_read_slow(struct filch_rwlock *l, uint64_t s
 
 /* filch_rwlock_unlock_write where somebody may have to be woken, a panic poisons, or the caller holds nothing.
  *   seen  the word before the caller was taken out of it; of no meaning where l is NULL or the caller not
- *         usual: it still has to be                                                                */
+ *         usual: it still has to be */
 FILCH_API void filch__rwlock_unlock_write_slow(struct filch_rwlock *l, uint64_t seen);
 
 static FILCH_ALWAYS_INLINE FILCH_NODISCARD int filch__rwlock_read(struct filch_rwlock *l)

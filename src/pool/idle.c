@@ -137,8 +137,7 @@ static void wake_if(struct filch_pool *pool, idle_question *wanted)
      * counts itself before it shows its waiter, and looks after that. But others took us for a
      * searcher meanwhile and woke nobody: what they have put is ours to notice. This time we do not
      * count as searching, so nobody is misled again. */
-    word =
-        count(pool, -IDLE_SEARCHING); /* nothing is given while somebody searches: no IDLE_GIFT */
+    word = count(pool, -IDLE_SEARCHING); /* none is given meanwhile: no IDLE_GIFT */
     if (!wanted(word, pool->width) || !is_work_left(pool, false))
         return;
     /* A push is too cheap to be ordered before the look at sleepers: now it is. Whoever shows itself
