@@ -337,7 +337,7 @@ static void seat_is_free(struct filch_pool *pool)
         filch__idle_wake_one(pool);
 }
 
-FILCH_WAKE_PATH void filch__idle_sleep(struct worker *w)
+FILCH_WAKE_PATH void filch__idle_sleep(struct worker *w, int64_t latest_ns)
 {
     struct filch_pool *pool = w->pool;
     FILCH_DCHECK(w->credits.tally == NULL);
@@ -355,7 +355,8 @@ FILCH_WAKE_PATH void filch__idle_sleep(struct worker *w)
     if (has_reason(w) && withdraw(w))
         return;
     int64_t deadline_ns = filch__timer_next(&w->timers);
-    park_worker(w, w->trim_ns < deadline_ns ? w->trim_ns : deadline_ns);
+    deadline_ns = w->trim_ns < deadline_ns ? w->trim_ns : deadline_ns;
+    park_worker(w, latest_ns < deadline_ns ? latest_ns : deadline_ns);
 }
 
 void filch__idle_nap(struct worker *w, int64_t deadline_ns)

@@ -124,9 +124,9 @@ void filch__idle_search_end(struct worker *w);
  * even search. */
 bool filch__idle_is_crowded(struct filch_pool *pool);
 
-/* Sleeps until there may be work, something to resume, a timer is due, or the pool stops. Called
- * while searching; returns while searching. */
-void filch__idle_sleep(struct worker *w);
+/* Sleeps until there may be work, something to resume, a timer is due, or the pool stops; no longer than until
+ * latest_ns. Called while searching; returns while searching. */
+void filch__idle_sleep(struct worker *w, int64_t latest_ns);
 
 /* Sleeps for a moment without saying so: the worker counts as searching. A task from outside ends that, so
  * not more than one does it at a time; for another one it returns at once. Not where there may be something

@@ -2,6 +2,7 @@
 #include "worker.h"
 
 #include "idle.h"
+#include "lend.h"
 #include "run.h"
 #include "slot.h"
 #include "steal.h"
@@ -350,7 +351,9 @@ FILCH_WAKE_PATH static __attribute__((noinline)) void look_for_work(struct worke
             return;
         filch__idle_search_begin(w);
     }
-    filch__idle_sleep(w);
+    struct loan loan = filch__lend(w);
+    filch__idle_sleep(w, loan.deadline_ns);
+    filch__lend_end(&loan);
     filch__worker_fire_timers(w); /* one of them may have ended the sleep, or is late */
     if (w->gift.fn != NULL)
         take_gift(w, run);

@@ -165,7 +165,7 @@ static void loop(struct worker *w)
                 found.item.fn(found.item.arg);
         } else {
             __VERIFIER_assume(hidden == NULL && sleeps++ < SLEEPS_MAX);
-            filch__idle_sleep(w);
+            filch__idle_sleep(w, FILCH_FOREVER);
             take_gift(w);
         }
     }

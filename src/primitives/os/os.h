@@ -49,6 +49,8 @@ struct os_table {
     int64_t (*now_ns)(void);
     /* The same clock as of the kernel's last tick, some milliseconds ago: four times as cheap. */
     int64_t (*coarse_now_ns)(void);
+    /* CPU time that a thread has used, up to this moment; 0: the system does not say. */
+    int64_t (*thread_ran_ns)(pthread_t thread);
 
     /* sched_yield(2). */
     void (*yield)(void);

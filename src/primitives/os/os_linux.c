@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <sched.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -84,6 +85,16 @@ static int64_t linux_coarse_now_ns(void)
     return read_clock(CLOCK_MONOTONIC_COARSE);
 }
 
+static int64_t linux_thread_ran_ns(pthread_t thread)
+{
+    clockid_t clock;
+    struct timespec ran;
+    int saved_errno = errno;
+    bool is_known = pthread_getcpuclockid(thread, &clock) == 0 && clock_gettime(clock, &ran) == 0;
+    errno = saved_errno;
+    return is_known ? (int64_t)ran.tv_sec * 1000000000 + ran.tv_nsec : 0;
+}
+
 static void linux_yield(void)
 {
     (void)sched_yield(); /* it cannot fail */
@@ -113,6 +124,7 @@ const struct os_table filch__os_linux = {
     .futex_wake = filch__syscall_futex_wake,
     .now_ns = linux_now_ns,
     .coarse_now_ns = linux_coarse_now_ns,
+    .thread_ran_ns = linux_thread_ran_ns,
     .yield = linux_yield,
     .write = linux_write,
     .barrier = filch__syscall_barrier,

@@ -5,6 +5,7 @@
 
 #include <filch/thread.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 /* What the public forms do not say. */
 struct thread_start {
@@ -22,5 +23,9 @@ FILCH_NODISCARD int filch__thread_start(struct filch_thread **thread,
  * never. */
 FILCH_NODISCARD int filch__thread_bind(const struct filch_thread *thread, const void *set,
                                        size_t set_bytes);
+
+/* CPU time that such a thread has used, up to this moment, in ns; 0: the system does not say. Blocks: never.
+ * Panics: never. */
+int64_t filch__thread_ran_ns(const struct filch_thread *thread);
 
 #endif
