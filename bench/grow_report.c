@@ -228,11 +228,63 @@ static void data_write(FILE *data, const struct growth *growth, const struct lin
 }
 
 static const char *const y_labels[] = {
-    [TIME] = "ns, least of the rounds, logarithmic",
-    [MEMORY] = "growth of the peak of memory, KiB, logarithmic",
+    [TIME] = "least time of the rounds, logarithmic",
+    [MEMORY] = "growth of the peak of memory, logarithmic",
     [SPEED_UP] = "time with one worker / time with so many",
     [GAIN] = "time of serial code / time, logarithmic",
 };
+
+/* How the values of the data become seconds, bytes, or what they are, and are written at the axis. */
+static const struct scale {
+    double unit;
+    const char *format;
+} scales[] = {
+    [TIME] = {1e-9, "%.0s %cs"},
+    [MEMORY] = {1024, "%.0s %cB"},
+    [SPEED_UP] = {1, "%g"},
+    [GAIN] = {1, "%g"},
+};
+
+/* The colours of filch's implementations, of serial code's, of the others'. */
+static const char *const colours[3][8] = {
+    {"#c03028", "#e88020", "#902878", "#e070a0", "#c03028", "#e88020", "#902878", "#e070a0"},
+    {"#707070", "#b0b0b0", "#707070", "#b0b0b0", "#707070", "#b0b0b0", "#707070", "#b0b0b0"},
+    {"#2060b0", "#20a050", "#10a8c0", "#7858c8", "#806030", "#98a810", "#70a0e0", "#303060"},
+};
+
+static int family_of(const struct line *line)
+{
+    if (strncmp(line->impl, "filch", 5) == 0)
+        return 0;
+    return strncmp(line->impl, "serial", 6) == 0 ? 1 : 2;
+}
+
+/* One for each implementation, whatever the workers or the case. */
+static const char *colour_of(const struct lines *lines, size_t index)
+{
+    const int family = family_of(&lines->items[index]);
+    unsigned before = 0; /* other implementations of the same family */
+    for (size_t i = 0; i < lines->count; i++) {
+        bool is_first = family_of(&lines->items[i]) == family;
+        for (size_t k = 0; k < i && is_first; k++)
+            is_first = strcmp(lines->items[k].impl, lines->items[i].impl) != 0;
+        if (strcmp(lines->items[i].impl, lines->items[index].impl) == 0)
+            break;
+        before += is_first;
+    }
+    return colours[family][before % 8];
+}
+
+/* Dashed: one worker. Where workers grow, one kind of dashes and of points for each case. */
+static unsigned dashes_of(const struct growth *growth, const struct lines *lines, size_t index)
+{
+    unsigned kind = 1;
+    if (!growth->sweep->is_workers)
+        return lines->items[index].workers == 1 ? 2 : 1;
+    for (size_t i = 1; i <= index; i++)
+        kind += strcmp(lines->items[i].case_name, lines->items[i - 1].case_name) != 0;
+    return kind;
+}
 
 static void script_write(FILE *script, const struct growth *growth, const struct lines *lines,
                          enum quantity quantity)
@@ -246,6 +298,8 @@ static void script_write(FILE *script, const struct growth *growth, const struct
         fputs("set logscale y\nset format x '%.0s%c'\n", script);
     else
         fputs("set yrange [0:*]\n", script);
+    fprintf(script, "unit = %g\nset format y '%s'\n", scales[quantity].unit,
+            scales[quantity].format);
     for (size_t i = 0; i < lines->count; i++) {
         char name[64];
         line_name(name, growth, &lines->items[i]);
@@ -255,8 +309,12 @@ static void script_write(FILE *script, const struct growth *growth, const struct
         if (!isnan(from))
             snprintf(name + strlen(name), sizeof name - strlen(name), ", pays from %.0f ns", from);
         const bool is_ours = strncmp(lines->items[i].impl, "filch", 5) == 0;
-        fprintf(script, "%s index %zu using 1:2 with linespoints linewidth %d title '%s'",
-                i == 0 ? "plot data" : ", data", i, is_ours ? 3 : 1, name);
+        const unsigned dashes = dashes_of(growth, lines, i);
+        fprintf(script,
+                "%s index %zu using 1:($2 * unit) with linespoints linewidth %d linecolor rgb '%s' "
+                "dashtype %u pointtype %u title '%s'",
+                i == 0 ? "plot data" : ", data", i, is_ours ? 3 : 1, colour_of(lines, i), dashes,
+                growth->sweep->is_workers ? 2 * dashes + 3 : 7, name);
     }
     putc('\n', script);
 }
@@ -272,7 +330,7 @@ static bool picture(const char *folder, const char *name, const struct growth *g
     FILE *script = picture_file(folder, name, "gp");
     if (!script)
         return false;
-    picture_script_begin(script, folder, name, 1100);
+    picture_script_begin(script, folder, name, 1400);
     script_write(script, growth, lines, quantity);
     fclose(script);
     return picture_draw(folder, name);

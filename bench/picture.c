@@ -9,6 +9,9 @@
 
 extern char **environ;
 
+/* Room for a title. */
+enum { WIDTH_LEAST = 960 };
+
 bool picture_folder(const char *folder)
 {
     if (mkdir(folder, 0777) == 0 || errno == EEXIST)
@@ -45,6 +48,8 @@ bool picture_draw(const char *folder, const char *name)
 
 void picture_script_begin(FILE *script, const char *folder, const char *name, unsigned width)
 {
+    if (width < WIDTH_LEAST)
+        width = WIDTH_LEAST;
     fprintf(script,
             "set terminal pngcairo size %u,640 noenhanced font 'sans,11'\n"
             "set output '%s/%s.png'\n"

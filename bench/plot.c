@@ -7,14 +7,6 @@
 #include <math.h>
 #include <string.h>
 
-/* The colour group of a bar: filch, serial, peers. */
-static int bar_group(const struct measurement *item)
-{
-    if (strncmp(item->impl->name, "filch", 5) == 0)
-        return 0;
-    return strncmp(item->impl->name, "serial", 6) == 0 ? 1 : 2;
-}
-
 /* What is drawn of a case: its own metric, or one that was measured beside it. */
 struct bars {
     const struct case_result *result;
@@ -22,7 +14,59 @@ struct bars {
     char name[64]; /* of the picture */
     unsigned count;
     double least, most; /* of the medians */
+    unsigned groups;    /* a bit for each that has a bar */
 };
+
+static const struct bar_group {
+    const char *title;
+    const char *colour;
+} bar_groups[] = {
+    {"filch", "#c03028"},  {"filch, one worker", "#e8a8a0"},
+    {"peers", "#5080b8"},  {"peers, one worker", "#b0c8e0"},
+    {"serial", "#808080"},
+};
+
+enum { BAR_GROUPS = sizeof bar_groups / sizeof bar_groups[0] };
+
+/* What the axis shows. */
+static const char *const bar_labels[METRIC_COUNT] = {
+    [METRIC_NS_PER_OP] = "time per operation",
+    [METRIC_SECONDS] = "time",
+    [METRIC_CPU_SECONDS] = "processor time",
+    [METRIC_BYTES_PER_OP] = "memory of each",
+    [METRIC_MAX_MIN] = "the luckiest over the unluckiest",
+    [METRIC_KEPT_BYTES_PER_OP] = "memory still held, of each",
+    [METRIC_RELEASE_NS_PER_OP] = "time to wake and end each",
+    [METRIC_LATE_NS] = "late by, 99th percentile",
+};
+
+/* A unit for figures up to so much; on a logarithmic axis each figure has its own prefix. */
+struct bar_unit {
+    const char *name;
+    double size; /* in that of the metric */
+};
+
+static struct bar_unit bar_unit(enum bench_metric metric, double most, bool logarithmic)
+{
+    static const struct bar_unit times[] = {{"s", 1}, {"ms", 1e-3}, {"us", 1e-6}, {"ns", 1e-9}};
+    const char *unit = bench_metric_unit(metric);
+    const double size = strcmp(unit, "ns") == 0 ? 1e-9 : 1;
+    if (size >= 1 && strcmp(unit, "s") != 0)
+        return (struct bar_unit){unit, 1};
+    size_t i = 0;
+    while (!logarithmic && i + 1 < sizeof times / sizeof times[0] &&
+           most * size < 2 * times[i].size)
+        i++;
+    return (struct bar_unit){times[i].name, times[i].size / size};
+}
+
+/* In bar_groups. */
+static unsigned bar_group(const struct measurement *item)
+{
+    if (strncmp(item->impl->name, "serial", 6) == 0)
+        return 4;
+    return (strncmp(item->impl->name, "filch", 5) == 0 ? 0u : 2u) + (item->workers == 1);
+}
 
 static const struct series *bar_values(const struct bars *bars, const struct measurement *item)
 {
@@ -39,9 +83,10 @@ static void bars_data(FILE *data, struct bars *bars)
         if (item->failed || values->count == 0)
             continue;
         const double median = series_median(values);
-        fprintf(data, "%u \"%s %uw\" %d %.9g %.9g %.9g\n", bars->count, item->impl->name,
+        fprintf(data, "%u \"%s %uw\" %u %.9g %.9g %.9g\n", bars->count, item->impl->name,
                 item->workers, bar_group(item), median, series_quantile(values, 0.25),
                 series_quantile(values, 0.75));
+        bars->groups |= 1u << bar_group(item);
         bars->least = bars->count == 0 || median < bars->least ? median : bars->least;
         bars->most = bars->count == 0 || median > bars->most ? median : bars->most;
         bars->count++;
@@ -54,20 +99,31 @@ static void bars_script(FILE *script, const char *folder, const struct bars *bar
     picture_script_begin(script, folder, bars->name, 480 + 48 * bars->count);
     /* Bars of very different length can only be compared on a logarithmic axis. */
     const bool logarithmic = bars->least > 0 && bars->most > 20 * bars->least;
+    const struct bar_unit unit = bar_unit(bars->metric, bars->most, logarithmic);
     if (logarithmic)
-        fprintf(script, "set logscale y\nset yrange [%g:*]\n", bars->least / 3);
+        fprintf(script, "set logscale y\nset format y '%%.0s %%c%s'\nset yrange [%g:*]\n",
+                unit.name, bars->least / unit.size / 3);
     else
         fputs("set yrange [0:*]\n", script);
     fprintf(script,
             "set title \"%s: %s\"\n"
-            "set ylabel '%s%s (%s), median and middle half'\n"
-            "set xrange [-0.7:%u]\n",
-            info->name, info->what, bench_metric_name(bars->metric),
-            logarithmic ? ", logarithmic" : "", bench_metric_unit(bars->metric), bars->count);
-    fputs("plot for [g=0:2] data using 1:($3 == g ? $4 : NaN):5:6:(0.8):xtic(2) with boxerrorbars "
-          "linecolor rgb word('#c03028 #808080 #5080b8', g + 1) "
-          "title word('filch serial peers', g + 1)\n",
-          script);
+            "set ylabel '%s%s%s%s; median and middle half'\n"
+            "set xrange [-0.7:%u]\n"
+            "unit = %g\n",
+            info->name, info->what, bar_labels[bars->metric],
+            *unit.name && !logarithmic ? ", " : "", logarithmic ? "" : unit.name,
+            logarithmic ? ", logarithmic" : "", bars->count, unit.size);
+    const char *before = "plot ";
+    for (unsigned g = 0; g < BAR_GROUPS; g++) {
+        if ((bars->groups & 1u << g) == 0)
+            continue;
+        fprintf(script,
+                "%sdata using 1:($3 == %u ? $4 / unit : NaN):($5 / unit):($6 / unit):(0.8):xtic(2) "
+                "with boxerrorbars linecolor rgb '%s' title '%s'",
+                before, g, bar_groups[g].colour, bar_groups[g].title);
+        before = ", ";
+    }
+    putc('\n', script);
 }
 
 static bool has_bars(const struct bars *bars)
@@ -209,7 +265,8 @@ static bool overview_plot(const char *folder, const struct results *results,
         "plot for [c=0:%u] data using 1:($3 == c ? $4 : NaN):($1 - 0.4):($1 + 0.4):(1):4:xtic(2) "
         "with boxxyerror linecolor rgb word('#c03028 #e09048', c + 1) "
         "title word('filch filch:clang', c + 1), "
-        "data using 1:4:5:6 with yerrorbars pointtype 0 linecolor rgb 'black' notitle, "
+        "data using 1:5:(0):($6 - $5) with vectors heads size graph 0.004,90 linecolor rgb "
+        "'black' notitle, "
         "1 with lines linecolor rgb 'black' notitle\n",
         group->what, results->workers, bars, COMPILERS - 1);
     fclose(script);
