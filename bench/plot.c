@@ -13,7 +13,7 @@ struct bars {
     enum bench_metric metric;
     char name[64]; /* of the picture */
     unsigned count;
-    double least, most; /* of the medians */
+    double least, most; /* median; upper end of a line */
     unsigned groups;    /* a bit for each that has a bar */
 };
 
@@ -83,12 +83,12 @@ static void bars_data(FILE *data, struct bars *bars)
         if (item->failed || values->count == 0)
             continue;
         const double median = series_median(values);
+        const double upper = series_quantile(values, 0.75);
         fprintf(data, "%u \"%s %uw\" %u %.9g %.9g %.9g\n", bars->count, item->impl->name,
-                item->workers, bar_group(item), median, series_quantile(values, 0.25),
-                series_quantile(values, 0.75));
+                item->workers, bar_group(item), median, series_quantile(values, 0.25), upper);
         bars->groups |= 1u << bar_group(item);
         bars->least = bars->count == 0 || median < bars->least ? median : bars->least;
-        bars->most = bars->count == 0 || median > bars->most ? median : bars->most;
+        bars->most = bars->count == 0 || upper > bars->most ? upper : bars->most;
         bars->count++;
     }
 }
