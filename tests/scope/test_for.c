@@ -400,10 +400,10 @@ static void note_wakes(size_t begin, size_t end, void *ctx)
  * first ones may be by far the longest. */
 static void wake_after_the_first(struct filch_pool *pool, size_t count)
 {
-    enum { ROUNDS = 3 };
+    enum { ROUNDS = 100 };
     uint64_t first = UINT64_MAX; /* somebody may still have been busy */
     uint64_t second = 0;
-    for (size_t i = 0; i < ROUNDS; i++) {
+    for (size_t i = 0; i < ROUNDS && (first != 0 || second == 0); i++) {
         struct filch_pool_stats before;
         struct beginning b = {.pool = pool};
         const struct filch_for_options options = {.pool = pool};
