@@ -10,7 +10,7 @@ const struct bench_case bench_cases[] = {
     {"nqueens", "13 queens, a task per legal placement", METRIC_SECONDS, 0},
     {"uts-flat", "unbalanced tree of 4.3 million nodes, 10 levels", METRIC_SECONDS, 0},
     {"uts-deep", "unbalanced tree of 4.7 million nodes, 2223 levels", METRIC_SECONDS, 0},
-    {"msort", "merge sort of 8 million numbers, serial merges", METRIC_SECONDS, 0},
+    {"msort", "merge sort of 8 million numbers, parallel merges", METRIC_SECONDS, 0},
     {"stuck", "8 tasks of 20 ms beside 160 ms of the spawner's own; ideal with two: 160 ms",
      METRIC_SECONDS, CASE_WIDE},
     {"flat", "tasks of a flat scope of a million", METRIC_NS_PER_OP, 0},

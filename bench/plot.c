@@ -258,8 +258,10 @@ static bool overview_plot(const char *folder, const struct results *results,
     picture_script_begin(script, folder, group->name, 480 + 40 * bars);
     fprintf(
         script,
-        "set title '%s: filch against the best peer of the same compiler, %u workers (above 1: "
-        "filch is better)'\n"
+        "set title \"%s: filch against the best peer of the same compiler, %u workers (above 1: "
+        "filch is better)\\nin brackets: the best by all rounds; each round is compared with the "
+        "best "
+        "by the others\"\n"
         "set ylabel 'times as fast, logarithmic; middle half of the rounds'\n"
         "set logscale y 2\nset xrange [-0.7:%u]\n"
         "plot for [c=0:%u] data using 1:($3 == c ? $4 : NaN):($1 - 0.4):($1 + 0.4):(1):4:xtic(2) "

@@ -53,50 +53,64 @@ void filch_case_nqueens(void *data)
     nqueens_data->solutions = nqueens(nqueens_data->n, 0, (struct nqueens_board){{0}});
 }
 
-static uint64_t uts_range(struct uts_node parent, unsigned begin, unsigned end);
-FILCH_FORKABLE(uint64_t, uts_range, struct uts_node, unsigned, unsigned)
+static uint64_t uts(struct uts_node node);
+FILCH_FORKABLE(uint64_t, uts, struct uts_node)
 
-static uint64_t uts_node(struct uts_node node)
+/* One fork for each child from `index` on, of which there is at least one. */
+static uint64_t uts_children_from(struct uts_node parent, unsigned index, unsigned children)
 {
-    const unsigned children = uts_children(&node);
-    return children == 0 ? 1 : 1 + uts_range(node, 0, children);
+    const struct uts_node child = uts_child(&parent, index);
+    if (index + 1 == children)
+        return uts(child);
+    FILCH_FORK(here, uts, child);
+    const uint64_t nodes = uts_children_from(parent, index + 1, children);
+    return nodes + FILCH_SYNC(here, uts);
 }
 
-/* The trees below the children [begin, end), of which there is at least one, by halves. */
-static uint64_t uts_range(struct uts_node parent, unsigned begin, unsigned end)
+static uint64_t uts(struct uts_node node)
 {
-    if (end - begin == 1)
-        return uts_node(uts_child(&parent, begin));
-    const unsigned middle = begin + (end - begin) / 2;
-    FILCH_FORK(left, uts_range, parent, begin, middle);
-    const uint64_t nodes = uts_range(parent, middle, end);
-    return nodes + FILCH_SYNC(left, uts_range);
+    const unsigned children = uts_children(&node);
+    return children == 0 ? 1 : 1 + uts_children_from(node, 0, children);
 }
 
 void filch_case_uts(void *data)
 {
-    struct uts_data *uts = data;
-    uts->nodes = uts_node(uts->root);
+    struct uts_data *uts_data = data;
+    uts_data->nodes = uts(uts_data->root);
 }
 
-static void msort(uint32_t *values, uint32_t *scratch, size_t count);
-FILCH_FORKABLE_VOID(msort, uint32_t *, uint32_t *, size_t)
+static void merge(struct msort_runs runs);
+FILCH_FORKABLE_VOID(merge, struct msort_runs)
 
-static void msort(uint32_t *values, uint32_t *scratch, size_t count)
+static void merge(struct msort_runs runs)
+{
+    if (msort_length(&runs) <= MSORT_MERGE) {
+        msort_merge(&runs);
+        return;
+    }
+    FILCH_FORK(upper, merge, msort_cut(&runs));
+    merge(runs);
+    FILCH_SYNC(upper, merge);
+}
+
+static void msort(const uint32_t *values, uint32_t *to, uint32_t *other, size_t count);
+FILCH_FORKABLE_VOID(msort, const uint32_t *, uint32_t *, uint32_t *, size_t)
+
+static void msort(const uint32_t *values, uint32_t *to, uint32_t *other, size_t count)
 {
     if (count <= MSORT_LEAF) {
-        msort_leaf(values, count);
+        msort_leaf(values, to, count);
         return;
     }
     const size_t half = count / 2;
-    FILCH_FORK(left, msort, values, scratch, half);
-    msort(values + half, scratch + half, count - half);
-    FILCH_SYNC(left, msort);
-    msort_merge(values, scratch, half, count);
+    FILCH_FORK(right, msort, values + half, other + half, to + half, count - half);
+    msort(values, other, to, half);
+    FILCH_SYNC(right, msort);
+    merge(msort_halves(other, half, count, to));
 }
 
 void filch_case_msort(void *data)
 {
-    struct msort_data *msort_data = data;
-    msort(msort_data->values, msort_data->scratch, msort_data->count);
+    struct msort_data *sort = data;
+    msort(sort->values, sort->values, sort->scratch, sort->count);
 }

@@ -110,18 +110,31 @@ void openmp_uts(void *data)
     uts->nodes = uts_task(uts->root);
 }
 
-static void msort_task(uint32_t *values, uint32_t *scratch, size_t count)
+static void merge_task(struct msort_runs runs)
+{
+    if (msort_length(&runs) <= MSORT_MERGE) {
+        msort_merge(&runs);
+        return;
+    }
+    const struct msort_runs upper = msort_cut(&runs);
+#pragma omp task firstprivate(upper)
+    merge_task(upper);
+    merge_task(runs);
+#pragma omp taskwait
+}
+
+static void msort_task(const uint32_t *values, uint32_t *to, uint32_t *other, size_t count)
 {
     if (count <= MSORT_LEAF) {
-        msort_leaf(values, count);
+        msort_leaf(values, to, count);
         return;
     }
     const size_t half = count / 2;
-#pragma omp task firstprivate(values, scratch, half)
-    msort_task(values, scratch, half);
-    msort_task(values + half, scratch + half, count - half);
+#pragma omp task firstprivate(values, to, other, half, count)
+    msort_task(values + half, other + half, to + half, count - half);
+    msort_task(values, other, to, half);
 #pragma omp taskwait
-    msort_merge(values, scratch, half, count);
+    merge_task(msort_halves(other, half, count, to));
 }
 
 void openmp_msort(void *data)
@@ -129,7 +142,7 @@ void openmp_msort(void *data)
     struct msort_data *msort = data;
 #pragma omp parallel
 #pragma omp single
-    msort_task(msort->values, msort->scratch, msort->count);
+    msort_task(msort->values, msort->values, msort->scratch, msort->count);
 }
 
 void openmp_stuck(void *data)

@@ -41,7 +41,7 @@ static void uts(void *data)
 static void msort(void *data)
 {
     struct msort_data *msort = data;
-    msort_serial(msort->values, msort->scratch, msort->count);
+    msort_serial(msort->values, msort->values, msort->scratch, msort->count);
 }
 
 static void stuck(void *data)

@@ -28,6 +28,7 @@ extern "C" {
 #include <oneapi/tbb/blocked_range.h>
 #include <oneapi/tbb/global_control.h>
 #include <oneapi/tbb/parallel_for.h>
+#include <oneapi/tbb/parallel_invoke.h>
 #include <oneapi/tbb/parallel_reduce.h>
 #include <oneapi/tbb/partitioner.h>
 #include <oneapi/tbb/task_arena.h>
@@ -118,24 +119,32 @@ void run_uts(void *data)
     inside([=] { uts_data->nodes = uts(uts_data->root); });
 }
 
-void msort(uint32_t *values, uint32_t *scratch, size_t count)
+void merge(msort_runs runs)
+{
+    if (msort_length(&runs) <= MSORT_MERGE) {
+        msort_merge(&runs);
+        return;
+    }
+    const msort_runs upper = msort_cut(&runs);
+    tbb::parallel_invoke([=] { merge(upper); }, [=] { merge(runs); });
+}
+
+void msort(const uint32_t *values, uint32_t *to, uint32_t *other, size_t count)
 {
     if (count <= MSORT_LEAF) {
-        msort_leaf(values, count);
+        msort_leaf(values, to, count);
         return;
     }
     const size_t half = count / 2;
-    tbb::task_group group;
-    group.run([=] { msort(values, scratch, half); });
-    msort(values + half, scratch + half, count - half);
-    group.wait();
-    msort_merge(values, scratch, half, count);
+    tbb::parallel_invoke([=] { msort(values + half, other + half, to + half, count - half); },
+                         [=] { msort(values, other, to, half); });
+    merge(msort_halves(other, half, count, to));
 }
 
 void run_msort(void *data)
 {
     auto *sort = static_cast<struct msort_data *>(data);
-    inside([=] { msort(sort->values, sort->scratch, sort->count); });
+    inside([=] { msort(sort->values, sort->values, sort->scratch, sort->count); });
 }
 
 void run_stuck(void *data)

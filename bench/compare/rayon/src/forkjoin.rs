@@ -140,6 +140,7 @@ fn walk(node: Node) -> u64 {
     }
 }
 
+/// By halves: one join for each child, as where each child is a task, takes 1.1 to 1.4 times as long.
 fn walk_children(parent: &Node, begin: u32, end: u32) -> u64 {
     if end - begin == 1 {
         return walk(Node {
@@ -163,6 +164,7 @@ pub unsafe extern "C" fn rayon_uts(data: *mut UtsData) {
 }
 
 const MSORT_LEAF: usize = 32;
+const MSORT_MERGE: usize = 4096;
 
 #[repr(C)]
 pub struct MsortData {
@@ -171,28 +173,56 @@ pub struct MsortData {
     count: usize,
 }
 
-extern "C" {
-    fn msort_leaf(values: *mut u32, count: usize);
-    fn msort_merge(values: *mut u32, scratch: *mut u32, half: usize, count: usize);
+#[repr(C)]
+struct Runs {
+    left: *const u32,
+    left_count: usize,
+    right: *const u32,
+    right_count: usize,
+    to: *mut u32,
 }
 
-fn msort(values: &mut [u32], scratch: &mut [u32]) {
-    let count = values.len();
+unsafe impl Send for Runs {}
+
+extern "C" {
+    fn msort_leaf(values: *const u32, to: *mut u32, count: usize);
+    fn msort_merge(runs: *const Runs);
+    fn msort_cut(runs: *mut Runs) -> Runs;
+}
+
+unsafe fn merge(mut runs: Runs) {
+    if runs.left_count + runs.right_count <= MSORT_MERGE {
+        return msort_merge(&runs);
+    }
+    let upper = msort_cut(&mut runs);
+    rayon::join(move || merge(runs), move || merge(upper));
+}
+
+/// Sorts `count` of `values`, which is `to` or `other`.
+unsafe fn msort(values: Shared<u32>, to: Shared<u32>, other: Shared<u32>, count: usize) {
     if count <= MSORT_LEAF {
-        return unsafe { msort_leaf(values.as_mut_ptr(), count) };
+        return msort_leaf(values.get(), to.get(), count);
     }
     let half = count / 2;
-    let (left, right) = values.split_at_mut(half);
-    let (left_scratch, right_scratch) = scratch.split_at_mut(half);
-    rayon::join(|| msort(left, left_scratch), || msort(right, right_scratch));
-    unsafe { msort_merge(values.as_mut_ptr(), scratch.as_mut_ptr(), half, count) };
+    rayon::join(
+        || msort(values, other, to, half),
+        || msort(values.add(half), other.add(half), to.add(half), count - half),
+    );
+    merge(Runs {
+        left: other.get(),
+        left_count: half,
+        right: other.get().add(half),
+        right_count: count - half,
+        to: to.get(),
+    });
 }
 
 #[no_mangle]
 pub unsafe extern "C" fn rayon_msort(data: *mut MsortData) {
-    let values = std::slice::from_raw_parts_mut((*data).values, (*data).count);
-    let scratch = std::slice::from_raw_parts_mut((*data).scratch, (*data).count);
-    pool().install(|| msort(values, scratch));
+    let values = Shared((*data).values);
+    let scratch = Shared((*data).scratch);
+    let count = (*data).count;
+    pool().install(|| msort(values, values, scratch, count));
 }
 
 const STUCK_TASKS: usize = 8;

@@ -48,4 +48,8 @@ impl<T> Shared<T> {
     fn get(self) -> *mut T {
         self.0
     }
+
+    unsafe fn add(self, count: usize) -> Self {
+        Shared(self.0.add(count))
+    }
 }
