@@ -63,6 +63,7 @@
 #ifndef __ASSEMBLER__
 
 #include <filch/attr.h>
+#include <stddef.h>
 
 /* Stops the running stack and goes on with another one; returns when something switches back.
  *   saved   where the context of the running stack is stored, before it is left            [out]
@@ -73,7 +74,22 @@
 #include "fiber/context_x86_64.h"
 #else
 void filch__context_switch(void **saved, void *to);
+
+#define FILCH_CONTEXT_LEAVE ((void (*)(void *))NULL)
+
+static FILCH_ALWAYS_INLINE void filch__context_call(void (*fn)(void *), void *arg, void **saved)
+{
+    if (fn == FILCH_CONTEXT_LEAVE)
+        filch__context_switch(saved, arg);
+    else
+        fn(arg);
+}
 #endif
+
+/* filch__context_call(fn, arg, saved) calls fn(arg), which may panic, where no handler is in the caller;
+ * filch__context_call(FILCH_CONTEXT_LEAVE, to, saved) is filch__context_switch(saved, to). On x86-64 both are one
+ * instruction, so that it is not known to the processor which it was. A loop that begins and resumes with the same one
+ * has, whatever it goes on with, made the call from which the return of what it began there is predicted. */
 
 /* Prepares a stack so that the first switch to it calls entry(argument) there.
  *   low, top   the lowest byte of the stack, and one past the highest; at least 8 KiB apart; memory

@@ -112,7 +112,7 @@ static FILCH_ALWAYS_INLINE int wait_alone(struct channel *c, enum side side, voi
     }
     int error = FILCH_UNLIKELY(is_ready) ? EAGAIN : filch__park(&l.party.waiter, deadline_ns);
     if (FILCH_LIKELY(error == 0) && FILCH_LIKELY(lone_is_done(&l)))
-        return 0;
+        return filch__back();
     return do_it_itself(op_of(&op, c, side, &l), &l, deadline_ns, error, true);
 }
 
@@ -179,7 +179,7 @@ static __attribute__((noinline)) int meet(struct channel *c, enum side side, voi
     filch__biased_leave(&w->lock, is_favourite);
     int error = filch__park(&l.party.waiter, deadline_ns);
     if (FILCH_LIKELY(error == 0) && FILCH_LIKELY(lone_is_done(&l)))
-        return 0;
+        return filch__back();
     return meet_again(c, side, &l, deadline_ns, error);
 }
 

@@ -12,6 +12,7 @@
 #define FILCH_PARK_PARK_H
 
 #include "base/check.h"
+#include "park/back.h"
 #include "park/waiter.h"
 
 #include <filch/time.h>
