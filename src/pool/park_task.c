@@ -362,6 +362,7 @@ static void task_yield(void)
     w->suspended++;
     filch__strand_switch_here(w, next);
     w->suspended--;
+    filch__back_void();
 }
 
 static void task_stay(int change)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Leaving one strand for another. In line where tasks wait and where the loop goes on with them: each frame in
- * between is a return that a processor predicts wrongly, since the one that goes on has stopped elsewhere. */
+/* Leaving one strand for another. In line where tasks wait: each frame in between is a return that a processor
+ * predicts wrongly, since the one that goes on has stopped elsewhere. The loop leaves by the call by which it begins
+ * tasks: see "No return from a wait is left to luck" in the README. */
 #ifndef FILCH_POOL_SWITCH_H
 #define FILCH_POOL_SWITCH_H
 

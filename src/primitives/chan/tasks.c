@@ -151,8 +151,8 @@ static FILCH_COLD int meet_again(struct channel *c, enum side side, struct lone 
     return lone_is_done(l) ? 0 : filch__handoff(c, side, l->entry.value, deadline_ns);
 }
 
-/* One function for both sides: two tasks that leave each other here come back by returns that the processor
- * has seen coming. */
+/* One function for both sides: where a return ended the wait, not a jump (park/back.h), two tasks that had left each
+ * other in different functions came back by one that the processor had not seen coming. */
 static __attribute__((noinline)) int meet(struct channel *c, enum side side, void *value,
                                           int64_t deadline_ns)
 {

@@ -32,14 +32,25 @@
 
 #include <filch/attr.h>
 
-/* Returns 0. Const: so compilers know that it does not look at the frame that is gone by then. */
 #if FILCH_BACK_BY_JUMP
+
+/* Returns 0. Const: so the compiler knows that it does not look at the frame that is gone by then. */
 __attribute__((const)) int filch__back(void);
+
+/* The same for a function that returns nothing. */
+void filch__back_void(void);
+
 #else
+
 static FILCH_ALWAYS_INLINE int filch__back(void)
 {
     return 0;
 }
+
+static FILCH_ALWAYS_INLINE void filch__back_void(void)
+{
+}
+
 #endif
 
 #endif

@@ -2,20 +2,26 @@
 #include "park/back.h"
 
 #if FILCH_BACK_BY_JUMP
-        .text
+
+.macro back name, register
         .p2align 4
-        .globl  filch__back
-        .hidden filch__back
-        .type   filch__back, @function
-filch__back:
+        .globl  \name
+        .hidden \name
+        .type   \name, @function
+\name:
         .cfi_startproc
-        popq    %rcx
+        popq    \register
         .cfi_def_cfa_offset 0
-        .cfi_register %rip, %rcx
+        .cfi_register %rip, \register
         xorl    %eax, %eax
-        jmp     *%rcx
+        jmp     *\register
         .cfi_endproc
-        .size   filch__back, . - filch__back
+        .size   \name, . - \name
+.endm
+
+        .text
+        back    filch__back, %rcx
+        back    filch__back_void, %rcx
 #endif
 
         .section .note.GNU-stack, "", @progbits
