@@ -68,12 +68,13 @@ static FILCH_ALWAYS_INLINE void filch__strand_switch_here(struct worker *w, stru
 }
 
 /* The same for a strand that stands in the loop, in two parts, with the call in between. There is nothing to keep but
- * what unwinds below the loop: what it begins next, it begins with the worker's own modes. */
+ * what unwinds below the loop, a guest's: what it begins next, it begins with the worker's own modes. */
 static FILCH_ALWAYS_INLINE struct fiber_call
 filch__strand_leaves_loop(struct worker *w, struct strand *next, struct panic_state *kept)
 {
     struct strand *from = w->strand;
-    *kept = filch__panic_leave_stack();
+    if (FILCH_UNLIKELY(w->is_guest))
+        *kept = filch__panic_leave_stack();
     filch__strand_change(w, next);
     return filch__fiber_leaving(&from->fiber, &next->fiber);
 }
@@ -83,7 +84,8 @@ static FILCH_ALWAYS_INLINE void filch__strand_is_back_in_loop(struct strand *s,
 {
     struct worker *w = s->worker;
     filch__fiber_is_back(&s->fiber);
-    filch__panic_enter_stack(kept);
+    if (FILCH_UNLIKELY(w->is_guest))
+        filch__panic_enter_stack(kept);
     filch__ambient_restore(&w->ambient, w->error_number);
     filch__roam_settle(w);
 }

@@ -61,20 +61,23 @@ static FILCH_ALWAYS_INLINE void filch__task_leaves_loop(const struct task_run *r
 
 /* The loop is about to call the function of run->item, a task with a handle. The loop's boundary and level are the
  * task's as well. So between the loop and the function of the task there is no frame that a task which has waited
- * would have to return through. Returns the call; without a function: the task has been cancelled, and is over. */
-static FILCH_ALWAYS_INLINE struct fiber_call filch__task_begins_in_loop(const struct task_run *run,
-                                                                        struct strand *s)
+ * would have to return through.
+ *   call  what to call                                                                      [out]
+ * Returns false: the task has been cancelled, and is over. */
+static FILCH_ALWAYS_INLINE bool
+filch__task_begins_in_loop(const struct task_run *run, struct strand *s, struct fiber_call *call)
 {
     struct filch_task *task = run->item.arg;
     if (FILCH_UNLIKELY(filch__cancel_look(&task->cancel) != 0)) {
         filch__task_end(task, filch__task_drop(task));
-        return (struct fiber_call){NULL, NULL};
+        return false;
     }
     struct level *level = &run->loop->level;
     level->item = NULL;
     level->cancel = &task->cancel;
     s->task = task;
-    return (struct fiber_call){task->fn, task->arg};
+    *call = (struct fiber_call){task->fn, task->arg};
+    return true;
 }
 
 /* Its function has returned. The task is found again: registers that kept it would be saved for all tasks. */

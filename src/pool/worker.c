@@ -106,8 +106,11 @@ static FILCH_COLD void drop_task(const struct task_item *item)
         filch__worker_drop(item->drop, item->arg);
 }
 
-/* A task has been taken, from wherever. Returns what to call for it; without a function: it has been cancelled. */
-static FILCH_ALWAYS_INLINE struct fiber_call item_begins(struct worker *w, struct task_run *run)
+/* A task has been taken, from wherever.
+ *   call  what to call for it                                                               [out]
+ * Returns false: it has been cancelled, and is over but for its count. */
+static FILCH_ALWAYS_INLINE bool item_begins(struct worker *w, struct task_run *run,
+                                            struct fiber_call *call)
 {
     const struct task_item *item = &run->item;
     struct tally *tally = item->tally;
@@ -117,10 +120,12 @@ static FILCH_ALWAYS_INLINE struct fiber_call item_begins(struct worker *w, struc
     if (FILCH_UNLIKELY(FILCH_LOAD_RELAXED(&filch__cancel_is_used) != 0) /* a hint */ &&
         tally != NULL && filch__cancel_find(&tally->cancel) != 0) {
         drop_task(item);
-        return (struct fiber_call){NULL, NULL};
+        return false;
     }
-    return item->fn == filch__task_run ? filch__task_begins_in_loop(run, s)
-                                       : (struct fiber_call){item->fn, item->arg};
+    if (item->fn == filch__task_run)
+        return filch__task_begins_in_loop(run, s, call);
+    *call = (struct fiber_call){item->fn, item->arg};
+    return true;
 }
 
 /* What was called for it has returned.
@@ -138,8 +143,8 @@ void filch__worker_run(struct worker *w, struct task_run *run)
 {
     struct strand *s = w->strand;
     const struct filch__slot *forked = filch__forks_level();
-    struct fiber_call call = item_begins(w, run);
-    if (FILCH_UNLIKELY(call.fn == NULL)) {
+    struct fiber_call call;
+    if (!item_begins(w, run, &call)) {
         filch__worker_ends(s->worker, run->item.tally); /* its drop function may have waited */
         return;
     }
@@ -396,8 +401,7 @@ static void work(void *argument)
             run->item.fn = NULL; /* what returns then is no task */
             call = filch__strand_leaves_loop(w, next, &kept);
         } else if (take_own(w, run)) {
-            call = item_begins(w, run);
-            if (FILCH_UNLIKELY(call.fn == NULL)) {
+            if (!item_begins(w, run, &call)) {
                 filch__worker_ends(s->worker, run->item.tally); /* as in filch__worker_run */
                 continue;
             }
