@@ -29,9 +29,10 @@
  * one that has stopped. That of x86-64 is in line and ends in a jump, with neither call nor return, and the
  * compiler saves what it needs: predicted in both cases. Measured, as ns on an EPYC of family 25: a yield of a
  * task 10.3 with a function that returns, 18.1 with one that jumps; a bare switch between two different callers 8
- * and 2.5, 227 with swapcontext, between stacks in the same loop 2.2 with a return; what the one in line gains,
- * and a call that leaves the stack for it, is in the pool's README. The unwind tables are exact at each instruction, so that a debugger, a profiler or
- * a panic can walk out of a switch; the frame at the base of a stack has no caller, and says so.
+ * and 2.5, 227 with swapcontext, between stacks in the same loop 2.2 with a return; what the one in line gains, and
+ * a call that leaves the stack, is in the pool's README. The unwind tables are exact at each instruction, so that a
+ * debugger, a profiler or a panic can walk out of a switch; the frame at the base of a stack has no caller, and says
+ * so.
  *
  * Shadow stacks (Intel CET, ARM GCS) do not know these switches: the objects of assembly that belong to
  * them carry no such mark, and must not: the linker therefore leaves the feature off for what they are

@@ -11,10 +11,10 @@
  * from where the program has come from, and leaves these entries alone; the loop of a worker has made the one
  * for the return of the task's function (filch__context_call).
  *
- * Last in a function, this is a jump to two instructions; where the compiler makes it a call, as without
- * optimisation, it returns 0 all the same. Clang (14) makes it one wherever a variable of the frame has a scope of its
- * own, and then a return is guessed wrong that was right before: there it is nothing. On the way of a call that has not waited it would leave an entry too many: each return of those
- * around it would be predicted wrongly.
+ * Last in a function, this is a jump to three instructions; where the compiler makes it a call, as without
+ * optimisation, it returns 0 all the same. Clang (14) makes it one wherever a variable of the frame has a scope of
+ * its own, and then a return is guessed wrong that was right before: there it is nothing. On the way of a call
+ * that has not waited it would leave an entry too many: each return of those around it would be predicted wrongly.
  */
 #ifndef FILCH_PARK_BACK_H
 #define FILCH_PARK_BACK_H
