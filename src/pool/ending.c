@@ -143,7 +143,9 @@ FILCH_WAKE_PATH int filch__ending_wait(struct ending *e, uintptr_t use, int64_t 
     e->waiters = &w;
     unlock(e, word);
     int error = filch__park(&w.waiter, deadline_ns);
-    if (error == 0 || take_back(e, use, &w))
+    if (error == 0)
+        return filch__back();
+    if (take_back(e, use, &w))
         return error;
     return filch__park_through(&w.waiter, FILCH_FOREVER); /* its touch is due */
 }

@@ -258,7 +258,7 @@ static int task_suspend(struct waiter *waiter, int64_t deadline_ns)
     if (FILCH_UNLIKELY(wait.timer.link != NULL))
         filch__timer_remove(&wait.timer);
     if (FILCH_LOAD_RELAXED(&waiter->state) == WAITER_WOKEN) /* owner */
-        return 0;
+        return filch__back();
     return filch__cancel_after_wait(wait.cancel, deadline_ns);
 }
 
@@ -362,6 +362,7 @@ static void task_yield(void)
     w->suspended++;
     filch__strand_switch_here(w, next);
     w->suspended--;
+    filch__back_void();
 }
 
 static void task_stay(int change)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Leaving one strand for another. In line where tasks wait and where the loop goes on with them: each frame in
- * between is a return that a processor predicts wrongly, since the one that goes on has stopped elsewhere. */
+/* Leaving one strand for another. In line where tasks wait: each frame in between is a return that a processor
+ * predicts wrongly, since the one that goes on has stopped elsewhere. The loop leaves by the call by which it begins
+ * tasks: see "No return from a wait is left to luck" in the README. */
 #ifndef FILCH_POOL_SWITCH_H
 #define FILCH_POOL_SWITCH_H
 
@@ -66,17 +67,27 @@ static FILCH_ALWAYS_INLINE void filch__strand_switch_here(struct worker *w, stru
     filch__strand_goes_on(w, &kept);
 }
 
-/* The same for a strand that stands in the loop, where there is nothing to keep: what it begins next, it
- * begins with the worker's own modes. */
-static FILCH_ALWAYS_INLINE void filch__strand_switch_from_loop(struct worker *w,
-                                                               struct strand *next)
+/* The same for a strand that stands in the loop, in two parts, with the call in between. There is nothing to keep but
+ * what unwinds below the loop, a guest's: what it begins next, it begins with the worker's own modes. */
+static FILCH_ALWAYS_INLINE struct fiber_call
+filch__strand_leaves_loop(struct worker *w, struct strand *next, struct panic_state *kept)
 {
     struct strand *from = w->strand;
-    struct panic_state panic = filch__panic_leave_stack();
+    if (FILCH_UNLIKELY(w->is_guest))
+        *kept = filch__panic_leave_stack();
     filch__strand_change(w, next);
-    filch__fiber_switch(&from->fiber, &next->fiber);
-    filch__panic_enter_stack(&panic);
+    return filch__fiber_leaving(&from->fiber, &next->fiber);
+}
+
+static FILCH_ALWAYS_INLINE void filch__strand_is_back_in_loop(struct strand *s,
+                                                              const struct panic_state *kept)
+{
+    struct worker *w = s->worker;
+    filch__fiber_is_back(&s->fiber);
+    if (FILCH_UNLIKELY(w->is_guest))
+        filch__panic_enter_stack(kept);
     filch__ambient_restore(&w->ambient, w->error_number);
+    filch__roam_settle(w);
 }
 
 #endif

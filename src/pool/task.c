@@ -232,7 +232,8 @@ FILCH_WAKE_PATH static __attribute__((noinline)) int join_waiting(struct filch_t
     if (error != 0)
         return error;
     FILCH_CHECK(filch__ending_give_up(&task->place.ending, use) == ENDING_IS_OVER, joined_twice);
-    return take_result(task, task->result, panic);
+    int result = take_result(task, task->result, panic);
+    return result == 0 ? filch__back() : result;
 }
 
 FILCH_WAKE_PATH static __attribute__((noinline)) int

@@ -46,7 +46,7 @@ FILCH_COLD int filch__task_drop(struct filch_task *task);
 /* The task has ended, or been dropped: whoever waits for it goes on. */
 void filch__task_end(struct filch_task *task, int result);
 
-/* The same of one that has panicked in filch__task_run_in_loop. */
+/* The same of one that has panicked, begun by filch__task_begins_in_loop. */
 void filch__task_panicked(struct filch_task *task, struct filch_panic *panic);
 
 /* A task with a handle is over that a loop of tasks has run. */
@@ -59,24 +59,31 @@ static FILCH_ALWAYS_INLINE void filch__task_leaves_loop(const struct task_run *r
     loop->level.cancel = NULL;
 }
 
-/* As filch__task_run with run->item, within a loop of tasks: its boundary and its level are the task's as well. So
- * between the loop and the function of the task there is no frame that a task which has waited would have to
- * return through. What is needed afterwards is found again: registers that it kept would be saved for all tasks. */
-static FILCH_ALWAYS_INLINE void filch__task_run_in_loop(const struct task_run *run,
-                                                        struct strand *s)
+/* The loop is about to call the function of run->item, a task with a handle. The loop's boundary and level are the
+ * task's as well. So between the loop and the function of the task there is no frame that a task which has waited
+ * would have to return through.
+ *   call  what to call                                                                      [out]
+ * Returns false: the task has been cancelled, and is over. */
+static FILCH_ALWAYS_INLINE bool
+filch__task_begins_in_loop(const struct task_run *run, struct strand *s, struct fiber_call *call)
 {
     struct filch_task *task = run->item.arg;
     if (FILCH_UNLIKELY(filch__cancel_look(&task->cancel) != 0)) {
         filch__task_end(task, filch__task_drop(task));
-        return;
+        return false;
     }
-    const struct filch__slot *forked = filch__forks_level();
     struct level *level = &run->loop->level;
     level->item = NULL;
     level->cancel = &task->cancel;
     s->task = task;
-    task->fn(task->arg);
-    filch__forks_check(forked); /* before anybody knows that the task has ended */
+    *call = (struct fiber_call){task->fn, task->arg};
+    return true;
+}
+
+/* Its function has returned. The task is found again: registers that kept it would be saved for all tasks. */
+static FILCH_ALWAYS_INLINE void filch__task_ends_in_loop(const struct task_run *run,
+                                                         struct strand *s)
+{
     filch__task_leaves_loop(run, s);
     filch__task_end(run->item.arg, 0);
 }

@@ -107,28 +107,50 @@ static FILCH_COLD void drop_task(const struct task_item *item)
         filch__worker_drop(item->drop, item->arg);
 }
 
-static FILCH_ALWAYS_INLINE void run_item(struct worker *w, struct task_run *run)
+/* A task has been taken, from wherever.
+ *   call  what to call for it                                                               [out]
+ * Returns false: it has been cancelled, and is over but for its count. */
+static FILCH_ALWAYS_INLINE bool item_begins(struct worker *w, struct task_run *run,
+                                            struct fiber_call *call)
 {
     const struct task_item *item = &run->item;
     struct tally *tally = item->tally;
     struct strand *s = w->strand;
     FILCH_DCHECK(s->level == &run->loop->level && s->level->item == item);
     filch__worker_begins(w, tally);
-    const struct filch__slot *level = filch__forks_level();
     if (FILCH_UNLIKELY(FILCH_LOAD_RELAXED(&filch__cancel_is_used) != 0) /* a hint */ &&
-        tally != NULL && filch__cancel_find(&tally->cancel) != 0)
+        tally != NULL && filch__cancel_find(&tally->cancel) != 0) {
         drop_task(item);
-    else if (item->fn == filch__task_run)
-        filch__task_run_in_loop(run, s);
-    else
-        item->fn(item->arg);
-    filch__forks_check(level);
-    filch__worker_ends(s->worker, tally); /* it may have migrated */
+        return false;
+    }
+    if (item->fn == filch__task_run)
+        return filch__task_begins_in_loop(run, s, call);
+    *call = (struct fiber_call){item->fn, item->arg};
+    return true;
+}
+
+/* What was called for it has returned.
+ *   forked  what was open before */
+static FILCH_ALWAYS_INLINE void item_returned(struct task_run *run, struct strand *s,
+                                              const struct filch__slot *forked)
+{
+    filch__forks_check(forked); /* before anybody knows that the task has ended */
+    if (run->item.fn == filch__task_run)
+        filch__task_ends_in_loop(run, s);
+    filch__worker_ends(s->worker, run->item.tally); /* it may have migrated */
 }
 
 void filch__worker_run(struct worker *w, struct task_run *run)
 {
-    run_item(w, run);
+    struct strand *s = w->strand;
+    const struct filch__slot *forked = filch__forks_level();
+    struct fiber_call call;
+    if (!item_begins(w, run, &call)) {
+        filch__worker_ends(s->worker, run->item.tally); /* its drop function may have waited */
+        return;
+    }
+    call.fn(call.arg);
+    item_returned(run, s, forked);
 }
 
 /* A task has panicked. Whoever waits for it is told; where nobody does, the report has been all. */
@@ -249,25 +271,22 @@ static FILCH_ALWAYS_INLINE bool may_resume(struct worker *w)
            w->leaving != NULL || (w->yielded != NULL && is_short);
 }
 
-/* Goes on with a strand that waits no longer. Returns true where it has (and the loop has been
- * entered anew since). */
-static bool resume(struct worker *w)
+/* Looks for a strand that waits no longer, to go on with it. Returns NULL: none is to go on now. */
+static FILCH_ALWAYS_INLINE struct strand *take_strand(struct worker *w)
 {
     filch__worker_look_at_timers(w);
     if (FILCH_LIKELY(!may_resume(w)))
-        return false;
+        return NULL;
     if (++w->tick % OTHERS_EVERY == 0 && filch__strand_has_ready(w))
-        return false; /* tasks that wake each other all the time let others begin */
+        return NULL; /* tasks that wake each other all the time let others begin */
     struct strand *s = next_strand(w);
     if (s == NULL)
-        return false;
+        return NULL;
     if (FILCH_UNLIKELY(w->is_searching))
         filch__idle_search_end(w);
     filch__worker_settle(w, NULL);
     filch__strand_put_spare(w, w->strand);
-    filch__strand_switch_from_loop(w, s);
-    filch__roam_settle(w);
-    return true;
+    return s;
 }
 
 /* No frame may be buried: the loop starts work only where nothing is below it. */
@@ -286,7 +305,7 @@ static FILCH_COLD bool take_other(struct worker *w, struct task_item *item)
            (w->has_roamers && filch__deque_steal(&w->deque, item) == DEQUE_STOLEN);
 }
 
-static bool run_own(struct worker *w, struct task_run *run)
+static FILCH_ALWAYS_INLINE bool take_own(struct worker *w, struct task_run *run)
 {
     struct task_item *item = &run->item;
     bool is_other = FILCH_UNLIKELY(w->tick % OTHERS_EVERY == 0) && take_other(w, item);
@@ -295,7 +314,6 @@ static bool run_own(struct worker *w, struct task_run *run)
     if (FILCH_UNLIKELY(w->is_searching))
         filch__idle_search_end(w); /* woken, it has counted as searching until now */
     FILCH_DCHECK(is_at_base(w));
-    run_item(w, run);
     return true;
 }
 
@@ -320,7 +338,7 @@ static FILCH_ALWAYS_INLINE void take_gift(struct worker *w, struct task_run *run
     if (FILCH_UNLIKELY(filch__strand_has_ready(w)) && filch__worker_push(w, &run->item) == 0)
         return;
     FILCH_DCHECK(is_at_base(w));
-    run_item(w, run);
+    filch__worker_run(w, run);
 }
 
 FILCH_WAKE_PATH static __attribute__((noinline)) void look_for_work(struct worker *w,
@@ -359,19 +377,47 @@ FILCH_WAKE_PATH static __attribute__((noinline)) void look_for_work(struct worke
         take_gift(w, run);
 }
 
+/* Nothing is at hand. Returns false: the loop is over. */
+static bool find_work(struct worker *w, struct task_run *run)
+{
+    if (w->yielded != NULL)
+        return true; /* thieves emptied the deque between the two looks: the spawner goes on */
+    if (filch__pool_state(w->pool) == POOL_STOPPED && !w->is_guest)
+        return false;
+    look_for_work(w, run);
+    return true;
+}
+
+/* Begins tasks and goes on with strands, both by one call, so that a strand's return from the function of its task is
+ * predicted wherever it has waited: see filch__context_call, and filch__back. */
 static void work(void *argument)
 {
     struct task_run *run = argument;
-    const struct strand *s = run->w->strand;
+    struct strand *s = run->w->strand;
+    struct panic_state kept;
     for (;;) {
         struct worker *w = s->worker; /* another one, where a task has migrated */
-        if (resume(w) || run_own(w, run))
+        const struct filch__slot *forked = filch__forks_level();
+        struct fiber_call call;
+        struct strand *next = take_strand(w);
+        if (next != NULL) {
+            run->item.fn = NULL; /* what returns then is no task */
+            call = filch__strand_leaves_loop(w, next, &kept);
+        } else if (take_own(w, run)) {
+            if (!item_begins(w, run, &call)) {
+                filch__worker_ends(s->worker, run->item.tally); /* as in filch__worker_run */
+                continue;
+            }
+        } else if (find_work(w, run)) {
             continue;
-        if (w->yielded != NULL)
-            continue; /* thieves emptied the deque between the two: the spawner goes on */
-        if (filch__pool_state(w->pool) == POOL_STOPPED && !w->is_guest)
+        } else {
             break;
-        look_for_work(w, run);
+        }
+        filch__fiber_call(&s->fiber, call);
+        if (run->item.fn != NULL)
+            item_returned(run, s, forked);
+        else
+            filch__strand_is_back_in_loop(s, &kept);
     }
 }
 

@@ -235,6 +235,40 @@ __attribute__((noinline)) static struct walk walk_now(const void *from)
     return walk;
 }
 
+/* ---- Calls by which a stack is left, or not -------------------------------------------------- */
+
+static int calls, arrivals;
+
+static void count_call(void *argument)
+{
+    calls += *(const int *)argument;
+}
+
+static void count_arrivals(void *argument)
+{
+    (void)argument;
+    for (;;) {
+        arrivals++;
+        filch__context_switch(&other_context, main_context);
+    }
+}
+
+/* One instruction calls functions, and leaves the stack and comes back. */
+static void test_call_or_leave(void **state)
+{
+    (void)state;
+    int three = 3;
+    calls = arrivals = 0;
+    make_other(count_arrivals, NULL);
+    for (int i = 0; i < 10; i++) {
+        const bool leaves = i % 3 != 0;
+        filch__context_call(leaves ? FILCH_CONTEXT_LEAVE : count_call,
+                            leaves ? other_context : &three, &main_context);
+        assert_int_equal(calls, (i / 3 + 1) * 3);
+        assert_int_equal(arrivals, i - i / 3);
+    }
+}
+
 static struct walk walk_from_other;
 
 static void walk_here(void *argument)
@@ -288,6 +322,13 @@ __attribute__((noinline)) static void leave_main(void)
     filch__context_switch(&main_context, other_context);
 }
 
+__attribute__((noinline)) static void leave_main_by_call(void)
+{
+    filch__context_call(FILCH_CONTEXT_LEAVE, other_context, &main_context);
+}
+
+static void (*way_to_leave)(void);
+
 __attribute__((noinline)) static void leave_other(void)
 {
     volatile char room[200];
@@ -299,7 +340,9 @@ __attribute__((noinline)) static void leave_other(void)
 static bool is_switching(void *ip)
 {
     void *function = _Unwind_FindEnclosingFunction((char *)ip + 1);
-    return function == (void *)(uintptr_t)leave_main || function == (void *)(uintptr_t)leave_other;
+    return function == (void *)(uintptr_t)leave_main ||
+           function == (void *)(uintptr_t)leave_main_by_call ||
+           function == (void *)(uintptr_t)leave_other;
 }
 
 /* How many bytes of a switch have been run; 0: none. From the first push on, what it does to the stacks. */
@@ -318,15 +361,25 @@ static int bytes_done(const unsigned char *ip)
     return 0;
 }
 
+/* The same of the function that is called to leave; -1: it is not that one. */
+static int bytes_done_there(const unsigned char *ip)
+{
+    const unsigned char *first = (const unsigned char *)(uintptr_t)filch__context_leave;
+    enum { BYTES = 11, SWITCHED = 7, MORE = LEFT - SWITCHED }; /* no push of the place to go on */
+    return ip < first || ip >= first + BYTES ? -1 : (int)(ip - first) + MORE;
+}
+
 static void on_trap(int signal_number, siginfo_t *information, void *context)
 {
     (void)signal_number;
     (void)information;
     const ucontext_t *interrupted = context;
     const unsigned char *ip = (const unsigned char *)interrupted->uc_mcontext.gregs[REG_RIP];
-    if (!is_switching((void *)(uintptr_t)ip))
+    int done = bytes_done_there(ip);
+    if (done < 0 && !is_switching((void *)(uintptr_t)ip))
         return;
-    int done = bytes_done(ip);
+    if (done < 0)
+        done = bytes_done(ip);
     struct walk walk = walk_now(ip);
     walk.frames -= done > 0; /* the place where the stack goes on comes next, as if it had called */
     stepping.between += done >= LEFT;
@@ -355,19 +408,18 @@ __attribute__((noinline)) static void run_walks(void **state)
     (void)state;
     for (int i = 0; i < 3; i++) { /* the first goes to a stack that has not run yet */
         step_on();
-        leave_main();
+        way_to_leave();
         step_off();
     }
 }
 
-static void test_walk_at_each_instruction(void **state)
+static void walk_at_each_instruction(void **state, void (*leave)(void))
 {
-    if (RUNNING_ON_VALGRIND)
-        skip();
     struct sigaction action = {.sa_sigaction = on_trap, .sa_flags = SA_SIGINFO};
     struct sigaction before;
     assert_int_equal(sigaction(SIGTRAP, &action, &before), 0);
     memset(&stepping, 0, sizeof stepping);
+    way_to_leave = leave;
     make_other(stop_and_go, NULL);
     run_walks(state);
     assert_int_equal(sigaction(SIGTRAP, &before, NULL), 0);
@@ -381,6 +433,14 @@ static void test_walk_at_each_instruction(void **state)
     /* The handler, the signal's frame and the base; stop_and_go and its switch between them. */
     assert_int_equal(stepping.frames[TO_OTHER], stepping.frames[TO_BASE] + 2);
     assert_true(stepping.frames[TO_STEPPER] > stepping.frames[TO_OTHER]);
+}
+
+static void test_walk_at_each_instruction(void **state)
+{
+    if (RUNNING_ON_VALGRIND)
+        skip();
+    walk_at_each_instruction(state, leave_main);
+    walk_at_each_instruction(state, leave_main_by_call);
 }
 
 #else
@@ -409,6 +469,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_keeps_registers, setup, teardown),
         cmocka_unit_test_setup_teardown(test_fresh_stack, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_call_or_leave, setup, teardown),
         cmocka_unit_test_setup_teardown(test_walk_ends_at_base, setup, teardown),
         cmocka_unit_test_setup_teardown(test_walk_at_each_instruction, setup, teardown),
     };

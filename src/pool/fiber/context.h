@@ -29,9 +29,10 @@
  * one that has stopped. That of x86-64 is in line and ends in a jump, with neither call nor return, and the
  * compiler saves what it needs: predicted in both cases. Measured, as ns on an EPYC of family 25: a yield of a
  * task 10.3 with a function that returns, 18.1 with one that jumps; a bare switch between two different callers 8
- * and 2.5, 227 with swapcontext, between stacks in the same loop 2.2 with a return; what the one in line gains
- * is in the pool's README. The unwind tables are exact at each instruction, so that a debugger, a profiler or
- * a panic can walk out of a switch; the frame at the base of a stack has no caller, and says so.
+ * and 2.5, 227 with swapcontext, between stacks in the same loop 2.2 with a return; what the one in line gains, and
+ * a call that leaves the stack, is in the pool's README. The unwind tables are exact at each instruction, so that a
+ * debugger, a profiler or a panic can walk out of a switch; the frame at the base of a stack has no caller, and says
+ * so.
  *
  * Shadow stacks (Intel CET, ARM GCS) do not know these switches: the objects of assembly that belong to
  * them carry no such mark, and must not: the linker therefore leaves the feature off for what they are
@@ -63,6 +64,7 @@
 #ifndef __ASSEMBLER__
 
 #include <filch/attr.h>
+#include <stddef.h>
 
 /* Stops the running stack and goes on with another one; returns when something switches back.
  *   saved   where the context of the running stack is stored, before it is left            [out]
@@ -73,7 +75,22 @@
 #include "fiber/context_x86_64.h"
 #else
 void filch__context_switch(void **saved, void *to);
+
+#define FILCH_CONTEXT_LEAVE ((void (*)(void *))NULL)
+
+static FILCH_ALWAYS_INLINE void filch__context_call(void (*fn)(void *), void *arg, void **saved)
+{
+    if (fn == FILCH_CONTEXT_LEAVE)
+        filch__context_switch(saved, arg);
+    else
+        fn(arg);
+}
 #endif
+
+/* filch__context_call(fn, arg, saved) calls fn(arg), which may panic, where no handler is in the caller;
+ * filch__context_call(FILCH_CONTEXT_LEAVE, to, saved) is filch__context_switch(saved, to). On x86-64 both are one
+ * instruction, so that it is not known to the processor which it was. A loop that begins and resumes with the same one
+ * has, whatever it goes on with, made the call from which the return of what it began there is predicted. */
 
 /* Prepares a stack so that the first switch to it calls entry(argument) there.
  *   low, top   the lowest byte of the stack, and one past the highest; at least 8 KiB apart; memory

@@ -4,7 +4,7 @@
  * A stopped stack, from its context upwards (16 bytes; the switch itself is in context_x86_64.h):
  *
  *      0  rbp      of a fresh stack: 0, which ends a walk along frame pointers
- *      8  where to go on: behind the switch; of a fresh stack: the entry of context_base, for which the
+ *      8  where to go on: behind the switch, or the call; of a fresh stack: the entry of context_base, for which the
  *            entry function and its argument follow
  */
 #include "fiber/context.h"
@@ -36,6 +36,27 @@ filch__context_none:
         ud2
         .cfi_endproc
         .size   filch__context_none, . - filch__context_none
+
+        .p2align 4
+        .globl  filch__context_leave
+        .hidden filch__context_leave
+        .type   filch__context_leave, @function
+filch__context_leave:                   /* %rdi: to, %rsi: where the context is stored */
+        .cfi_startproc
+        pushq   %rbp
+        .cfi_def_cfa_offset 16
+        movq    %rsp, (%rsi)
+        movq    %rdi, %rsp
+        .cfi_offset %rbp, -16
+        popq    %rbp
+        .cfi_same_value %rbp
+        .cfi_def_cfa_offset 8
+        popq    %rcx
+        .cfi_register %rip, %rcx
+        .cfi_def_cfa_offset 0
+        jmp     *%rcx
+        .cfi_endproc
+        .size   filch__context_leave, . - filch__context_leave
 
         .p2align 4
         .globl  filch__context_make

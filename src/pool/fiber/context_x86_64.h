@@ -65,4 +65,21 @@ static FILCH_ALWAYS_INLINE void filch__context_switch(void **saved, void *to)
           "st(1)", "st(2)", "st(3)", "st(4)", "st(5)", "st(6)", "st(7)", "cc", "memory");
 }
 
+/* What filch__context_call calls to leave the stack: the context lies where the call has put its return address. */
+void filch__context_leave(void *to);
+#define FILCH_CONTEXT_LEAVE filch__context_leave
+
+/* To the compiler nothing of its registers survives: of those that a function keeps, a stack that goes on has
+ * but rbp. It calls other functions too, so its stack is aligned, and there is nothing below the pointer. */
+static FILCH_ALWAYS_INLINE void filch__context_call(void (*fn)(void *), void *arg, void **saved)
+{
+    __asm__ volatile("call   *%%rax"
+                     : "+a"(fn), "+D"(arg), "+S"(saved)
+                     :
+                     : "rbx", "rcx", "rdx", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15",
+                       FILCH__CONTEXT_VECTORS "mm0", "mm1", "mm2", "mm3", "mm4", "mm5", "mm6",
+                       "mm7", "st", "st(1)", "st(2)", "st(3)", "st(4)", "st(5)", "st(6)", "st(7)",
+                       "cc", "memory");
+}
+
 #endif

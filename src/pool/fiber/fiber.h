@@ -90,4 +90,35 @@ static FILCH_ALWAYS_INLINE void filch__fiber_switch(struct fiber *from, struct f
     filch__annotate_arrived(&from->annotation);
 }
 
+/* What filch__fiber_call is to call. */
+struct fiber_call {
+    void (*fn)(void *);
+    void *arg;
+};
+
+/* Calls a function, or, with filch__fiber_leaving, does what filch__fiber_switch does but for filch__fiber_is_back: by
+ * the same instruction, see filch__context_call.
+ *   from   the running fiber                                                              [in,out]
+ * Panics: where the function does. */
+static FILCH_ALWAYS_INLINE void filch__fiber_call(struct fiber *from, struct fiber_call call)
+{
+    filch__context_call(call.fn, call.arg, &from->context);
+}
+
+/* The call by which `from` goes on with `to`; nothing else is to be called in between. */
+static FILCH_ALWAYS_INLINE struct fiber_call filch__fiber_leaving(struct fiber *from,
+                                                                  struct fiber *to)
+{
+    FILCH_DCHECK(from != to);
+    FILCH_DCHECK(!to->ended);
+    filch__annotate_leaves(&from->annotation, &to->annotation);
+    return (struct fiber_call){FILCH_CONTEXT_LEAVE, to->context};
+}
+
+/* Such a call has returned. */
+static FILCH_ALWAYS_INLINE void filch__fiber_is_back(struct fiber *from)
+{
+    filch__annotate_arrived(&from->annotation);
+}
+
 #endif

@@ -112,7 +112,7 @@ static FILCH_ALWAYS_INLINE int wait_alone(struct channel *c, enum side side, voi
     }
     int error = FILCH_UNLIKELY(is_ready) ? EAGAIN : filch__park(&l.party.waiter, deadline_ns);
     if (FILCH_LIKELY(error == 0) && FILCH_LIKELY(lone_is_done(&l)))
-        return 0;
+        return filch__back();
     return do_it_itself(op_of(&op, c, side, &l), &l, deadline_ns, error, true);
 }
 
@@ -151,8 +151,8 @@ static FILCH_COLD int meet_again(struct channel *c, enum side side, struct lone 
     return lone_is_done(l) ? 0 : filch__handoff(c, side, l->entry.value, deadline_ns);
 }
 
-/* One function for both sides: two tasks that leave each other here come back by returns that the processor
- * has seen coming. */
+/* One function for both sides: where a return ended the wait, not a jump (park/back.h), two tasks that had left each
+ * other in different functions came back by one that the processor had not seen coming. */
 static __attribute__((noinline)) int meet(struct channel *c, enum side side, void *value,
                                           int64_t deadline_ns)
 {
@@ -179,7 +179,7 @@ static __attribute__((noinline)) int meet(struct channel *c, enum side side, voi
     filch__biased_leave(&w->lock, is_favourite);
     int error = filch__park(&l.party.waiter, deadline_ns);
     if (FILCH_LIKELY(error == 0) && FILCH_LIKELY(lone_is_done(&l)))
-        return 0;
+        return filch__back();
     return meet_again(c, side, &l, deadline_ns, error);
 }
 

@@ -12,6 +12,7 @@
 #define FILCH_PARK_PARK_H
 
 #include "base/check.h"
+#include "park/back.h"
 #include "park/waiter.h"
 
 #include <filch/time.h>
@@ -50,7 +51,8 @@ static FILCH_ALWAYS_INLINE void filch__waiter_done(struct waiter *w)
  * Returns 0: woken; ETIMEDOUT, ECANCELED (a task: what it runs within is cancelled, or its deadline has
  * passed): not woken yet, the waker may still come.
  * Blocks: yes; a task suspends, its worker goes on. Panics: never. errno is preserved. In line, since each
- * frame between a wait and its task is a return that a processor predicts wrongly when another task goes on.
+ * frame between a wait and its task is a return that a processor predicts wrongly when another task goes on; a function
+ * that has nothing to do behind it ends in filch__back.
  * Ordering: acquires what the unpark released (PK_woken). */
 static FILCH_ALWAYS_INLINE int filch__park(struct waiter *w, int64_t deadline_ns)
 {

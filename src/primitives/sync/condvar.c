@@ -81,7 +81,9 @@ int filch_condvar_wait_until(struct filch_condvar *cv, struct filch_mutex *m, in
         error = filch__park_through(&w.waiter,
                                     FILCH_FOREVER); /* the mutex is due, as after any unlock */
     int lock_error = filch__mutex_lock_again(m, &w, was_notified);
-    return lock_error != 0 ? lock_error : error;
+    if (FILCH_UNLIKELY(lock_error != 0))
+        return lock_error;
+    return FILCH_LIKELY(error == 0) ? filch__back() : error;
 }
 
 int filch_condvar_wait(struct filch_condvar *cv, struct filch_mutex *m)

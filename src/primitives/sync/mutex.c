@@ -206,7 +206,9 @@ static int lock(struct filch_mutex *m, bool resists, int64_t deadline)
     struct lock_waiter w;
     filch__lock_waiter_init(&w, self);
     w.resists = resists;
-    return lock_with(m, &w, deadline);
+    int error = lock_with(m, &w, deadline);
+    const bool has_left = !w.is_thread && (w.is_handed || w.attempts > 0); /* as a task does */
+    return FILCH_LIKELY(error == 0) && has_left ? filch__back() : error;
 }
 
 int filch__mutex_lock_slow(struct filch_mutex *m, int64_t deadline)

@@ -43,7 +43,7 @@ int filch__queue_wait(uint64_t *at, void **queue, int64_t deadline, uint64_t (*u
     filch__queue_leave(at, queue, FILCH_LOAD_RELAXED(at)); /* nobody else changes it */
     int error = filch__park(&w->waiter, deadline);
     if (error == 0)
-        return 0;
+        return filch__back();
     if (FILCH_LOAD_RELAXED(&w->home) == NULL) /* it stays so, and *at may be gone */
         return filch__park_through(&w->waiter, FILCH_FOREVER); /* its wake-up is due */
     filch__queue_enter(at);

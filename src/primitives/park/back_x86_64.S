@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "park/back.h"
+
+#if FILCH_BACK_BY_JUMP
+
+.macro back name, register
+        .p2align 4
+        .globl  \name
+        .hidden \name
+        .type   \name, @function
+\name:
+        .cfi_startproc
+        popq    \register
+        .cfi_def_cfa_offset 0
+        .cfi_register %rip, \register
+        xorl    %eax, %eax
+        jmp     *\register
+        .cfi_endproc
+        .size   \name, . - \name
+.endm
+
+        .text
+        back    filch__back, %rcx
+        back    filch__back_void, %rcx
+#endif
+
+        .section .note.GNU-stack, "", @progbits
