@@ -123,6 +123,28 @@ static bool is_work_left(struct filch_pool *pool, bool is_alone)
 
 typedef bool idle_question(uint64_t word, size_t width);
 
+/* Whether a worker should be woken for something that has been put, from outside or not. */
+static bool wants_any(uint64_t word, size_t width)
+{
+    return filch__idle_wants_waking(word, width) || filch__idle_wants_server(word, width);
+}
+
+/* Nobody was found to be woken by one that has counted as searching for it. Whoever was counted as
+ * sleeping has been woken by another one, or looks for work by itself: it counts itself before it shows its
+ * waiter, and looks after that. But others took us for a searcher meanwhile and woke nobody: what they have
+ * put is ours to notice, whether from outside or not. This time we do not count as searching, so nobody is
+ * misled again. */
+static FILCH_COLD void look_for_misled(struct filch_pool *pool)
+{
+    uint64_t word = count(pool, -IDLE_SEARCHING);
+    if (!wants_any(word, pool->width) || !is_work_left(pool, false))
+        return;
+    /* A push is too cheap to be ordered before the look at sleepers: now it is. Whoever shows itself
+     * after this sees the work. */
+    order_pushes(pool);
+    (void)wake_any(pool, IDLE_SEAT + IDLE_SEARCHING - IDLE_SLEEPING);
+}
+
 static void wake_if(struct filch_pool *pool, idle_question *wanted)
 {
     uint64_t word = FILCH_LOAD(&pool->idle.word, ID_look, seq_cst);
@@ -131,19 +153,8 @@ static void wake_if(struct filch_pool *pool, idle_question *wanted)
             return;
     } while (!FILCH_CAS(&pool->idle.word, &word, word + IDLE_SEARCHING, ID_word, seq_cst));
     /* We count as the one that searches; now find a worker to be that one. */
-    if (wake_any(pool, IDLE_SEAT - IDLE_SLEEPING))
-        return;
-    /* Whoever was counted as sleeping has been woken by another one, or looks for work by itself: it
-     * counts itself before it shows its waiter, and looks after that. But others took us for a
-     * searcher meanwhile and woke nobody: what they have put is ours to notice. This time we do not
-     * count as searching, so nobody is misled again. */
-    word = count(pool, -IDLE_SEARCHING); /* none is given meanwhile: no IDLE_GIFT */
-    if (!wanted(word, pool->width) || !is_work_left(pool, false))
-        return;
-    /* A push is too cheap to be ordered before the look at sleepers: now it is. Whoever shows itself
-     * after this sees the work. */
-    order_pushes(pool);
-    (void)wake_any(pool, IDLE_SEAT + IDLE_SEARCHING - IDLE_SLEEPING);
+    if (!wake_any(pool, IDLE_SEAT - IDLE_SLEEPING))
+        look_for_misled(pool);
 }
 
 void filch__idle_wake_one(struct filch_pool *pool)
@@ -325,13 +336,19 @@ static bool has_reason(struct worker *w)
            (has_seat(w->pool) && filch__search_sees_work(w->pool));
 }
 
+/* Whether nothing is left to run. Who sleeps without a stack may have left something, guests too. */
+static bool is_deserted(struct filch_pool *pool, uint64_t word)
+{
+    return filch__idle_seats(word) == 0 && filch__idle_guests(word) == 0 &&
+           filch__idle_stackless(word) == 0 && !filch__injector_has_any(&pool->injector);
+}
+
 /* A seat may be what a sleeping worker was missing: work that was pushed while all were taken has
  * woken nobody. */
 static void seat_is_free(struct filch_pool *pool)
 {
     uint64_t word = FILCH_LOAD(&pool->idle.word, ID_look, seq_cst);
-    bool nobody_works = filch__idle_seats(word) == 0 && !filch__injector_has_any(&pool->injector);
-    if (!filch__idle_wants_waking(word, pool->width) || nobody_works)
+    if (!filch__idle_wants_waking(word, pool->width) || is_deserted(pool, word))
         return;
     if (is_work_left(pool, false))
         filch__idle_wake_one(pool);

@@ -16,9 +16,11 @@ enum {
     ROUNDS_PER_LOOK = 8,
     /* Tasks that are stolen at once at most: the first costs two cache misses, the next ones none. */
     STEAL_BATCH = 16,
-    /* Tasks that have been done within this, the theft included, were not worth it: it has cost their
-     * owner as much. The thief leaves deques alone for REST_NS, less than a search lasts. */
-    WORTH_NS = 60,
+    /* Tasks that were done faster than this each, or than they were stolen, were not worth it: that has cost
+     * their owner as much. Looking for others again takes LOOT_NS in all. The thief leaves deques alone for
+     * REST_NS, less than a search lasts. */
+    WORTH_NS = 40,
+    LOOT_NS = 200,
     REST_NS = 15000,
     /* All that came from outside has been taken, and done within this: whoever puts it is at it now.
      * To look again at once would only take the queue from under its hands. */
@@ -29,6 +31,8 @@ enum {
     FRESH_PAUSES = 24,
     /* So many that were gone at the next look, and nothing else: these tasks are not for others. */
     GONE_MANY = 8,
+    /* So many thefts in a row that were not worth it, and nothing else: the same. */
+    VAIN_MANY = 4,
     NAP_NS = 50000,
     STREAM_REST_NS = 4000,
     /* A worker that is woken again sooner is in the middle of a stream of tasks. */
@@ -52,6 +56,7 @@ bool filch__search_injector(struct worker *w, size_t most, struct task_item *ite
     if (count == 0)
         return false;
     w->loot.tasks += (uint32_t)count;
+    w->loot.vain = 0;
     w->loot.is_all = FILCH_LOAD_RELAXED(&injector->size) == 0; /* a hint */
     w->outside_until = w->tick + count;
     *item = tasks[0];
@@ -102,9 +107,11 @@ static bool may_take_from(struct worker *w, struct worker *victim)
 /* Steals from one place. The first task is the result; further ones go to the own deque. */
 static bool steal_tasks(struct worker *w, struct worker *victim, struct found *found)
 {
-    if (w->is_guest || w->loot.rests || !may_take_from(w, victim) ||
-        filch__deque_steal(&victim->deque, &found->item) != DEQUE_STOLEN)
+    if (w->is_guest || w->loot.rests || !may_take_from(w, victim))
         return false; /* a task says nothing of its region */
+    int64_t begin_ns = filch__os->now_ns();
+    if (filch__deque_steal(&victim->deque, &found->item) != DEQUE_STOLEN)
+        return false;
     w->loot.tasks++;
     size_t more = filch__deque_size(&victim->deque) / 2;
     if (more > STEAL_BATCH)
@@ -117,6 +124,8 @@ static bool steal_tasks(struct worker *w, struct worker *victim, struct found *f
         w->loot.tasks++;
         more--;
     }
+    w->loot.begin_ns = filch__os->now_ns();
+    w->loot.theft_ns = w->loot.begin_ns - begin_ns;
     found->slot = NULL;
     return true;
 }
@@ -165,6 +174,7 @@ static bool steal_from(struct worker *w, struct worker *victim, struct found *fo
     }
     filch__count(&w->stats.steals);
     w->lone.gone = 0;
+    w->loot.vain = found->slot == NULL ? w->loot.vain + 1 : 0;
     return true;
 }
 
@@ -210,11 +220,17 @@ static void judge_loot(struct worker *w, int64_t now_ns)
 {
     struct loot *loot = &w->loot;
     int64_t took_ns = now_ns - loot->begin_ns;
-    if (loot->tasks > 0 && took_ns < (int64_t)loot->tasks * WORTH_NS)
+    int64_t least_ns = (int64_t)loot->tasks * WORTH_NS;
+    if (least_ns < loot->theft_ns)
+        least_ns = loot->theft_ns;
+    if (loot->tasks > 0 && took_ns < LOOT_NS + least_ns)
         loot->rest_until_ns = now_ns + REST_NS;
+    else
+        loot->vain = 0;
     if (loot->is_all && took_ns < STREAM_NS)
         loot->rest_outside_until_ns = now_ns + STREAM_REST_NS;
     loot->tasks = 0;
+    loot->theft_ns = 0;
     loot->is_all = false;
 }
 
@@ -230,8 +246,10 @@ static void loot_begin(struct worker *w, int64_t now_ns)
 static void nap(struct worker *w)
 {
     w->lone.gone = 0;
-    if (w->suspended == 0 && !w->is_guest && !filch__timer_may_have(&w->timers))
-        filch__idle_nap(w, filch__os->now_ns() + NAP_NS);
+    if (w->suspended > 0 || w->is_guest || filch__timer_may_have(&w->timers))
+        return;
+    filch__idle_nap(w, filch__os->now_ns() + NAP_NS);
+    loot_begin(w, filch__os->now_ns());
 }
 
 /* Between two rounds of a search.
@@ -239,7 +257,9 @@ static void nap(struct worker *w)
 static void pause_search(struct worker *w, bool may_nap)
 {
     int pauses = 1;
-    if (w->lone.seen) {
+    if (w->loot.rests && w->loot.vain >= VAIN_MANY && may_nap) {
+        nap(w);
+    } else if (w->lone.seen) {
         w->lone.seen = false;
         pauses = FRESH_PAUSES;
         if (may_nap && w->lone.gone >= GONE_MANY)

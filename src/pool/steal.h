@@ -16,10 +16,12 @@ struct worker;
 
 /* What a worker has taken from others lately, and what that says; see steal.c. Owner only. */
 struct loot {
-    int64_t begin_ns;              /* of the taking, about */
+    int64_t begin_ns;              /* of what was taken, about: when a theft was over */
+    int64_t theft_ns;              /* that the theft took */
     int64_t rest_until_ns;         /* deques are left alone until then */
     int64_t rest_outside_until_ns; /* the injector is */
     uint32_t tasks;                /* that were taken, and not judged yet */
+    uint32_t vain;                 /* thefts in a row that were not worth it, and nothing else */
     bool is_all;                   /* the injector was empty then */
     bool rests;                    /* what the times say, as looked at now and then */
     bool rests_outside;

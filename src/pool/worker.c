@@ -188,11 +188,17 @@ void filch__worker_drop(void (*drop)(void *), void *arg)
 }
 
 /* Looks before it takes: a task that is taken and put back is missed by a worker that goes to sleep
- * meanwhile. What is popped is what was seen, or nothing. */
-bool filch__worker_pop_of(struct worker *w, const struct tally *tally, struct task_item *item)
+ * meanwhile. */
+bool filch__worker_run_of(struct worker *w, const struct tally *tally, struct task_run *run)
 {
-    return filch__deque_peek(&w->deque, item) && item->tally == tally &&
-           filch__deque_pop(&w->deque, item);
+    struct deque_newest newest = filch__deque_newest(&w->deque);
+    if (newest.slot == NULL)
+        return false;
+    filch__deque_slot_read(newest.slot, &run->item);
+    if (run->item.tally != tally || !filch__deque_take(&w->deque, &newest))
+        return false;
+    run_item(w, run);
+    return true;
 }
 
 bool filch__worker_pop_slot(struct worker *w, const struct filch__slot *slot)

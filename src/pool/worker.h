@@ -243,15 +243,16 @@ static inline void filch__worker_has_pushed(struct worker *w)
 FILCH_NODISCARD static inline int filch__worker_push(struct worker *w, const struct task_item *item)
 {
     int error = filch__deque_push(&w->deque, item);
-    filch__worker_has_pushed(w);
+    if (error == 0)
+        filch__worker_has_pushed(w);
     return error;
 }
 
 /* Says from whose halves the strand's next work has come. At the base of the strand only. */
 void filch__worker_set_region(struct worker *w, struct worker *region);
 
-/* Pops the newest task of the worker's own deque if it is one of `tally`'s. */
-bool filch__worker_pop_of(struct worker *w, const struct tally *tally, struct task_item *item);
+/* Runs the newest task of the worker's own deque, as filch__worker_run does, if it is one of `tally`'s. */
+bool filch__worker_run_of(struct worker *w, const struct tally *tally, struct task_run *run);
 
 /* Pops the newest task of the own deque if it is this exported slot. */
 bool filch__worker_pop_slot(struct worker *w, const struct filch__slot *slot);

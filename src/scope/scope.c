@@ -66,8 +66,7 @@ static void run_own_tasks(void *argument)
 {
     struct own_run *own = argument;
     struct worker *w = own->run.w;
-    while (filch__worker_pop_of(w, own->tally, &own->run.item)) {
-        filch__worker_run(w, &own->run);
+    while (filch__worker_run_of(w, own->tally, &own->run)) {
         w = filch__worker; /* it may have migrated */
         if (FILCH_UNLIKELY(w->tick % OTHERS_EVERY == 0) && filch__worker_is_due(w))
             return; /* they may breed for ever; and what waits here could go on */
@@ -198,8 +197,11 @@ static int spawn_from_outside(struct filch_scope *s, const struct task_item *ite
 static FILCH_ALWAYS_INLINE int spawn(struct filch_scope *s, const struct task_item *item)
 {
     struct worker *w = filch__worker;
-    if (FILCH_UNLIKELY(w == NULL || w->pool != s->pool))
-        return spawn_from_outside(s, item);
+    if (FILCH_UNLIKELY(w == NULL || w->pool != s->pool)) {
+        /* A copy, or the item would lie in memory where a worker spawns it, too. */
+        const struct task_item outside = *item;
+        return spawn_from_outside(s, &outside);
+    }
     filch__tally_spawned(&w->credits, &s->tally);
     int error = filch__worker_push(w, item);
     if (FILCH_UNLIKELY(error != 0)) {

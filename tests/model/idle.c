@@ -51,7 +51,7 @@ size_t filch__injector_take(struct injector *q, struct task_item *tasks, size_t 
 /* What waits on the worker without a stack goes on when the task has been run. */
 bool filch__strand_has_ready(struct worker *w)
 {
-    return SCENARIO >= 14 && w == &workers[0] &&
+    return SCENARIO >= 14 && w == &workers[SCENARIO == 20] &&
            FILCH_LOAD(&pool.state, TEST_ready, seq_cst) == POOL_STOPPED;
 }
 
@@ -329,6 +329,58 @@ static void *guest(void *unused)
     return NULL;
 }
 
+/* Has a task in its deque, and no stack to go on with. */
+static void *guest_without_stack_1(void *unused)
+{
+    struct worker *w = filch__worker = &workers[1];
+    int error = filch__deque_push(&w->deque, &task);
+    assert(error == 0);
+    filch__worker_has_pushed(w);
+    if (!filch__strand_has_ready(w))
+        filch__idle_sleep_until_ready(w);
+    assert(filch__strand_has_ready(w));
+    return unused;
+}
+
+/* Sleeps, until it is woken for the task in the guest's deque. */
+static void *thief_0(void *unused)
+{
+    filch__worker = &workers[0];
+    park_worker(&workers[0], FILCH_FOREVER);
+    assert(filch__search_sees_work(&pool));
+    run_task(NULL);
+    filch__idle_wake(&workers[1]);
+    return unused;
+}
+
+/* Has freed a seat, so it looks for somebody to wake. */
+static void *guest_gone(void *unused)
+{
+    filch__idle_wake_one(&pool);
+    return unused;
+}
+
+/* Puts a task, and has the seat then. */
+static void *putting_guest(void *unused)
+{
+    put_outside();
+    filch__idle_guest_enter(&pool);
+    return unused;
+}
+
+/* Is counted as asleep, shows itself, and is to be there for that task. Where it was woken before is not
+ * followed. */
+static void *server_0(void *unused)
+{
+    struct worker *w = filch__worker = &workers[0];
+    (void)FILCH_EXCHANGE(&w->sleeper, SLEEPER_SERVES, ID_sleeper_show, seq_cst);
+    if (!has_reason(w) || !withdraw(w))
+        park_worker(w, FILCH_FOREVER);
+    __VERIFIER_assume(filch__injector_has_any(&pool.injector));
+    run_task(NULL);
+    return unused;
+}
+
 /* No count is ever below 0. */
 static void *observer(void *unused)
 {
@@ -375,6 +427,11 @@ static void *observer(void *unused)
 #define BODIES pusher_without_stack_0, sleeper_1
 #elif SCENARIO == 18 /* a strand from outside that could go on with a worker without a stack */
 #define BODIES offers, stackless_for_roamers
+#elif SCENARIO ==                                                                                  \
+    19 /* a task from outside, while a waker finds nobody; then a guest has all seats */
+#define BODIES putting_guest, guest_gone, server_0
+#elif SCENARIO == 20 /* a guest without a stack leaves tasks behind, and has the last seat */
+#define BODIES guest_without_stack_1, thief_0
 #endif
 
 int main(void)
@@ -395,8 +452,19 @@ int main(void)
         init_waiter(&workers[1]);
         workers[1].sleeper = SLEEPER_SERVES;
     }
-    if (SCENARIO >= 14)
+    if (SCENARIO >= 14 && SCENARIO <= 18)
         model_is_busy(&workers[0]);
+    if (SCENARIO == 19) {
+        init_waiter(&workers[0]);
+        (void)count(&pool, -change_of_waking(&workers[0], SLEEPER_SERVES));
+    }
+    if (SCENARIO == 20) {
+        workers[1].is_guest = true;
+        workers[1].is_searching = false;
+        pool.places_used = 2;
+        pool.idle.word += IDLE_SEAT + IDLE_GUEST;
+        (void)announce(&workers[0], SLEEPER_SERVES);
+    }
     if (SCENARIO >= 14 && SCENARIO <= 17) {
         (void)announce(&workers[1], SLEEPER_SERVES);
     }

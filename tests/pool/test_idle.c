@@ -22,11 +22,6 @@ static void destroy(struct filch_pool *pool)
     assert_int_equal(filch_pool_destroy(pool), 0);
 }
 
-static void note_time(void *argument)
-{
-    __atomic_store_n((int64_t *)argument, xt_now_ns(), __ATOMIC_RELEASE);
-}
-
 static void do_nothing(void *argument)
 {
     (void)argument;
@@ -120,15 +115,14 @@ xt_define(a_waiting_guest_uses_no_cpu)
     destroy(pool);
 }
 
-/* Submits after gaps of random length, which is when workers go to sleep; the task has to run
- * within a second. */
+/* Submits after gaps of random length, which is when workers go to sleep. One that is left asleep beside the
+ * task sleeps for ever, and so do we: how long a wake-up takes is not looked at. */
 static void submit_with_gaps(size_t workers, size_t count)
 {
     struct filch_pool *pool = create(workers);
     uint64_t seed = xt_seed() + workers;
-    int64_t worst = 0;
-    for (size_t i = 0; i < count; i++) {
-        int64_t ran_ns = 0;
+    int64_t end = xt_now_ns() + 2 * FILCH_S; /* fewer, where other programs have the processors */
+    for (size_t i = 0; i < count && xt_now_ns() < end; i++) {
         struct filch_task *task;
         int64_t gap = (int64_t)(xt_random(&seed) % 60000);
         int64_t begin = xt_now_ns();
@@ -138,14 +132,9 @@ static void submit_with_gaps(size_t workers, size_t count)
         } else {
             xt_sleep_ns(gap);
         }
-        begin = xt_now_ns();
-        assert_int_equal(filch_pool_spawn(pool, &task, NULL, note_time, &ran_ns), 0);
-        assert_int_equal(filch_task_join_until(task, filch_deadline_in(10 * FILCH_S)), 0);
-        int64_t took = ran_ns - begin;
-        worst = took > worst ? took : worst;
+        assert_int_equal(filch_pool_spawn(pool, &task, NULL, do_nothing, NULL), 0);
+        assert_int_equal(filch_task_join(task), 0);
     }
-    if (!xt_is_emulated())
-        assert_true(worst < FILCH_S);
     destroy(pool);
 }
 
