@@ -353,10 +353,12 @@ size_t filch_pool_places(struct filch_pool *pool)
 
 struct filch_pool *filch_pool_current(void)
 {
-    return filch__worker == NULL ? NULL : filch__worker->pool;
+    const struct worker *w = filch__guest_or_worker();
+    return w == NULL ? NULL : w->pool;
 }
 
 size_t filch_worker_index(void)
 {
-    return filch__worker == NULL ? FILCH_NOT_A_WORKER : filch__worker->index;
+    const struct worker *w = filch__guest_or_worker();
+    return w == NULL ? FILCH_NOT_A_WORKER : w->index;
 }
