@@ -122,10 +122,4 @@ static FILCH_ALWAYS_INLINE void filch__guest_let_go(struct worker *place)
     FILCH_STORE(&place->is_taken, 0, GU_give, release);
 }
 
-/* The worker that the calling thread is, or whose place it holds; NULL outside. */
-static inline const struct worker *filch__guest_or_worker(void)
-{
-    return filch__worker != NULL ? filch__worker : filch__outsider.held;
-}
-
 #endif
