@@ -280,8 +280,8 @@ static FILCH_ALWAYS_INLINE void loop_init(struct loop *loop, filch_for_body *bod
 
 /* The loop of filch_for, or what is left of it.
  *   is_begun  an iteration has been done */
-FILCH_WAKE_PATH static __attribute__((noinline)) int
-run_for(size_t begin, size_t end, filch_for_body *body, void *ctx, bool is_begun)
+static FILCH_ALWAYS_INLINE int run_for(size_t begin, size_t end, filch_for_body *body, void *ctx,
+                                       bool is_begun)
 {
     struct loop loop;
     loop_init(&loop, body, ctx, 1, true, SIZE_MAX);
@@ -304,24 +304,30 @@ static void let_go(struct worker **held)
         filch__guest_let_go(*held);
 }
 
-/* Does the first iteration, then enters and goes on. */
-static FILCH_ALWAYS_INLINE int begin_outside(size_t begin, size_t end, filch_for_body *body,
-                                             void *ctx)
+/* Apart from what runs before the first iteration, which so is on few lines. */
+FILCH_WAKE_PATH static __attribute__((noinline)) int
+go_on(size_t begin, size_t end, filch_for_body *body, void *ctx, bool is_begun)
+{
+    return run_for(begin, end, body, ctx, is_begun);
+}
+
+/* Does the first iteration, then enters and goes on. Aligned so that it lies on the page of filch_for, which
+ * is next to it. */
+FILCH_WAKE_PATH static __attribute__((noinline, aligned(512))) int
+begin_outside(size_t begin, size_t end, filch_for_body *body, void *ctx)
 {
     struct worker *held __attribute__((cleanup(let_go))) = NULL;
     if (FILCH_UNLIKELY(!filch__guest_hold(filch__outsider.early.place)))
-        return run_for(begin, end, body, ctx, false);
+        return go_on(begin, end, body, ctx, false);
     held = filch__outsider.held;
     body(begin, begin + 1, ctx);
     if (FILCH_LIKELY(filch__guest_holds(held)))
-        return run_for(begin + 1, end, body, ctx, true);
+        return go_on(begin + 1, end, body, ctx, true);
     body(begin + 1, end, ctx); /* a child that the first one has forked */
     return 0;
 }
 
-/* Aligned: what runs before the first iteration is on few lines, and on one page. */
-FILCH_WAKE_PATH __attribute__((aligned(256))) int filch_for(size_t begin, size_t end,
-                                                            filch_for_body *body, void *ctx)
+FILCH_WAKE_PATH int filch_for(size_t begin, size_t end, filch_for_body *body, void *ctx)
 {
     FILCH_CHECK(body != NULL, "filch_for: the body is NULL");
     if (begin >= end)

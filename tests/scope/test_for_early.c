@@ -304,8 +304,8 @@ static void say_nothing(const struct filch_panic *panic)
 static void panic_at_once(struct call *call)
 {
     (void)call;
+    uint64_t count = 0;
     FILCH_SCOPE (s) {
-        uint64_t count = 0;
         xt_expect_equal(filch_scope_spawn(s, add_one, &count), 0);
         filch_panic("at once");
     }
