@@ -332,8 +332,9 @@ FILCH_WAKE_PATH int filch_for(size_t begin, size_t end, filch_for_body *body, vo
     FILCH_CHECK(body != NULL, "filch_for: the body is NULL");
     if (begin >= end)
         return 0;
-    if (filch__worker == NULL && filch__outsider.early.body == body &&
-        end - begin >= filch__outsider.early.least)
+    /* Said to be likely since what lies next is what has to be read where nothing is in a cache. */
+    if (FILCH_LIKELY(filch__worker == NULL) && FILCH_LIKELY(filch__outsider.early.body == body) &&
+        FILCH_LIKELY(end - begin >= filch__outsider.early.least))
         return begin_outside(begin, end, body, ctx);
     return run_for(begin, end, body, ctx, false);
 }
