@@ -371,7 +371,8 @@ static void spin_for(int64_t duration_ns)
 struct spinning {
     int64_t duration_ns;
     bool was_outside;
-    size_t meeting; /* iterations that wait for each other; 0: none does */
+    bool meets;     /* iterations wait for each other */
+    size_t meeting; /* so many have not come */
 };
 
 static void spin(size_t begin, size_t end, void *ctx)
@@ -379,8 +380,9 @@ static void spin(size_t begin, size_t end, void *ctx)
     struct spinning *s = ctx;
     if (begin == 0)
         s->was_outside = filch__worker == NULL;
-    __atomic_fetch_sub(&s->meeting, s->meeting > 0 ? end - begin : 0, __ATOMIC_RELAXED);
-    while (__atomic_load_n(&s->meeting, __ATOMIC_RELAXED) > 0)
+    if (s->meets)
+        __atomic_fetch_sub(&s->meeting, end - begin, __ATOMIC_RELAXED);
+    while (s->meets && __atomic_load_n(&s->meeting, __ATOMIC_RELAXED) > 0)
         xt_sleep_ns(20 * FILCH_US);
     for (size_t i = begin; i < end; i++)
         spin_for(s->duration_ns);
@@ -427,6 +429,7 @@ xt_define(a_loop_with_dear_iterations_does_not)
     /* Two long ones go side by side, whatever is remembered. */
     expect_sleepers(own_place());
     filch__outsider.early.body = spin_long;
+    s.meets = true;
     s.meeting = 2;
     filch_for(0, 2, spin_long, &s);
     assert_int_equal(s.meeting, 0);
