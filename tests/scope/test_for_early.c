@@ -209,9 +209,7 @@ static void nest(struct call *call)
 {
     uint64_t count = 0;
     struct filch_task *task;
-    filch_join(add_one, &count, expect_place, call);
-    expect_place(call);
-    filch_join(expect_place, call, add_one, &count);
+    filch_join(expect_place, call, add_one, &count); /* the second half may be another's */
     expect_place(call);
     xt_expect_equal(sum_below(1000), 1000 * 999 / 2);
     expect_place(call);
@@ -237,7 +235,7 @@ static void nest(struct call *call)
         filch_for_with(&(struct filch_for_options){.pool = pool}, 0, 10, add_range, &count), 0);
     xt_expect_equal(filch_pool_destroy(pool), 0);
     expect_place(call);
-    xt_expect_equal(count, 1 + 1 + 10 + 1000 + 100 + 1 + 10);
+    xt_expect_equal(count, 1 + 10 + 1000 + 100 + 1 + 10);
 }
 
 xt_define(the_first_iteration_may_nest)
