@@ -36,6 +36,7 @@ static void after_fork(void)
     default_lock = (struct lock){0};
     filch__task_places_after_fork();
     filch__visit_after_fork();
+    filch__outsider = (struct outsider){.held = NULL};
     if (filch__worker != NULL) {
         filch__forks_forget();
         filch__worker_forget();

@@ -8,26 +8,19 @@
 #include "panic/panic.h"
 #include "park/self.h"
 
-/* The place that this thread had last: asked for first, since its memory is warm. */
-static __thread size_t last_place __attribute__((tls_model("initial-exec")));
-
-static bool take_place(struct worker *place)
-{
-    uint32_t seen = 0;
-    return FILCH_LOAD_RELAXED(&place->is_taken) == 0 /* a look */ &&
-           FILCH_CAS(&place->is_taken, &seen, 1, GU_take, acquire);
-}
+_Alignas(FILCH_CACHE_LINE) __thread struct outsider filch__outsider
+    __attribute__((tls_model("initial-exec")));
 
 /* Takes a free place; NULL: there is none. */
 FILCH_WAKE_PATH static struct worker *find_place(struct filch_pool *pool)
 {
     size_t count = pool->guest_count;
-    size_t first = last_place < count ? last_place : 0;
+    size_t first = filch__outsider.number < count ? filch__outsider.number : 0;
     for (size_t i = 0; i < count; i++) {
         size_t place = first + i < count ? first + i : first + i - count;
         struct worker *w = pool->places[pool->width + place];
-        if (take_place(w)) {
-            last_place = place;
+        if (filch__guest_take(w)) {
+            filch__outsider.number = place;
             return w;
         }
     }
@@ -50,7 +43,9 @@ static int start_place(struct filch_pool *pool, struct worker *w)
 
 FILCH_WAKE_PATH struct worker *filch__guest_enter(struct filch_pool *pool)
 {
-    struct worker *w = find_place(pool);
+    struct worker *w = filch__outsider.held;
+    if (FILCH_LIKELY(w == NULL) || w->pool != pool)
+        w = find_place(pool);
     if (w == NULL)
         return NULL;
     filch__idle_guest_enter(pool);
@@ -59,9 +54,9 @@ FILCH_WAKE_PATH struct worker *filch__guest_enter(struct filch_pool *pool)
         goto undo;
     if (FILCH_UNLIKELY(!w->has_started) && start_place(pool, w) != 0)
         goto undo;
-    if (FILCH_UNLIKELY(w->visitor != &last_place)) {
+    if (FILCH_UNLIKELY(w->visitor != &filch__outsider)) {
         filch__strand_give_up_spares(w); /* fibers go on only on the thread that they stopped on */
-        w->visitor = &last_place;
+        w->visitor = &filch__outsider;
         w->error_number = &errno;
     }
     if (FILCH_UNLIKELY(filch__self == 0))
@@ -70,7 +65,8 @@ FILCH_WAKE_PATH struct worker *filch__guest_enter(struct filch_pool *pool)
     return w;
 undo:
     filch__idle_guest_leave(pool);
-    FILCH_STORE(&w->is_taken, 0, GU_give, release);
+    if (w != filch__outsider.held)
+        FILCH_STORE(&w->is_taken, 0, GU_give, release);
     return NULL;
 }
 
@@ -104,5 +100,6 @@ void filch__guest_leave(struct worker *guest)
         filch__strand_trim_guest(guest);
     filch__worker_exit(guest);
     filch__idle_guest_leave(pool);
-    FILCH_STORE(&guest->is_taken, 0, GU_give, release); /* the last touch: see filch_pool_destroy */
+    if (guest != filch__outsider.held)
+        FILCH_STORE(&guest->is_taken, 0, GU_give, release); /* last: see filch_pool_destroy */
 }

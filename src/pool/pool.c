@@ -351,12 +351,20 @@ size_t filch_pool_places(struct filch_pool *pool)
     return filch__pool_resolve(&pool) == 0 ? pool->width + pool->guest_count : 0;
 }
 
+/* The worker that the calling thread is, or whose place it holds; NULL outside. */
+static FILCH_ALWAYS_INLINE const struct worker *here(void)
+{
+    return FILCH_LIKELY(filch__worker != NULL) ? filch__worker : filch__outsider.held;
+}
+
 struct filch_pool *filch_pool_current(void)
 {
-    return filch__worker == NULL ? NULL : filch__worker->pool;
+    const struct worker *w = here();
+    return w == NULL ? NULL : w->pool;
 }
 
 size_t filch_worker_index(void)
 {
-    return filch__worker == NULL ? FILCH_NOT_A_WORKER : filch__worker->index;
+    const struct worker *w = here();
+    return w == NULL ? FILCH_NOT_A_WORKER : w->index;
 }

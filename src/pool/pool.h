@@ -69,11 +69,57 @@ void filch__pool_thread_ended(struct filch_pool *pool);
 
 /* --- guests (guest.c) --- */
 
+/* What a thread outside knows of its calls. After a long sleep none of it is in any cache: so it is on one line,
+ * with filch__worker where the linker keeps the order of the files. */
+struct outsider {
+    struct worker *held; /* the place that it has although it is outside; NULL: none */
+    size_t number;       /* of the place that it had last: asked for first, its memory is warm */
+    struct {             /* its loop that is to begin before it enters; see src/scope/for.c */
+        filch_for_body *body; /* NULL: none */
+        size_t least;         /* iterations that it has to have */
+        struct worker *place; /* that it had last for it; in the default pool */
+    } early;
+};
+
+/* Initial-exec, as filch__worker. */
+extern __thread struct outsider filch__outsider __attribute__((tls_model("initial-exec")));
+
 /* Makes the calling thread, which is no worker, a guest of the pool. NULL: no place, or no memory.
  * It is to leave on the stack that it entered on. */
 struct worker *filch__guest_enter(struct filch_pool *pool);
 
 /* The guest's call is over: it finishes what it has begun, and is an outsider again. */
 void filch__guest_leave(struct worker *guest);
+
+/* Takes a place of a guest's. Returns whether it was free. */
+static FILCH_ALWAYS_INLINE bool filch__guest_take(struct worker *place)
+{
+    uint32_t seen = 0;
+    return FILCH_LOAD_RELAXED(&place->is_taken) == 0 /* a look */ &&
+           FILCH_CAS(&place->is_taken, &seen, 1, GU_take, acquire);
+}
+
+/* Takes a place for a thread that is outside, and stays there: but what it asks about itself has the answers of a
+ * guest, and when it enters the pool of the place, it enters there. Returns false where another thread has it. */
+static FILCH_ALWAYS_INLINE bool filch__guest_hold(struct worker *place)
+{
+    if (!filch__guest_take(place))
+        return false;
+    filch__outsider.held = place;
+    return true;
+}
+
+/* Whether the thread holds the place still. A child that has been forked meanwhile holds nothing. */
+static FILCH_ALWAYS_INLINE bool filch__guest_holds(const struct worker *place)
+{
+    return filch__outsider.held == place;
+}
+
+/* It holds it no more. */
+static FILCH_ALWAYS_INLINE void filch__guest_let_go(struct worker *place)
+{
+    filch__outsider.held = NULL;
+    FILCH_STORE(&place->is_taken, 0, GU_give, release);
+}
 
 #endif

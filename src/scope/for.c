@@ -114,6 +114,25 @@ static bool is_begun_alone(size_t count, double ns_per_iteration)
                                  : count >= BEGUN_OF && ns_per_iteration <= (double)BEGUN_NS;
 }
 
+/* Says whether the thread's next loop with this body is to begin before the thread enters (begin_outside): where
+ * this one has found everybody asleep, that one will.
+ *   begins_alone      as above
+ *   ns_per_iteration  0: unknown */
+static void foresee(const struct loop *loop, bool begins_alone, double ns_per_iteration)
+{
+    struct worker *w = filch__worker;
+    if (!begins_alone) {
+        if (loop->is_begun)
+            filch__outsider.early.body = NULL;
+    } else if (ns_per_iteration > 0 && w->is_guest && w->pool->is_default) {
+        /* The default pool, which stays. So many iterations that it will be worth sharing, too. */
+        double least = (double)WAKE_NS / ns_per_iteration;
+        filch__outsider.early.body = loop->body;
+        filch__outsider.early.least = least < (double)BEGUN_OF ? BEGUN_OF : (size_t)least + 1;
+        filch__outsider.early.place = w;
+    }
+}
+
 /* What a leaf of a loop that is expected to take so long is to take. */
 static double leaf_ns_of(double expected_ns)
 {
@@ -147,8 +166,12 @@ FILCH_WAKE_PATH static __attribute__((noinline)) void run_measured(struct loop *
         size_t grain = (size_t)((double)memory->grain * loop->leaf_ns / (double)LEAF_NS);
         loop->grain = grain > tried ? tried : grain > 0 ? grain : 1;
     }
-    loop->first_grain = loop->grain;
-    if (is_worth_sharing(loop, expected_ns) && is_begun_alone(end - begin, ns_per_iteration)) {
+    /* Of an iteration that has been done, nobody knows how long it took. */
+    loop->first_grain = loop->is_begun ? 1 : loop->grain;
+    bool begins_alone = is_worth_sharing(loop, expected_ns) &&
+                        is_begun_alone(end - begin + loop->is_begun, ns_per_iteration);
+    foresee(loop, begins_alone, ns_per_iteration);
+    if (begins_alone && !loop->is_begun) {
         /* What it says of the next ones is more than the mean of all does where it says that they are dear. */
         FILCH_SHARED(size_t) grain = loop->grain;
         loop->took_ns += filch__loop_leaf(loop, begin, begin + 1, &grain); /* ours alone as yet */
@@ -249,18 +272,20 @@ static FILCH_ALWAYS_INLINE void loop_init(struct loop *loop, filch_for_body *bod
     loop->ctx = ctx;
     loop->grain = grain;
     loop->is_timed = is_timed;
+    loop->is_begun = false;
     loop->leaf_ns = (double)LEAF_NS;
     loop->most = most;
     loop->error = 0;
 }
 
-FILCH_WAKE_PATH int filch_for(size_t begin, size_t end, filch_for_body *body, void *ctx)
+/* The loop of filch_for, or what is left of it.
+ *   is_begun  an iteration has been done */
+static FILCH_ALWAYS_INLINE int run_for(size_t begin, size_t end, filch_for_body *body, void *ctx,
+                                       bool is_begun)
 {
-    FILCH_CHECK(body != NULL, "filch_for: the body is NULL");
-    if (begin >= end)
-        return 0;
     struct loop loop;
     loop_init(&loop, body, ctx, 1, true, SIZE_MAX);
+    loop.is_begun = is_begun;
     struct filch_pool *pool = NULL;
     struct stay stay __attribute__((cleanup(leave), unused)) = {.guest = NULL};
     if (filch__worker == NULL && filch__pool_resolve(&pool) == 0)
@@ -270,6 +295,48 @@ FILCH_WAKE_PATH int filch_for(size_t begin, size_t end, filch_for_body *body, vo
     else
         run_elsewhere(pool, &loop, begin, end);
     return FILCH_LOAD_RELAXED(&loop.error); /* everybody has ended */
+}
+
+/* However the loop is left. */
+static void let_go(struct worker **held)
+{
+    if (*held != NULL && filch__guest_holds(*held))
+        filch__guest_let_go(*held);
+}
+
+/* Apart from what runs before the first iteration, which so is on few lines. */
+FILCH_WAKE_PATH static __attribute__((noinline)) int
+go_on(size_t begin, size_t end, filch_for_body *body, void *ctx, bool is_begun)
+{
+    return run_for(begin, end, body, ctx, is_begun);
+}
+
+/* Does the first iteration, then enters and goes on. Aligned so that it lies on the page of filch_for, which
+ * is next to it. */
+FILCH_WAKE_PATH static __attribute__((noinline, aligned(512))) int
+begin_outside(size_t begin, size_t end, filch_for_body *body, void *ctx)
+{
+    struct worker *held __attribute__((cleanup(let_go))) = NULL;
+    if (FILCH_UNLIKELY(!filch__guest_hold(filch__outsider.early.place)))
+        return go_on(begin, end, body, ctx, false);
+    held = filch__outsider.held;
+    body(begin, begin + 1, ctx);
+    if (FILCH_LIKELY(filch__guest_holds(held)))
+        return go_on(begin + 1, end, body, ctx, true);
+    body(begin + 1, end, ctx); /* a child that the first one has forked */
+    return 0;
+}
+
+FILCH_WAKE_PATH int filch_for(size_t begin, size_t end, filch_for_body *body, void *ctx)
+{
+    FILCH_CHECK(body != NULL, "filch_for: the body is NULL");
+    if (begin >= end)
+        return 0;
+    /* Said to be likely since what lies next is what has to be read where nothing is in a cache. */
+    if (FILCH_LIKELY(filch__worker == NULL) && FILCH_LIKELY(filch__outsider.early.body == body) &&
+        FILCH_LIKELY(end - begin >= filch__outsider.early.least))
+        return begin_outside(begin, end, body, ctx);
+    return run_for(begin, end, body, ctx, false);
 }
 
 /* --- with options --- */

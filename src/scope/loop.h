@@ -31,6 +31,7 @@ struct loop {
     FILCH_SHARED(int64_t) took_ns;
     FILCH_SHARED(int) error; /* why a part of it was not done; 0: all was */
     bool is_timed;           /* const: the grain is found by time */
+    bool is_begun;           /* const: an iteration, which was not timed, has been done before */
     double leaf_ns;          /* const once it is shared: what a leaf is to take */
     size_t most;             /* const: so many may take part at most */
 };
