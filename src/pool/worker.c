@@ -140,7 +140,7 @@ static FILCH_ALWAYS_INLINE void item_returned(struct task_run *run, struct stran
     filch__worker_ends(s->worker, run->item.tally); /* it may have migrated */
 }
 
-void filch__worker_run(struct worker *w, struct task_run *run)
+static FILCH_ALWAYS_INLINE void run_item(struct worker *w, struct task_run *run)
 {
     struct strand *s = w->strand;
     const struct filch__slot *forked = filch__forks_level();
@@ -151,6 +151,11 @@ void filch__worker_run(struct worker *w, struct task_run *run)
     }
     call.fn(call.arg);
     item_returned(run, s, forked);
+}
+
+void filch__worker_run(struct worker *w, struct task_run *run)
+{
+    run_item(w, run);
 }
 
 /* A task has panicked. Whoever waits for it is told; where nobody does, the report has been all. */
