@@ -2,7 +2,9 @@
 /* A pool without work uses no processor time, and wakes up for every piece of work. */
 #include "test.h"
 
+#include "idle.h"
 #include "os/os.h"
+#include "pool.h"
 #include "worker.h"
 
 #include <errno.h>
@@ -340,6 +342,9 @@ xt_define(what_is_late_goes_on_before_a_task_that_comes)
     filch__os_replace(&table);
     struct filch_pool *pool = create(1);
     assert_int_equal(filch_pool_spawn(pool, &sleeper, NULL, sleep_for_its_turn, &t), 0);
+    while (FILCH_LOAD_RELAXED(&pool->places[0]->stats.suspensions) == 0 /* statistic */ ||
+           !filch__idle_all_sleep(FILCH_LOAD_RELAXED(&pool->idle.word), 1)) /* a look */
+        xt_sleep_ns(100 * FILCH_US);
     xt_sleep_ns(50 * FILCH_MS);
     assert_int_equal(filch_pool_spawn(pool, &other, NULL, take_turn, &t), 0);
     assert_int_equal(filch_task_join(sleeper), 0);
