@@ -485,7 +485,7 @@ xt_define(idle_threads_end)
         struct where where = {0};
         install(pool, look_around_elsewhere, &where);
         assert_string_equal(where.name, "blk-block-0");
-        while (stats_of(pool).blocking_threads != 0 || threads_of_process() != before)
+        while (stats_of(pool).blocking_threads != 0 || threads_of_process() > before)
             xt_sleep_ns(FILCH_MS);
     }
     filch__blocking_idle_ns = idle_ns;
@@ -527,7 +527,8 @@ xt_define(the_pool_ends_them)
             assert_int_equal(filch_pool_shutdown(pool, FILCH_DRAIN, FILCH_FOREVER), 0);
         destroy(pool);
     }
-    while (threads_of_process() != before) /* gone for us before the kernel has forgotten them */
+    /* Gone for us before the kernel has forgotten them; perhaps one of another test was there at first. */
+    while (threads_of_process() > before)
         xt_sleep_ns(FILCH_MS);
 }
 
