@@ -615,7 +615,8 @@ static struct {
 static int fail_late(pthread_t *thread, const pthread_attr_t *attributes, void *(*entry)(void *),
                      void *argument)
 {
-    if (late_failure.gate != NULL && late_failure.attempts++ == 0)
+    if (late_failure.pool == NULL ||
+        (late_failure.gate != NULL && late_failure.attempts++ == 0)) /* its workers; the first */
         return filch__os_linux.thread_create(thread, attributes, entry, argument);
     while (stats_of(late_failure.pool).blocking_calls < late_failure.calls)
         xt_sleep_ns(100 * FILCH_US);
@@ -631,16 +632,20 @@ static int fail_late(pthread_t *thread, const pthread_attr_t *attributes, void *
     return EAGAIN;
 }
 
-static void install_late_failure(struct filch_pool *pool, struct gate *gate, uint64_t calls)
+/* Makes a pool in whose spare threads that happens. */
+static struct filch_pool *create_with_late_failure(size_t workers, size_t threads_max,
+                                                   struct gate *gate, uint64_t calls)
 {
     static struct os_table table;
     table = filch__os_linux;
     table.thread_create = fail_late;
-    late_failure.pool = pool;
+    late_failure.pool = NULL;
     late_failure.gate = gate;
     late_failure.calls = calls;
     late_failure.attempts = 0;
     filch__os_replace(&table);
+    late_failure.pool = create(workers, threads_max);
+    return late_failure.pool;
 }
 
 static void add_one_elsewhere(void *count)
@@ -655,38 +660,36 @@ static void add_one_elsewhere(void *count)
 xt_define(calls_that_wait_for_a_thread_that_cannot_be_started)
 {
     enum { CALLS = 3 };
-    struct filch_pool *pool = create(CALLS, 1);
+    struct filch_pool *pool = create_with_late_failure(CALLS, 1, NULL, CALLS);
     struct filch_task *tasks[CALLS];
     uint32_t count = 0;
-    install_late_failure(pool, NULL, CALLS);
     for (int i = 0; i < CALLS; i++)
         tasks[i] = spawn(pool, add_one_elsewhere, &count);
     for (int i = 0; i < CALLS; i++)
         assert_int_equal(filch_task_join(tasks[i]), 0);
-    filch__os_replace(NULL);
     assert_int_equal(count, CALLS);
     assert_int_equal(stats_of(pool).blocking_refused, CALLS);
     assert_int_equal(stats_of(pool).blocking_threads, 0);
     destroy(pool);
+    filch__os_replace(NULL);
 }
 
 /* The thread of another call has become idle meanwhile. */
 xt_define(a_call_whose_thread_cannot_be_started_finds_an_idle_one)
 {
-    struct filch_pool *pool = create(2, 2);
     struct gate gate = {0};
+    struct filch_pool *pool = create_with_late_failure(2, 2, &gate, 0);
     uint32_t count = 0;
-    install_late_failure(pool, &gate, 0);
     struct filch_task *first = spawn(pool, wait_elsewhere, &gate);
     wait_until_inside(&gate, 1);
     struct filch_task *second = spawn(pool, add_one_elsewhere, &count);
     assert_int_equal(filch_task_join(first), 0);
     assert_int_equal(filch_task_join(second), 0);
-    filch__os_replace(NULL);
     assert_int_equal(count, 1);
     assert_int_equal(stats_of(pool).blocking_refused, 0);
     assert_int_equal(stats_of(pool).blocking_threads, 1);
     destroy(pool);
+    filch__os_replace(NULL);
 }
 
 /* --- fork(2) --- */
