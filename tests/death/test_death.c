@@ -262,7 +262,8 @@ static void join_self_detached(void *unused)
         return;
     filch_task_detach(task);
     __atomic_store_n(&shown, task, __ATOMIC_RELEASE);
-    xt_sleep_ns(10 * FILCH_S);
+    for (;;)
+        xt_sleep_ns(FILCH_S);
 }
 
 static void join_at_the_same_time(void *task)
@@ -484,7 +485,7 @@ static void sleep_without_barrier(void *unused)
     use_fragile_barrier();
     ignore(filch_pool_install(NULL, nothing, NULL));
     forbid_barrier();
-    for (int i = 0; i < 1000; i++) {
+    for (;;) {
         for (int k = 0; k < 4; k++)
             ignore(filch_pool_spawn(NULL, NULL, NULL, nothing, NULL));
         ignore(filch_pool_install(NULL, nothing, NULL));
@@ -497,7 +498,7 @@ static void hide_for_long(void *unused)
 {
     (void)unused;
     forbid_barrier();
-    for (int i = 0; i < 20; i++) /* on a busy machine, a thief may take its time */
+    for (;;) /* on a busy machine, a thief may take its time */
         xt_sleep_ns(FILCH_S);
 }
 
@@ -902,7 +903,8 @@ static void spawn_with_handle(void *fn)
 static void spawn_without_handle(void *fn)
 {
     ignore(filch_pool_spawn(NULL, NULL, NULL, *(void (**)(void *))fn, NULL));
-    xt_sleep_ns(60 * FILCH_S); /* it ends the process */
+    for (;;) /* it ends the process */
+        xt_sleep_ns(FILCH_S);
 }
 
 xt_define(a_task_that_panics_in_a_forked_child)

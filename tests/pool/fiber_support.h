@@ -5,11 +5,10 @@
 #define FILCH_TESTS_POOL_FIBER_SUPPORT_H
 
 #include "fiber/annotate.h"
+#include "support.h"
 
-#include <fcntl.h>
 #include <signal.h>
 #include <stdbool.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -30,28 +29,12 @@ static inline size_t scaled(size_t count)
     return UNDER_SANITIZER || RUNNING_ON_VALGRIND ? (count + 99) / 100 : count;
 }
 
-/* Runs function(argument) in a child process, silently and without a core file; returns what
- * waitpid(2) says of it. A child that returns exits with 0; one that hangs is killed. */
+/* Runs function(argument) in a child process, silently; returns what waitpid(2) says of it. */
 static inline int status_of_child(void (*function)(void *), void *argument)
 {
-    pid_t child = fork();
-    if (child == 0) {
-        struct rlimit no_core = {0, 0};
-        (void)setrlimit(RLIMIT_CORE, &no_core);
-        int sink = open("/dev/null", O_WRONLY);
-        if (sink >= 0)
-            (void)dup2(sink, STDERR_FILENO);
-        /* CMocka's handler would turn a fault into a failed test of the child's own. */
-        (void)signal(SIGSEGV, SIG_DFL);
-        (void)signal(SIGABRT, SIG_DFL);
-        (void)alarm(60);
-        function(argument);
-        _exit(0);
-    }
-    int status = -1;
-    while (waitpid(child, &status, 0) == -1)
-        ;
-    return status;
+    struct xt_child child;
+    xt_run_child(&child, function, argument);
+    return child.status;
 }
 
 /* Whether the child died of an access to memory that is not there. A sanitizer's own handler, reset

@@ -4,8 +4,13 @@
 
 #include "forks.h"
 #include "os/os.h"
+#include "pool.h"
+#include "steal.h"
+#include "strand.h"
 
 #include <errno.h>
+#include <filch/fork.h>
+#include <filch/pool.h>
 #include <stdlib.h>
 
 enum { SLOTS = 64 };
@@ -15,21 +20,21 @@ static void run_nothing(struct filch__slot *slot)
     (void)slot;
 }
 
-struct stack {
+struct lone_stack {
     struct forks forks;
     struct filch__slot slots[SLOTS];
 };
 
-static struct stack *stack_new(void)
+static struct lone_stack *stack_new(void)
 {
-    struct stack *s = aligned_alloc(64, sizeof *s);
+    struct lone_stack *s = aligned_alloc(64, sizeof *s);
     assert_non_null(s);
     filch__forks_init(&s->forks, s->slots, SLOTS);
     return s;
 }
 
 /* What the inline code does at a fork, but that nobody answers: the stack belongs to no worker. */
-static struct filch__slot *push(struct stack *s, uintptr_t number)
+static struct filch__slot *push(struct lone_stack *s, uintptr_t number)
 {
     struct filch__slot *slot = FILCH_LOAD_RELAXED(&s->forks.owner.tail); /* owner */
     slot->args[0] = number;
@@ -40,14 +45,14 @@ static struct filch__slot *push(struct stack *s, uintptr_t number)
 }
 
 /* Syncs the newest slot: true where it is the owner's own. */
-static bool take(struct stack *s, struct filch__slot *slot)
+static bool take(struct lone_stack *s, struct filch__slot *slot)
 {
     return filch__fork_take(&s->forks.owner, slot) || filch__forks_reclaim(&s->forks, slot);
 }
 
 xt_define(a_private_slot_is_nobody_elses)
 {
-    struct stack *s = stack_new();
+    struct lone_stack *s = stack_new();
     assert_false(filch__forks_have_any(&s->forks));
     assert_false(filch__forks_are_hidden(&s->forks));
     assert_null(filch__forks_claim(&s->forks));
@@ -67,7 +72,7 @@ xt_define(a_private_slot_is_nobody_elses)
 
 xt_define(half_is_published_and_claimed_oldest_first)
 {
-    struct stack *s = stack_new();
+    struct lone_stack *s = stack_new();
     struct filch__slot *slots[8];
     assert_false(filch__forks_publish(&s->forks));
     for (uintptr_t i = 0; i < 8; i++)
@@ -96,7 +101,7 @@ xt_define(half_is_published_and_claimed_oldest_first)
 
 xt_define(public_slots_may_be_taken_back)
 {
-    struct stack *s = stack_new();
+    struct lone_stack *s = stack_new();
     struct filch__slot *slots[8];
     for (uintptr_t i = 0; i < 8; i++)
         slots[i] = push(s, i);
@@ -110,7 +115,7 @@ xt_define(public_slots_may_be_taken_back)
 
 xt_define(a_question_is_put_once)
 {
-    struct stack *s = stack_new();
+    struct lone_stack *s = stack_new();
     s->forks.owner.asked = 0;
     filch__forks_ask(&s->forks);
     filch__forks_ask(&s->forks);
@@ -122,7 +127,7 @@ xt_define(an_owner_that_does_not_come_by_is_helped)
 {
     if (filch__os->barrier_ready() != 0)
         skip();
-    struct stack *s = stack_new();
+    struct lone_stack *s = stack_new();
     assert_false(filch__forks_expose(&s->forks, 3));
     struct filch__slot *first = push(s, 1);
     struct filch__slot *second = push(s, 2);
@@ -143,7 +148,7 @@ xt_define(an_exposure_publishes_half)
 {
     if (filch__os->barrier_ready() != 0)
         skip();
-    struct stack *s = stack_new();
+    struct lone_stack *s = stack_new();
     struct filch__slot *slots[8];
     for (uintptr_t i = 0; i < 8; i++)
         slots[i] = push(s, i);
@@ -162,7 +167,7 @@ xt_define(an_exposure_publishes_half)
 
 xt_define(all_that_is_left_can_be_claimed)
 {
-    struct stack *s = stack_new();
+    struct lone_stack *s = stack_new();
     struct filch__slot *first = NULL;
     struct filch__slot *end = filch__forks_claim_all(&s->forks, &first);
     assert_ptr_equal(end, first);
@@ -188,7 +193,7 @@ xt_define(all_that_is_left_can_be_claimed)
 enum { ROUNDS_OF_OWNER = 200000, THIEVES = 3, DEPTH_MAX = 40 };
 
 struct theft {
-    struct stack *stack;
+    struct lone_stack *stack;
     uint32_t is_over;
     uint64_t turn;
     uint64_t claimed_sum;
@@ -273,6 +278,59 @@ xt_define(each_slot_is_run_once)
     free(t.stack);
 }
 
+/* --- a guest claims what is not of its own call --- */
+
+struct mistaken {
+    struct filch_pool *pool;
+    struct worker *guest;
+    uint32_t is_public, is_claimed; /* atomically */
+    size_t ran_on;
+};
+
+static size_t index_here(size_t more)
+{
+    return filch_worker_index() + more;
+}
+FILCH_FORKABLE(size_t, index_here, size_t)
+
+/* A task of nobody's call, whose worker looks as if it helped the guest, as when it has just turned from that to
+ * something else. */
+static void fork_and_mislead(void *argument)
+{
+    struct mistaken *m = argument;
+    struct worker *w = filch__worker;
+    FILCH_FORK(forked, index_here, 1);
+    (void)filch__forks_publish(&FILCH_LOAD_RELAXED(&w->room)->forks); /* owner */
+    FILCH_STORE_RELAXED(&w->region, m->guest);                        /* shown with is_public */
+    __atomic_store_n(&m->is_public, 1, __ATOMIC_RELEASE);
+    while (!__atomic_load_n(&m->is_claimed, __ATOMIC_ACQUIRE))
+        xt_sleep_ns(100 * FILCH_US);
+    FILCH_STORE_RELAXED(&w->region, NULL); /* a hint */
+    m->ran_on = FILCH_SYNC(forked, index_here);
+}
+
+xt_define(a_guest_leaves_to_the_workers_what_is_theirs)
+{
+    struct filch_pool *pool = NULL;
+    struct filch_pool_config config = {.name = "forks", .workers = 1};
+    assert_int_equal(filch_pool_create(&pool, &config), 0);
+    struct mistaken m = {.pool = pool, .guest = filch__guest_enter(pool), .ran_on = SIZE_MAX};
+    assert_non_null(m.guest);
+    struct filch_task *task = NULL;
+    assert_int_equal(filch_pool_spawn(pool, &task, NULL, fork_and_mislead, &m), 0);
+    while (!__atomic_load_n(&m.is_public, __ATOMIC_ACQUIRE))
+        xt_sleep_ns(100 * FILCH_US);
+    struct found found;
+    struct worker *hidden = NULL;
+    assert_false(filch__search_once(m.guest, &found, &hidden));
+    assert_true(filch__injector_has_any(&pool->injector));
+    __atomic_store_n(&m.is_claimed, 1, __ATOMIC_RELEASE);
+    filch__guest_leave(m.guest);
+    assert_int_equal(filch_task_join(task), 0);
+    assert_int_equal(m.ran_on, 0 + 1);
+    assert_int_equal(filch_pool_destroy(pool), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -284,6 +342,7 @@ int main(void)
         xt_test(an_exposure_publishes_half),
         xt_test(all_that_is_left_can_be_claimed),
         xt_test(each_slot_is_run_once),
+        xt_test(a_guest_leaves_to_the_workers_what_is_theirs),
     };
     return xt_run(tests);
 }

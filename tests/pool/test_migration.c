@@ -23,11 +23,16 @@ static void destroy(struct filch_pool *pool)
 
 static const struct filch_task_attr roaming = {.may_migrate = 1};
 
-static uint64_t migrations_of(struct filch_pool *pool)
+static struct filch_pool_stats stats_of(struct filch_pool *pool)
 {
     struct filch_pool_stats stats;
     assert_int_equal(filch_pool_stats(pool, &stats), 0);
-    return stats.migrations;
+    return stats;
+}
+
+static uint64_t migrations_of(struct filch_pool *pool)
+{
+    return stats_of(pool).migrations;
 }
 
 /* --- tasks that are begun on one worker while the other is held, and go on when that is free --- */
@@ -107,6 +112,11 @@ static void begin_crowd(void *arg)
         xt_expect_equal(filch_task_join(c->tasks[i]), 0);
 }
 
+static void plain_wait(struct crowd *c)
+{
+    xt_expect_equal(filch_semaphore_acquire(&c->sem), 0);
+}
+
 static uint32_t moved_of_crowd(const struct filch_task_attr *attr, int tasks_may_migrate,
                                void (*wait)(struct crowd *))
 {
@@ -116,6 +126,9 @@ static uint32_t moved_of_crowd(const struct filch_task_attr *attr, int tasks_may
     assert_int_equal(filch_pool_install(c.pool, begin_crowd, &c), 0);
     assert_int_equal(c.ended, TASKS);
     assert_int_equal(migrations_of(c.pool) > 0, c.moved > 0);
+    /* With the one that spawns and the one that holds the worker; one that goes on has begun before. */
+    if (wait == plain_wait) /* others begin tasks of their own */
+        assert_int_equal(stats_of(c.pool).tasks, TASKS + 2);
     filch_sender_drop(c.tx);
     filch_receiver_drop(c.rx);
     destroy(c.pool);
@@ -131,11 +144,6 @@ static bool moves(const struct filch_task_attr *attr, int tasks_may_migrate,
             return true;
     }
     return false;
-}
-
-static void plain_wait(struct crowd *c)
-{
-    xt_expect_equal(filch_semaphore_acquire(&c->sem), 0);
 }
 
 xt_define(by_default_a_task_stays)
@@ -853,6 +861,7 @@ struct scarce {
     struct filch_semaphore last;  /* what the others wait for */
     struct filch_semaphore first; /* what the one with a half waits for */
     struct filch_semaphore has_forked;
+    struct filch_semaphore moves; /* what the one that may migrate waits for */
     uint32_t begun, ended;
     int result;
 };
@@ -897,12 +906,11 @@ static void spawn_waiting(struct scarce *s, void (*fn)(void *), unsigned count)
         xt_sleep_ns(100 * FILCH_US);
 }
 
-/* Whether a worker has had to go on without another stack: else there was nothing to see. */
+/* Until a worker has had to go on without another stack: else there is nothing to see. */
 static void expect_scarcity(const struct scarce *s)
 {
-    struct filch_pool_stats stats;
-    assert_int_equal(filch_pool_stats(s->pool, &stats), 0);
-    assert_true(stats.stackless > 0);
+    while (stats_of(s->pool).stackless == 0)
+        xt_sleep_ns(100 * FILCH_US);
 }
 
 /* Nobody has anything to do: nobody wakes up. */
@@ -918,7 +926,7 @@ static void expect_sleep(const struct scarce *s)
 
 static void end_scarcity(struct scarce *s)
 {
-    assert_int_equal(filch_pool_shutdown(s->pool, FILCH_DRAIN, filch_deadline_in(20 * FILCH_S)), 0);
+    assert_int_equal(filch_pool_shutdown(s->pool, FILCH_DRAIN, FILCH_FOREVER), 0);
     xt_faults_disarm();
     destroy(s->pool);
     xt_faults_remove();
@@ -939,8 +947,7 @@ xt_define(all_go_on_where_stacks_ran_out)
     expect_scarcity(&s);
     /* The first to wait go on, although the one that keeps the worker waits still. */
     filch_semaphore_release(&s.last, FEW);
-    int64_t end = xt_now_ns() + 20 * FILCH_S;
-    while (__atomic_load_n(&s.ended, __ATOMIC_ACQUIRE) < FEW && xt_now_ns() < end)
+    while (__atomic_load_n(&s.ended, __ATOMIC_ACQUIRE) < FEW)
         xt_sleep_ns(100 * FILCH_US);
     assert_int_equal(__atomic_load_n(&s.ended, __ATOMIC_ACQUIRE), FEW);
     filch_semaphore_release(&s.last, MANY);
@@ -965,11 +972,55 @@ xt_define(a_half_stays_where_stacks_ran_out)
     xt_sleep_ns(50 * FILCH_MS); /* for it to have forked and to wait, which nobody can see */
     expect_sleep(&s);           /* although the half lies in the deque */
     filch_semaphore_release(&s.first, 1);
-    int64_t end = xt_now_ns() + 20 * FILCH_S;
-    while (__atomic_load_n(&s.result, __ATOMIC_ACQUIRE) == 0 && xt_now_ns() < end)
+    while (__atomic_load_n(&s.result, __ATOMIC_ACQUIRE) == 0)
         xt_sleep_ns(100 * FILCH_US);
     assert_int_equal(s.result, 3); /* although the others wait for longer */
     expect_scarcity(&s);
+    filch_semaphore_release(&s.last, 1 + FEW + MANY);
+    end_scarcity(&s);
+    assert_int_equal(s.ended, 1 + FEW + MANY);
+}
+
+static void go_on_and_wait(void *arg)
+{
+    struct scarce *s = arg;
+    __atomic_fetch_add(&s->begun, 1, __ATOMIC_RELEASE);
+    xt_expect_equal(filch_semaphore_acquire(&s->moves), 0);
+    filch_semaphore_release(&s->first, 1);
+    xt_expect_equal(filch_semaphore_acquire(&s->last), 0);
+    __atomic_fetch_add(&s->ended, 1, __ATOMIC_RELEASE);
+}
+
+/* Leaves three in the deque: one that begins, one that goes on, and the half, which is offered when the strand is
+ * left for one that is ready. */
+static void wait_with_half_on_top(void *arg)
+{
+    struct scarce *s = arg;
+    xt_expect_equal(filch_pool_spawn(s->pool, NULL, NULL, nothing, NULL), 0);
+    filch_semaphore_release(&s->moves, 1);
+    FILCH_FORK(forked, leaf, 3);
+    filch_semaphore_release(&s->has_forked, 1);
+    xt_expect_equal(filch_semaphore_acquire(&s->first), 0);
+    __atomic_store_n(&s->result, FILCH_SYNC(forked, leaf), __ATOMIC_RELEASE);
+}
+
+/* Nor does it change their order when it finds one: a strand looks for its half where it has left it. */
+xt_define(halves_stay_in_order_where_stacks_ran_out)
+{
+    enum { FEW = 2, MANY = 13 };
+    xt_faults_install();
+    struct scarce s = {.pool = create(1, 0)};
+    spawn_waiting(&s, wait_twice, FEW); /* one of them on the base, which never goes */
+    assert_int_equal(filch_pool_spawn(s.pool, NULL, &roaming, go_on_and_wait, &s), 0);
+    xt_faults_arm(XT_MAP, 1, XT_FAULT_ONWARD);
+    spawn_waiting(&s, wait_with_others, MANY);
+    assert_int_equal(filch_pool_spawn(s.pool, NULL, NULL, wait_with_half_on_top, &s), 0);
+    while (__atomic_load_n(&s.result, __ATOMIC_ACQUIRE) == 0)
+        xt_sleep_ns(100 * FILCH_US);
+    assert_int_equal(s.result, 3);
+    if (xt_has_migration()) /* else the one that goes on is ready at once */
+        expect_scarcity(&s);
+    filch_semaphore_release(&s.has_forked, FEW - 1);
     filch_semaphore_release(&s.last, 1 + FEW + MANY);
     end_scarcity(&s);
     assert_int_equal(s.ended, 1 + FEW + MANY);
@@ -1020,6 +1071,7 @@ int main(void)
         xt_test(the_drop_of_a_panic_may_move),
         xt_test(all_go_on_where_stacks_ran_out),
         xt_test(a_half_stays_where_stacks_ran_out),
+        xt_test(halves_stay_in_order_where_stacks_ran_out),
         xt_test(no_stack_is_no_reason_to_wake_up),
         xt_test(a_scope_gets_the_panics_of_those_that_moved),
     };

@@ -706,6 +706,73 @@ xt_define(lookers_take_nothing)
     in_all_worlds(lookers);
 }
 
+struct late {
+    struct filch_receiver *rx;
+    uint64_t in;
+    uint32_t is_held, is_free; /* atomically */
+};
+
+static void receive_late(void *argument)
+{
+    struct late *l = argument;
+    xt_expect_equal(filch_recv(l->rx, &l->in), 0);
+}
+
+static void hold_worker(void *argument)
+{
+    struct late *l = argument;
+    __atomic_store_n(&l->is_held, 1, __ATOMIC_RELEASE);
+    while (!__atomic_load_n(&l->is_free, __ATOMIC_ACQUIRE))
+        xt_sleep_ns(100 * FILCH_US);
+}
+
+static void *select_on_thread(void *argument)
+{
+    select_forever(argument);
+    return NULL;
+}
+
+/* The one that is woken for the message comes to it only when its worker is free: until then the message is there,
+ * and who looks for it sees it. */
+static void look_beside_a_late_one(size_t capacity)
+{
+    struct world threads = {0};
+    struct filch_pool *pool = NULL;
+    struct filch_pool_config config = {.name = "late", .workers = 1};
+    struct ends e = make(capacity);
+    struct late late = {.rx = e.rx};
+    struct waiter_of looker = {.count = 1, .only_looks = true, .cases = {{.rx = e.rx}}};
+    struct filch_task *receiver = NULL, *holder = NULL;
+    pthread_t thread;
+    assert_int_equal(filch_never(&threads.never), 0);
+    assert_int_equal(filch_pool_create(&pool, &config), 0);
+    assert_int_equal(filch_pool_spawn(pool, &receiver, NULL, receive_late, &late), 0);
+    until_receivers_wait(&threads, e.tx, 1);
+    assert_int_equal(filch_pool_spawn(pool, &holder, NULL, hold_worker, &late), 0);
+    while (!__atomic_load_n(&late.is_held, __ATOMIC_ACQUIRE))
+        xt_sleep_ns(100 * FILCH_US);
+    assert_int_equal(pthread_create(&thread, NULL, select_on_thread, &looker), 0);
+    until_receivers_wait(&threads, e.tx, 2);
+    xt_sleep_ns(20 * FILCH_MS); /* whoever looks before it sleeps has done so */
+    assert_int_equal(filch_try_send(e.tx, &(uint64_t){4}), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_equal(looker.error, 0);
+    __atomic_store_n(&late.is_free, 1, __ATOMIC_RELEASE);
+    assert_int_equal(filch_task_join(holder), 0);
+    assert_int_equal(filch_task_join(receiver), 0);
+    assert_int_equal(late.in, 4);
+    filch_receiver_drop(threads.never);
+    drop(e);
+    assert_int_equal(filch_pool_destroy(pool), 0);
+}
+
+xt_define(a_looker_is_told_beside_one_that_is_late)
+{
+    look_beside_a_late_one(FILCH_UNBOUNDED);
+    look_beside_a_late_one(4);
+    look_beside_a_late_one(1);
+}
+
 static void offer(void *argument)
 {
     struct waiter_of *w = argument;
@@ -810,6 +877,7 @@ int main(void)
         xt_test(waiting_costs_no_cpu_time),
         xt_test(the_same_channel_twice),
         xt_test(lookers_take_nothing),
+        xt_test(a_looker_is_told_beside_one_that_is_late),
         xt_test(a_looker_sees_a_hand_over_that_is_offered),
         xt_test(deadlines_race_with_partners),
     };

@@ -425,6 +425,33 @@ xt_define(without_a_stack_the_worker_waits)
     xt_faults_remove();
 }
 
+/* More than a spawner may have waiting: it is set aside, and what runs instead of it waits until no stack is
+ * left. Then it goes on, although there is much to begin. */
+static void spawn_more_than_there_are_stacks(void *unused)
+{
+    const uint64_t count = 2 * (uint64_t)SPAWNED_MAX;
+    (void)unused;
+    close_gate();
+    FILCH_SCOPE (s) {
+        send_to_gate(s, 1);
+        xt_faults_arm(XT_MAP, 1, XT_FAULT_ONWARD);
+        for (uint64_t i = 1; i < count; i++)
+            xt_expect_equal(filch_scope_spawn(s, wait_at_gate, NULL), 0);
+        xt_expect(__atomic_load_n(&arrived, __ATOMIC_RELAXED) > 1); /* it has been set aside */
+        xt_expect(stats().stackless > 0);
+        filch_latch_count_down(&gate);
+    }
+    xt_expect(xt_faults_disarm() > 0);
+    xt_expect_equal(gone, count);
+}
+
+xt_define(without_a_stack_who_has_spawned_much_goes_on)
+{
+    xt_faults_install();
+    in_pool(1, spawn_more_than_there_are_stacks, NULL);
+    xt_faults_remove();
+}
+
 static void raise_flag(void *raised)
 {
     __atomic_store_n((uint32_t *)raised, 1, __ATOMIC_RELEASE);
@@ -522,6 +549,7 @@ int main(void)
         /* First: the others start the default pool, whose threads must not be there while faults are. */
         xt_test(who_is_woken_first_goes_on_first),
         xt_test(without_a_stack_the_worker_waits),
+        xt_test(without_a_stack_who_has_spawned_much_goes_on),
         xt_test(without_a_stack_the_worker_is_given_nothing),
         xt_test(without_a_room_forks_run_one_after_the_other),
         xt_test(many_tasks_wait_at_little_cost),

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Parking, the internal lock, events and threads under simulated schedules. */
+/* Parking, the internal lock, events, threads and the last messages of channels under simulated schedules. */
 #include "test.h"
 
 #include "simulate.h"
@@ -10,6 +10,7 @@
 #include "park/park.h"
 
 #include <errno.h>
+#include <filch/channel.h>
 #include <filch/thread.h>
 
 enum { THREADS = 3, ROUNDS = 3, SCHEDULES = 4000 };
@@ -152,6 +153,63 @@ static void start_and_join(void)
     }
 }
 
+/* --- a channel whose sender goes --- */
+
+enum { LAST_WORDS = 2 };
+
+static void *send_and_go(void *tx)
+{
+    for (uint64_t i = 1; i <= LAST_WORDS; i++)
+        xt_expect_equal(filch_send(tx, &i), 0);
+    filch_sender_drop(tx);
+    return NULL;
+}
+
+/* What was sent before the sender went is received, however it is looked for. */
+static void sender_goes(size_t capacity)
+{
+    struct filch_sender *tx;
+    struct filch_receiver *rx;
+    struct filch_thread *thread;
+    uint64_t value = 0, next = 1;
+    int error;
+    xt_expect_equal(filch_channel_create(&tx, &rx, sizeof value, capacity), 0);
+    xt_expect_equal(filch_thread_spawn(&thread, NULL, send_and_go, tx), 0);
+    do {
+        error = simulate_choice(2) == 0 ? filch_try_recv(rx, &value)
+                                        : filch_recv_until(rx, &value, some_deadline());
+        if (error == 0)
+            xt_expect_equal(value, next++);
+        else if (error == EAGAIN)
+            simulate_sleep(5000);
+    } while (error != EPIPE);
+    xt_expect_equal(next, LAST_WORDS + 1);
+    xt_expect_equal(filch_thread_join(thread, NULL, NULL), 0);
+    filch_receiver_drop(rx);
+}
+
+static void sender_of_many_goes(void)
+{
+    sender_goes(FILCH_UNBOUNDED);
+}
+
+static void sender_of_few_goes(void)
+{
+    sender_goes(LAST_WORDS);
+}
+
+static void sender_of_one_goes(void)
+{
+    sender_goes(1);
+}
+
+xt_define(last_messages)
+{
+    simulate("unbounded", SCHEDULES, sender_of_many_goes);
+    simulate("bounded", SCHEDULES, sender_of_few_goes);
+    simulate("one place", SCHEDULES, sender_of_one_goes);
+}
+
 xt_define(parking)
 {
     simulate("parking", SCHEDULES, park_and_unpark);
@@ -175,10 +233,8 @@ xt_define(threads)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        xt_test(parking),
-        xt_test(locking),
-        xt_test(events),
-        xt_test(threads),
+        xt_test(parking), xt_test(locking),       xt_test(events),
+        xt_test(threads), xt_test(last_messages),
     };
     return xt_run(tests);
 }

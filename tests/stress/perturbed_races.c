@@ -336,9 +336,10 @@ static void run(const struct kind *kind)
     racing = kind;
     races = late = 0;
     perturbed_run_counting(kind->name, race_round, PAIRS * RACES);
+    for (uint64_t random = xt_seed(); late == 0 || late == races;)
+        race_round(&random); /* on a busy machine, one of both may win for long */
     printf("%s: %ju races, %ju won by the deadline\n", kind->name, (uintmax_t)races,
            (uintmax_t)late);
-    assert_true(late != 0 && late != races);
 }
 
 xt_define(mutexes)

@@ -4,15 +4,17 @@
 
 #include "os/os.h"
 
-#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -117,25 +119,51 @@ uint64_t xt_stress_count(uint64_t count)
     return text != NULL && text[0] != '\0' ? strtoull(text, NULL, 10) : count;
 }
 
+/* The watchdog calls this while others fork, so it takes no lock of the C library's or of a sanitizer's. */
+static int64_t read_delay_ns(int task, const char *thread)
+{
+    char path[64], text[128];
+    (void)snprintf(path, sizeof path, "%s/schedstat", thread);
+    long file = syscall(SYS_openat, task, path, O_RDONLY | O_CLOEXEC);
+    if (file < 0)
+        return 0; /* it has ended */
+    long length = syscall(SYS_read, file, text, sizeof text - 1);
+    (void)syscall(SYS_close, file);
+    text[length < 0 ? 0 : length] = '\0';
+    const char *second = strchr(text, ' ');
+    return second == NULL ? 0 : strtoll(second, NULL, 10);
+}
+
+/* Of all threads of a process, whose /proc/PID/task that is. */
+static int64_t run_delay_ns(const char *path)
+{
+    struct entry { /* getdents64(2) */
+        uint64_t inode;
+        int64_t offset;
+        unsigned short length;
+        unsigned char type;
+        char name[];
+    };
+    _Alignas(struct entry) char entries[4096];
+    int64_t total_ns = 0;
+    long task = syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (task < 0)
+        return 0;
+    for (long length; (length = syscall(SYS_getdents64, task, entries, sizeof entries)) > 0;) {
+        const struct entry *e;
+        for (long at = 0; at < length; at += e->length) {
+            e = (const void *)(entries + at);
+            if (e->name[0] != '.')
+                total_ns += read_delay_ns((int)task, e->name);
+        }
+    }
+    (void)syscall(SYS_close, task);
+    return total_ns;
+}
+
 int64_t xt_run_delay_ns(void)
 {
-    int64_t total_ns = 0;
-    DIR *tasks = opendir("/proc/self/task");
-    if (tasks == NULL)
-        return 0;
-    for (const struct dirent *task = readdir(tasks); task != NULL; task = readdir(tasks)) {
-        char path[300];
-        (void)snprintf(path, sizeof path, "/proc/self/task/%s/schedstat", task->d_name);
-        FILE *file = task->d_name[0] == '.' ? NULL : fopen(path, "r");
-        if (file == NULL)
-            continue;
-        int64_t delay_ns = 0;
-        if (fscanf(file, "%*u %" SCNd64, &delay_ns) == 1)
-            total_ns += delay_ns;
-        fclose(file);
-    }
-    (void)closedir(tasks);
-    return total_ns;
+    return run_delay_ns("/proc/self/task");
 }
 
 size_t xt_rss_bytes(void)
@@ -150,45 +178,120 @@ size_t xt_rss_bytes(void)
     return fields == 2 ? resident * (size_t)sysconf(_SC_PAGESIZE) : 0;
 }
 
-static struct {
-    const char *what;
-    int64_t deadline_ns; /* 0: no watchdog yet */
-    bool is_watching;
-} watch;
+/* What the process, and the child that it waits for, have had of the machine. */
+struct share {
+    int64_t now_ns;
+    int64_t had_ns;    /* CPU time */
+    int64_t lacked_ns; /* in which threads were ready to run and had no CPU */
+};
 
-static void *watchdog(void *unused)
+static int64_t cpu_of_ns(pid_t process)
 {
-    (void)unused;
-    __atomic_store_n(&watch.is_watching, true, __ATOMIC_RELEASE);
-    for (;;) {
-        xt_sleep_ns(NS_PER_S);
-        if (xt_now_ns() < __atomic_load_n(&watch.deadline_ns, __ATOMIC_ACQUIRE))
-            continue;
-        fprintf(stderr, "watchdog: %s takes too long\n",
-                __atomic_load_n(&watch.what, __ATOMIC_RELAXED));
-        abort();
-    }
-    return NULL;
+    clockid_t clock;
+    struct timespec had = {0};
+    if (clock_getcpuclockid(process, &clock) == 0)
+        (void)clock_gettime(clock, &had);
+    return (int64_t)had.tv_sec * NS_PER_S + had.tv_nsec;
 }
 
-void xt_watch(const char *what, unsigned seconds)
+static struct share share_now(pid_t child)
+{
+    struct share share = {xt_now_ns(), xt_cpu_ns(), xt_run_delay_ns()};
+    if (child != 0) {
+        char path[64];
+        (void)snprintf(path, sizeof path, "/proc/%d/task", (int)child);
+        share.had_ns += cpu_of_ns(child);
+        share.lacked_ns += run_delay_ns(path);
+    }
+    return share;
+}
+
+/* How long the same would have taken on a machine that is busy with nothing else. */
+static int64_t alone_ns(const struct share *before, const struct share *after)
+{
+    int64_t passed_ns = after->now_ns - before->now_ns;
+    int64_t had_ns = after->had_ns - before->had_ns;
+    int64_t lacked_ns = after->lacked_ns - before->lacked_ns;
+    if (had_ns <= 0 || lacked_ns <= 0)
+        return passed_ns; /* threads, or the child, have come or gone */
+    int64_t wanted_ns = had_ns + lacked_ns;
+    int64_t there_ns = passed_ns * sysconf(_SC_NPROCESSORS_ONLN);
+    if (wanted_ns > there_ns)
+        wanted_ns = there_ns; /* its threads are more than the processors */
+    int64_t by_share_ns = had_ns >= wanted_ns
+                              ? passed_ns
+                              : (int64_t)((double)passed_ns * (double)had_ns / (double)wanted_ns);
+    return passed_ns - lacked_ns > by_share_ns ? passed_ns - lacked_ns : by_share_ns;
+}
+
+static struct {
+    const char *what;
+    int64_t left_ns; /* 0: nothing is watched */
+    pid_t child;     /* what runs is a child; 0: this process */
+    bool is_watching;
+} watch = {.what = "a child"};
+
+static int64_t stretched_ns(unsigned seconds)
 {
     int64_t stretch = XT_TSAN || XT_ASAN || xt_is_emulated() ? SANITIZER_STRETCH : 1;
     if (stretch < XT_SLOWDOWN)
         stretch = XT_SLOWDOWN;
-    __atomic_store_n(&watch.what, what, __ATOMIC_RELAXED);
-    int64_t before = __atomic_exchange_n(
-        &watch.deadline_ns, xt_now_ns() + (int64_t)seconds * stretch * NS_PER_S, __ATOMIC_ACQ_REL);
-    if (before != 0)
-        return;
+    return (int64_t)seconds * stretch * NS_PER_S;
+}
+
+/* What runs now has `passed_ns` less. Returns whether it has nothing left. */
+static bool is_over(int64_t passed_ns)
+{
+    int64_t left_ns = __atomic_load_n(&watch.left_ns, __ATOMIC_ACQUIRE);
+    while (left_ns > passed_ns) {
+        if (__atomic_compare_exchange_n(&watch.left_ns, &left_ns, left_ns - passed_ns, false,
+                                        __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+            return false;
+    }
+    return left_ns != 0;
+}
+
+static void *watchdog(void *unused)
+{
+    (void)unused;
+    pid_t child = 0;
+    struct share before = share_now(0);
+    __atomic_store_n(&watch.is_watching, true, __ATOMIC_RELEASE);
+    for (;;) {
+        xt_sleep_ns(NS_PER_S);
+        struct share now = share_now(child);
+        if (is_over(alone_ns(&before, &now))) {
+            fprintf(stderr, "watchdog: %s takes too long\n",
+                    __atomic_load_n(&watch.what, __ATOMIC_RELAXED));
+            child = __atomic_exchange_n(&watch.child, 0, __ATOMIC_RELAXED);
+            if (child == 0 || kill(child, SIGKILL) != 0)
+                abort();
+            __atomic_store_n(&watch.left_ns, stretched_ns(CHILD_SECONDS), __ATOMIC_RELAXED);
+        }
+        child = __atomic_load_n(&watch.child, __ATOMIC_RELAXED);
+        before = share_now(child);
+    }
+    return NULL;
+}
+
+static void start_watchdog(void)
+{
     pthread_t thread;
-    if (pthread_create(&thread, NULL, watchdog, NULL) != 0)
+    if (__atomic_load_n(&watch.is_watching, __ATOMIC_ACQUIRE) ||
+        pthread_create(&thread, NULL, watchdog, NULL) != 0)
         return;
     (void)pthread_detach(thread);
     /* A thread that is starting holds locks of the sanitizer's: a child forked now would wait for them
-     * for ever. From here on the watchdog only sleeps. */
+     * for ever. From here on the watchdog takes none. */
     while (!__atomic_load_n(&watch.is_watching, __ATOMIC_ACQUIRE))
         xt_sleep_ns(NS_PER_S / 1000);
+}
+
+void xt_watch(const char *what, unsigned seconds)
+{
+    __atomic_store_n(&watch.what, what, __ATOMIC_RELAXED);
+    __atomic_store_n(&watch.left_ns, stretched_ns(seconds), __ATOMIC_RELEASE);
+    start_watchdog();
 }
 
 /* --- randomness --- */
@@ -422,7 +525,7 @@ static void be_child(int output, void (*body)(void *), void *argument)
     (void)signal(SIGSEGV, SIG_DFL);
     (void)signal(SIGBUS, SIG_DFL);
     (void)signal(SIGABRT, SIG_DFL);
-    (void)alarm(CHILD_SECONDS * (XT_TSAN || XT_ASAN ? SANITIZER_STRETCH : 1));
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     (void)xt_take_failures();
     body(argument);
     (void)fflush(NULL);
@@ -436,12 +539,16 @@ void xt_run_child(struct xt_child *child, void (*body)(void *), void *argument)
     memset(child, 0, sizeof *child);
     if (pipe(ends) != 0)
         abort();
+    start_watchdog();
     pid_t process = fork();
     if (process == 0) {
         (void)close(ends[0]);
         be_child(ends[1], body, argument);
     }
     (void)close(ends[1]);
+    int64_t left_ns =
+        __atomic_exchange_n(&watch.left_ns, stretched_ns(CHILD_SECONDS), __ATOMIC_ACQ_REL);
+    __atomic_store_n(&watch.child, process, __ATOMIC_RELAXED);
     size_t length = 0;
     for (;;) {
         char rest[512];
@@ -456,6 +563,8 @@ void xt_run_child(struct xt_child *child, void (*body)(void *), void *argument)
     (void)close(ends[0]);
     while (waitpid(process, &child->status, 0) == -1 && errno == EINTR)
         ;
+    __atomic_store_n(&watch.child, 0, __ATOMIC_RELAXED);
+    __atomic_store_n(&watch.left_ns, left_ns, __ATOMIC_RELEASE);
 }
 
 void xt_expect_child(void (*body)(void *), void *argument, const char *what)

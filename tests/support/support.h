@@ -57,7 +57,8 @@ unsigned xt_take_failures(void);
 
 /* --- time --- */
 
-/* The watchdog gives what runs now this many more seconds, stretched where tests take longer. */
+/* The watchdog gives what runs now this many more seconds, stretched where tests take longer: seconds of a
+ * machine that does nothing else, so that none of them is over sooner where others keep it busy. */
 void xt_watch(const char *what, unsigned seconds);
 
 int64_t xt_now_ns(void);
@@ -149,7 +150,7 @@ struct xt_child {
 };
 
 /* Forks, runs body(argument) there and waits. The child exits with 1 where expectations have failed,
- * else with 0; it is killed after some seconds, and leaves no core file. */
+ * else with 0; the watchdog kills it after some seconds, and it leaves no core file. */
 void xt_run_child(struct xt_child *child, void (*body)(void *), void *argument);
 
 /* The same, and the parent expects an exit with 0. */
