@@ -36,26 +36,36 @@ struct cancel {
  * nobody need look. Never 0 again. */
 extern FILCH_SHARED(uint32_t) filch__cancel_is_used;
 
-static inline void filch__cancel_init(struct cancel *c, struct cancel *parent,
-                                      struct filch_pool *pool)
+/* Begins a new life of one that has neither another one around it nor a deadline.
+ *   waited_at, walked_from  what these begin with */
+static FILCH_ALWAYS_INLINE void filch__cancel_renew(struct cancel *c, struct cancel *parent,
+                                                    struct filch_pool *pool, uint64_t waited_at,
+                                                    uint64_t walked_from)
 {
-    c->also = NULL;
     c->parent = parent; /* nobody else knows it yet */
     c->pool = pool;
-    c->deadline_ns = FILCH_FOREVER;
-    c->waited_at = 0;
-    c->walked_from = 0;
+    c->waited_at = waited_at;
+    c->walked_from = walked_from;
     c->is_cancelled = 0;
     c->cut = 0;
 }
 
-/* What is inside begins at this place, where whoever cancels it is to ask from the start: a wait there then
- * has nothing to set, if something else around has waited there before. Nobody else knows it yet. */
-static inline void filch__cancel_expect_wait(struct cancel *c, size_t place)
+static inline void filch__cancel_init(struct cancel *c, struct cancel *parent,
+                                      struct filch_pool *pool)
+{
+    c->also = NULL;
+    c->deadline_ns = FILCH_FOREVER;
+    filch__cancel_renew(c, parent, pool, 0, 0);
+}
+
+/* The same where what is inside begins at this place, which whoever cancels it is to ask from the start: a wait there
+ * then has nothing to set, if something else around has waited there before. */
+static FILCH_ALWAYS_INLINE void filch__cancel_renew_at(struct cancel *c, struct cancel *parent,
+                                                       struct filch_pool *pool, size_t place)
 {
     uint64_t bit = UINT64_C(1) << place % 64;
-    c->waited_at = bit; /* as said */
-    c->walked_from = FILCH_LOAD(&c->parent->walked_from, CN_walk, seq_cst) & bit;
+    filch__cancel_renew(c, parent, pool, bit,
+                        FILCH_LOAD(&parent->walked_from, CN_walk, seq_cst) & bit);
 }
 
 /* Whether to stop what is inside. If so, that is noted as the reason why something was not done.

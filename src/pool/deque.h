@@ -157,19 +157,34 @@ static inline int filch__deque_reserve(struct deque *q, size_t count)
     }
 }
 
-/* Pushes a task at the bottom. Returns 0; ENOMEM (nothing has changed). Owner only. */
-static inline int filch__deque_push(struct deque *q, const struct task_item *item)
+/* The first half of a push, which nobody sees yet. Returns false: first, room has to be made. Owner only. */
+static inline bool filch__deque_put(struct deque *q, const struct task_item *item)
 {
     uint64_t bottom = FILCH_LOAD_RELAXED(&q->bottom);          /* owner only */
     struct deque_array *array = FILCH_LOAD_RELAXED(&q->array); /* owner only */
-    if (FILCH_UNLIKELY((int64_t)(bottom - q->top_seen) >= (int64_t)array->capacity)) {
+    if (FILCH_UNLIKELY((int64_t)(bottom - q->top_seen) >= (int64_t)array->capacity))
+        return false;
+    filch__deque_slot_write(filch__deque_slot(array, bottom), item);
+    return true;
+}
+
+/* The second half: the task is there. Owner only. */
+static inline void filch__deque_show(struct deque *q)
+{
+    uint64_t bottom = FILCH_LOAD_RELAXED(&q->bottom); /* owner only */
+    FILCH_STORE(&q->bottom, bottom + 1, DQ_bottom_push, release);
+}
+
+/* Pushes a task at the bottom. Returns 0; ENOMEM (nothing has changed). Owner only. */
+static inline int filch__deque_push(struct deque *q, const struct task_item *item)
+{
+    if (FILCH_UNLIKELY(!filch__deque_put(q, item))) {
         int error = filch__deque_reserve(q, 1);
         if (error != 0)
             return error;
-        array = FILCH_LOAD_RELAXED(&q->array); /* owner only */
+        (void)filch__deque_put(q, item);
     }
-    filch__deque_slot_write(filch__deque_slot(array, bottom), item);
-    FILCH_STORE(&q->bottom, bottom + 1, DQ_bottom_push, release);
+    filch__deque_show(q);
     return 0;
 }
 

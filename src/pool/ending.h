@@ -52,6 +52,15 @@ static FILCH_ALWAYS_INLINE bool filch__ending_has_ended(struct ending *e)
     return (FILCH_LOAD(&e->word, EN_look, acquire) & ENDING_HAS_ENDED) != 0;
 }
 
+/* The task has ended, as filch__ending_set, where its handle is held and nobody waits or looks just now. Returns
+ * whether that was so; else nothing is done. */
+static FILCH_ALWAYS_INLINE bool filch__ending_set_held(struct ending *e)
+{
+    uintptr_t seen = FILCH_LOAD_RELAXED(&e->word); /* the swap decides */
+    return FILCH_LIKELY((seen & (ENDING_USE - 1)) == ENDING_HELD) &&
+           FILCH_LIKELY(FILCH_CAS(&e->word, &seen, seen | ENDING_HAS_ENDED, EN_set, acq_rel));
+}
+
 /* The task has ended: wakes all that wait for it.
  * Returns whether its handle was given up before: then the place is the caller's, else not to be touched.
  * Blocks: briefly. Panics: never. Ordering: releases to every wait that returns 0. */
@@ -81,7 +90,7 @@ static FILCH_ALWAYS_INLINE bool filch__ending_take(struct ending *e, uintptr_t u
 {
     uintptr_t seen = use | ENDING_HELD | ENDING_HAS_ENDED;
     return FILCH_LOAD_RELAXED(&e->word) == seen /* the swap decides */ &&
-           FILCH_CAS(&e->word, &seen, use | ENDING_HAS_ENDED, EN_take, acquire);
+           FILCH_CAS(&e->word, &seen, seen & ~(uintptr_t)ENDING_HELD, EN_take, acquire);
 }
 
 /* filch__ending_both where somebody looks at the task, or has given the handle up. */

@@ -114,7 +114,7 @@ static __attribute__((noinline)) int spawn_owning(struct filch_pool *pool, struc
 /* Whether the caller is a worker of this pool. */
 static FILCH_ALWAYS_INLINE bool is_at_home(const struct worker *w, const struct filch_pool *pool)
 {
-    return w != NULL && !w->is_guest && (pool == NULL ? w->pool->is_default : w->pool == pool);
+    return w != NULL && (pool == NULL ? w->serves_default : w->pool == pool && !w->is_guest);
 }
 
 FILCH_WAKE_PATH static __attribute__((noinline)) int
@@ -136,8 +136,11 @@ FILCH_WAKE_PATH int filch_pool_spawn(struct filch_pool *pool, struct filch_task 
 {
     if (task != NULL && attr == NULL) {
         struct worker *w = filch__worker;
-        if (fn != NULL && is_at_home(w, pool))
-            return filch__task_spawn_here(w, task, fn, arg);
+        if (FILCH_LIKELY(fn != NULL && is_at_home(w, pool))) {
+            if (FILCH_UNLIKELY(!filch__task_spawn_here(w, task, fn, arg)))
+                return spawn_from_anywhere(w->pool, task, NULL, fn, arg);
+            return filch__strand_has_spawned(w);
+        }
     }
     return spawn_from_anywhere(pool, task, attr, fn, arg);
 }

@@ -265,6 +265,14 @@ bool filch__strand_wake_here(struct waiter *waiter, struct waiter_row *row, bool
     return true;
 }
 
+int filch__strand_look_round(struct worker *w)
+{
+    filch__worker_has_pushed(w);
+    if (filch__deque_size(&w->deque) > SPAWNED_MAX)
+        filch__strand_yield(w);
+    return 0;
+}
+
 /* --- giving back --- */
 
 enum {

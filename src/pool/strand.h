@@ -166,13 +166,31 @@ enum {
     SPAWNED_LOOK_EVERY = 64, /* a power of two */
 };
 
+/* Counts a spawn of a worker or guest. Returns whether there may be too many by now. */
+static FILCH_ALWAYS_INLINE bool filch__strand_counts_spawn(struct worker *w)
+{
+    return ++w->spawned % SPAWNED_LOOK_EVERY == 0;
+}
+
 /* Called after each spawn of a worker or guest: now and then, where too many tasks wait in its deque,
  * sets the spawner aside until some have run, so that memory stays bounded. */
 static inline void filch__strand_bound_spawns(struct worker *w)
 {
-    if (FILCH_UNLIKELY(++w->spawned % SPAWNED_LOOK_EVERY == 0) &&
-        filch__deque_size(&w->deque) > SPAWNED_MAX)
+    if (FILCH_UNLIKELY(filch__strand_counts_spawn(w)) && filch__deque_size(&w->deque) > SPAWNED_MAX)
         filch__strand_yield(w);
+}
+
+/* filch__strand_has_spawned where there is something to do. Returns 0. */
+int filch__strand_look_round(struct worker *w);
+
+/* A worker or guest has pushed a task that it has spawned: filch__worker_has_pushed and filch__strand_bound_spawns.
+ * Returns 0. The last thing that a spawn does: then that saves no registers for what is done now and then. */
+static FILCH_ALWAYS_INLINE int filch__strand_has_spawned(struct worker *w)
+{
+    if (FILCH_UNLIKELY(filch__worker_wants_others(w)) ||
+        FILCH_UNLIKELY(filch__strand_counts_spawn(w)))
+        return filch__strand_look_round(w);
+    return 0;
 }
 
 /* The next strand that can go on, its timer taken back; NULL: none. */

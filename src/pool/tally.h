@@ -77,6 +77,13 @@ static inline void filch__tally_flush(struct tally_credits *c)
         filch__tally_release(t, held);
 }
 
+/* Whether filch__tally_spawned would only take one of the credits, which are of this tally. */
+static FILCH_ALWAYS_INLINE bool filch__tally_has_credit(const struct tally_credits *c,
+                                                        const struct tally *t)
+{
+    return c->tally == t && c->held != 0;
+}
+
 /* Counts a task that this worker is about to spawn. */
 static inline void filch__tally_spawned(struct tally_credits *c, struct tally *t)
 {

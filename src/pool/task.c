@@ -14,18 +14,27 @@
 static void free_task(struct filch_task *task)
 {
     filch_panic_free(task->panic); /* nobody wanted it */
+    task->panic = NULL;
+    task->result = 0;
     filch__task_place_give(task);
 }
 
-static void drop_argument(struct filch_task *task)
+/* The function has ended: nothing of what an attr has said is needed any more. */
+static FILCH_COLD void forget_attr(struct filch_task *task)
 {
-    if (FILCH_UNLIKELY(task->arg_drop != NULL))
+    if (task->arg_drop != NULL)
         filch__worker_drop(task->arg_drop, task->arg);
+    task->drop = NULL;
+    task->arg_drop = NULL;
+    task->name = NULL;
+    task->may_migrate = false;
+    task->has_attr = false;
 }
 
 FILCH_WAKE_PATH void filch__task_end(struct filch_task *task, int result)
 {
-    drop_argument(task);
+    if (FILCH_UNLIKELY(task->has_attr))
+        forget_attr(task);
     task->result = result;
     if (filch__ending_set(&task->place.ending))
         free_task(task);
@@ -38,7 +47,7 @@ int filch__task_drop(struct filch_task *task)
     return ECANCELED;
 }
 
-static void cancel(void *argument)
+void filch__task_cancel_item(void *argument)
 {
     filch__task_end(argument, filch__task_drop(argument));
 }
@@ -90,27 +99,6 @@ const char *filch__task_name(const struct filch_task *task)
 
 /* --- making one --- */
 
-static FILCH_ALWAYS_INLINE struct filch_task *place_take(struct worker *w)
-{
-    struct filch_task *task = w->task_places.first;
-    if (FILCH_UNLIKELY(task == NULL))
-        return filch__task_place_take();
-    w->task_places.first = task->place.next;
-    w->task_places.count--;
-    return task;
-}
-
-/* All that is not given by whoever spawns it. */
-static FILCH_ALWAYS_INLINE void prepare(struct filch_task *task, void (*fn)(void *), void *arg,
-                                        struct cancel *around)
-{
-    task->fn = fn;
-    task->arg = arg;
-    task->process = filch__process_generation();
-    task->panic = NULL;
-    filch__cancel_init(&task->cancel, around, around->pool);
-}
-
 FILCH_WAKE_PATH struct filch_task *filch__task_new(const struct filch_task_attr *attr,
                                                    void (*fn)(void *), void *arg,
                                                    struct cancel *around)
@@ -118,19 +106,26 @@ FILCH_WAKE_PATH struct filch_task *filch__task_new(const struct filch_task_attr 
     struct filch_task *task = filch__task_place_take();
     if (task == NULL)
         return NULL;
-    prepare(task, fn, arg, around);
+    task->fn = fn;
+    task->arg = arg;
+    task->process = filch__process_generation();
+    if (filch__worker != NULL && filch__worker->pool == around->pool)
+        filch__cancel_renew_at(&task->cancel, around, around->pool, filch__worker->index);
+    else
+        filch__cancel_renew(&task->cancel, around, around->pool, 0, 0);
+    task->has_attr = true;
     task->drop = attr->drop;
     task->arg_drop = attr->arg_drop;
     task->name = attr->name;
     task->may_migrate = attr->may_migrate != 0;
-    if (filch__worker != NULL && filch__worker->pool == around->pool)
-        filch__cancel_expect_wait(&task->cancel, filch__worker->index);
     return task;
 }
 
 void filch__task_free_unspawned(struct filch_task *task)
 {
-    /* Nobody has been given the handle. */
+    /* Nobody has been given the handle. What would be done to the argument is the spawner's business. */
+    task->arg_drop = NULL;
+    forget_attr(task);
     (void)filch__ending_give_up(&task->place.ending,
                                 FILCH_LOAD_RELAXED(&task->place.number) & ~(TASK_USE - 1));
     filch__task_place_give(task);
@@ -139,38 +134,8 @@ void filch__task_free_unspawned(struct filch_task *task)
 FILCH_WAKE_PATH struct task_item filch__task_item(struct filch_task *task, struct tally *tally)
 {
     void (*fn)(void *) = FILCH_UNLIKELY(task->may_migrate) ? run_roaming : filch__task_run;
-    return (struct task_item){.fn = fn, .arg = task, .tally = tally, .drop = cancel};
-}
-
-static FILCH_COLD int not_spawned(struct worker *w, struct filch_task *task, int error)
-{
-    filch__tally_ended(&w->credits, &w->pool->tally);
-    filch__task_free_unspawned(task);
-    return error;
-}
-
-int filch__task_spawn_here(struct worker *w, struct filch_task **handle, void (*fn)(void *),
-                           void *arg)
-{
-    struct filch_task *task = place_take(w);
-    if (FILCH_UNLIKELY(task == NULL))
-        return ENOMEM;
-    struct tally *tally = &w->pool->tally;
-    prepare(task, fn, arg, &tally->cancel);
-    task->drop = NULL;
-    task->arg_drop = NULL;
-    task->name = NULL;
-    task->may_migrate = false;
-    filch__cancel_expect_wait(&task->cancel, w->index);
-    struct filch_task *made = filch__task_handle_begin(task); /* it may end before the spawn does */
-    filch__tally_spawned(&w->credits, tally);
-    struct task_item item = {.fn = filch__task_run, .arg = task, .tally = tally, .drop = cancel};
-    int error = filch__worker_push(w, &item);
-    if (FILCH_UNLIKELY(error != 0))
-        return not_spawned(w, task, error);
-    *handle = made;
-    filch__strand_bound_spawns(w);
-    return 0;
+    return (struct task_item){
+        .fn = fn, .arg = task, .tally = tally, .drop = filch__task_cancel_item};
 }
 
 /* --- joining it --- */
@@ -186,56 +151,37 @@ static struct filch_task *find(const struct filch_task *handle, const char *misu
     return task;
 }
 
-static FILCH_ALWAYS_INLINE void place_give(struct filch_task *task)
-{
-    struct worker *w = filch__worker;
-    if (FILCH_UNLIKELY(w == NULL || w->task_places.count >= TASK_PLACES_KEPT_MAX ||
-                       FILCH_LOAD_RELAXED(&task->place.number) /* owner */ >
-                           UINTPTR_MAX - TASK_USE)) {
-        filch__task_place_give(task);
-        return;
-    }
-    task->place.next = w->task_places.first;
-    w->task_places.first = task;
-    w->task_places.count++;
-}
-
-/* The caller has the place of a task that has ended. Returns its result. */
-static FILCH_ALWAYS_INLINE int take_result(struct filch_task *task, int result,
-                                           struct filch_panic **panic)
+/* take_result where there is more to do than usually. */
+static __attribute__((noinline)) int take_slowly(struct filch_task *task, int result,
+                                                 struct filch_panic **panic)
 {
     struct filch_panic *ended_by = task->panic;
-    place_give(task);
-    if (FILCH_LIKELY(ended_by == NULL))
-        return result;
-    if (panic != NULL)
+    task->panic = NULL;
+    task->result = 0;
+    filch__task_place_give(task);
+    if (ended_by != NULL && panic != NULL)
         *panic = ended_by;
     else
         filch_panic_free(ended_by);
     return result;
 }
 
-/* The task has not ended, it seems. A function of its own, since this saves registers. */
-FILCH_WAKE_PATH static __attribute__((noinline)) int join_waiting(struct filch_task *task,
-                                                                  struct filch_task *handle,
-                                                                  int64_t deadline,
-                                                                  struct filch_panic **panic)
+/* The caller has the place of a task that has ended. Returns its result.
+ *   w  the caller */
+static FILCH_ALWAYS_INLINE int take_result(struct worker *w, struct filch_task *task, int result,
+                                           struct filch_panic **panic)
 {
-    const struct worker *w = filch__worker;
-    uintptr_t use = filch__task_use(handle);
-    if (w != NULL && w->strand->task == task)
-        return EDEADLK;
-    int error = filch__ending_wait(&task->place.ending, use, deadline);
-    FILCH_CHECK(error != EINVAL, joined_twice);
-    if (error == ECANCELED)
-        filch_task_detach(handle); /* so that the handle is gone whoever has been cancelled */
-    if (error != 0)
-        return error;
-    FILCH_CHECK(filch__ending_give_up(&task->place.ending, use) == ENDING_IS_OVER, joined_twice);
-    int result = take_result(task, task->result, panic);
-    return result == 0 ? filch__back() : result;
+    if (FILCH_UNLIKELY(result != 0) || FILCH_UNLIKELY(w == NULL) ||
+        FILCH_UNLIKELY(w->task_places.count >= TASK_PLACES_KEPT_MAX))
+        return take_slowly(task, result, panic);
+    FILCH_DCHECK(task->panic == NULL && task->result == 0 && !task->has_attr);
+    task->place.next = w->task_places.first;
+    w->task_places.first = task;
+    w->task_places.count++;
+    return 0;
 }
 
+/* As filch_task_join_panic where the task is not the newest of the own deque. */
 FILCH_WAKE_PATH static __attribute__((noinline)) int
 join(struct filch_task *handle, int64_t deadline, struct filch_panic **panic)
 {
@@ -244,9 +190,23 @@ join(struct filch_task *handle, int64_t deadline, struct filch_panic **panic)
     struct filch_task *task = find(handle, joined_twice);
     if (task->process != filch__process_generation())
         return EPERM; /* a forked child: the task is not here */
-    if (FILCH_LIKELY(filch__ending_take(&task->place.ending, filch__task_use(handle))))
-        return take_result(task, task->result, panic);
-    return join_waiting(task, handle, deadline, panic);
+    uintptr_t use = filch__task_use(handle);
+    bool had_to_wait = !filch__ending_take(&task->place.ending, use);
+    if (had_to_wait) {
+        const struct worker *w = filch__worker;
+        if (w != NULL && w->strand->task == task)
+            return EDEADLK;
+        int error = filch__ending_wait(&task->place.ending, use, deadline);
+        FILCH_CHECK(error != EINVAL, joined_twice);
+        if (error == ECANCELED)
+            filch_task_detach(handle); /* so that the handle is gone whoever has been cancelled */
+        if (error != 0)
+            return error;
+        FILCH_CHECK(filch__ending_give_up(&task->place.ending, use) == ENDING_IS_OVER,
+                    joined_twice);
+    }
+    int result = take_result(filch__worker, task, task->result, panic);
+    return had_to_wait && result == 0 ? filch__back() : result;
 }
 
 /* The task of a handle if it lies newest in the deque of the calling worker, by which it is taken from there; else
@@ -284,37 +244,59 @@ static FILCH_ALWAYS_INLINE int run_own(struct worker *w, struct filch_task *task
     filch__self = 0; /* another one than the one below: it does not own that one's locks */
     filch__worker_begins(w, tally);
     int result = run_function(w, task);
-    drop_argument(task);
+    if (FILCH_UNLIKELY(task->has_attr))
+        forget_attr(task);
     FILCH_CHECK(filch__ending_both(&task->place.ending, filch__task_use(handle)), joined_twice);
     w = s->worker; /* it may have migrated */
     filch__worker_ends(w, tally);
     filch__self = self;
     *w->error_number = error_number;
     filch__panic_give_back(own_panic);
-    return take_result(task, result, panic);
+    return take_result(w, task, result, panic);
+}
+
+/* As filch_task_join_panic without a deadline, where something lies in the own deque. */
+FILCH_WAKE_PATH static __attribute__((noinline)) int
+join_beside_own(struct filch_task *handle, struct filch_panic **panic, struct worker *w)
+{
+    struct tally *tally;
+    struct filch_task *task = take_own(w, handle, &tally);
+    if (FILCH_LIKELY(task != NULL))
+        return run_own(w, task, handle, tally, panic);
+    return join(handle, FILCH_FOREVER, panic);
+}
+
+/* As filch_task_join_panic. Where nothing lies in the own deque the task has probably ended. Then this saves no
+ * registers: all else is left to others. */
+static FILCH_ALWAYS_INLINE int join_now(struct filch_task *handle, int64_t deadline,
+                                        struct filch_panic **panic)
+{
+    struct worker *w = filch__worker;
+    if (FILCH_UNLIKELY(w == NULL))
+        return join(handle, deadline, panic);
+    if (filch__deque_size(&w->deque) > 0 && deadline == FILCH_FOREVER)
+        return join_beside_own(handle, panic, w);
+    struct filch_task *task = filch__task_at((uintptr_t)handle);
+    if (FILCH_LIKELY(task != NULL) && FILCH_LIKELY(task->process == filch__process_generation()) &&
+        FILCH_LIKELY(filch__ending_take(&task->place.ending, filch__task_use(handle))))
+        return take_result(w, task, task->result, panic);
+    return join(handle, deadline, panic);
 }
 
 FILCH_WAKE_PATH int filch_task_join_panic(struct filch_task *handle, int64_t deadline,
                                           struct filch_panic **panic)
 {
-    struct worker *w = filch__worker;
-    if (FILCH_LIKELY(w != NULL && deadline == FILCH_FOREVER)) {
-        struct tally *tally;
-        struct filch_task *task = take_own(w, handle, &tally);
-        if (task != NULL)
-            return run_own(w, task, handle, tally, panic);
-    }
-    return join(handle, deadline, panic);
+    return join_now(handle, deadline, panic);
 }
 
 FILCH_WAKE_PATH int filch_task_join_until(struct filch_task *handle, int64_t deadline)
 {
-    return filch_task_join_panic(handle, deadline, NULL);
+    return join_now(handle, deadline, NULL);
 }
 
 FILCH_WAKE_PATH int filch_task_join(struct filch_task *handle)
 {
-    return filch_task_join_until(handle, FILCH_FOREVER);
+    return join_now(handle, FILCH_FOREVER, NULL);
 }
 
 void filch_task_detach(struct filch_task *handle)

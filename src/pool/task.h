@@ -6,6 +6,8 @@
 #include "cancel.h"
 #include "deque.h"
 #include "level.h"
+#include "pool.h"
+#include "process.h"
 #include "strand.h"
 #include "task_place.h"
 
@@ -14,15 +16,26 @@ struct filch_task {
     struct task_place place; /* first */
     void (*fn)(void *);
     void *arg;
+    uint64_t process; /* const: that spawned it */
+    int result;       /* written before it ends; in a free place 0 */
+    bool has_attr;    /* the last four say something; until it has ended, then they are 0 */
+    struct cancel cancel;
+    struct filch_panic *panic; /* with the result EOWNERDEAD; else NULL */
     void (*drop)(void *);
     void (*arg_drop)(void *);
     const char *name;
-    uint64_t process; /* const: that spawned it */
-    struct cancel cancel;
-    struct filch_panic *panic; /* written before it ends; NULL: none, or it has been taken */
-    int result;                /* the same */
-    bool may_migrate;          /* const */
+    bool may_migrate;
 };
+
+/* The place that a handle, or its number, names; NULL: there is none. Whether the task there is that of the handle
+ * its ending says. */
+static FILCH_ALWAYS_INLINE struct filch_task *filch__task_at(uintptr_t handle)
+{
+    unsigned k = filch__task_chunk_of(handle);
+    uintptr_t index = (filch__task_number(handle) ^ (uintptr_t)1 << k) >> 1;
+    struct filch_task *chunk = FILCH_LOAD_RELAXED(&filch__task_chunks[k]); /* as the handle */
+    return chunk == NULL ? NULL : &chunk[index];
+}
 
 /* Makes a task that nobody has spawned, within `around` and without a handle. Returns NULL: no memory. */
 struct filch_task *filch__task_new(const struct filch_task_attr *attr, void (*fn)(void *),
@@ -45,6 +58,13 @@ FILCH_COLD int filch__task_drop(struct filch_task *task);
 
 /* The task has ended, or been dropped: whoever waits for it goes on. */
 void filch__task_end(struct filch_task *task, int result);
+
+/* The same, with the result 0. */
+static FILCH_ALWAYS_INLINE void filch__task_end_well(struct filch_task *task)
+{
+    if (FILCH_UNLIKELY(task->has_attr) || !filch__ending_set_held(&task->place.ending))
+        filch__task_end(task, 0);
+}
 
 /* The same of one that has panicked, begun by filch__task_begins_in_loop. */
 void filch__task_panicked(struct filch_task *task, struct filch_panic *panic);
@@ -85,12 +105,36 @@ static FILCH_ALWAYS_INLINE void filch__task_ends_in_loop(const struct task_run *
                                                          struct strand *s)
 {
     filch__task_leaves_loop(run, s);
-    filch__task_end(run->item.arg, 0);
+    filch__task_end_well(run->item.arg);
 }
 
-/* Spawns a task of the worker's pool with a handle, and nothing that is not the default: as
- * filch_pool_spawn. The worker is the caller's, and no guest. */
-FILCH_NODISCARD int filch__task_spawn_here(struct worker *w, struct filch_task **handle,
-                                           void (*fn)(void *), void *arg);
+/* What is called where the item of a task is cancelled. */
+void filch__task_cancel_item(void *task);
+
+/* Spawns a task of the worker's pool with a handle, and nothing that is not the default, where all that it needs is at
+ * hand. The worker is the caller's, and no guest. Returns whether it has: then
+ * filch__strand_has_spawned comes next. */
+static FILCH_ALWAYS_INLINE bool filch__task_spawn_here(struct worker *w, struct filch_task **handle,
+                                                       void (*fn)(void *), void *arg)
+{
+    struct filch_task *task = w->task_places.first;
+    struct tally *tally = &w->pool->tally;
+    struct task_item item = {
+        .fn = filch__task_run, .arg = task, .tally = tally, .drop = filch__task_cancel_item};
+    if (FILCH_UNLIKELY(task == NULL) || FILCH_UNLIKELY(filch__task_place_is_worn(task)) ||
+        FILCH_UNLIKELY(!filch__tally_has_credit(&w->credits, tally)) ||
+        FILCH_UNLIKELY(!filch__deque_put(&w->deque, &item)))
+        return false;
+    w->credits.held--;
+    w->task_places.first = task->place.next;
+    w->task_places.count--;
+    *handle = filch__task_handle_begin(task); /* it may end before the spawn does */
+    task->fn = fn;
+    task->arg = arg;
+    task->process = w->pool->process;
+    filch__cancel_renew_at(&task->cancel, &tally->cancel, w->pool, w->index);
+    filch__deque_show(&w->deque);
+    return true;
+}
 
 #endif

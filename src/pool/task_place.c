@@ -12,49 +12,42 @@
 #include <string.h>
 
 enum {
-    CHUNK_FIRST = 64, /* places of the first chunk; each next one has twice as many */
-    CHUNKS = TASK_INDEX_BITS - 6,
+    CHUNK_FIRST =
+        64, /* places of the first chunk, and its first number; each next one has twice as many */
     TAKE_AT_ONCE = 16, /* by a worker, from the common list */
 };
 
-#define INDEX_MASK (((uintptr_t)1 << TASK_INDEX_BITS) - 1)
-
 static struct {
     struct lock lock;
-    struct filch_task *free;                          /* under lock */
-    size_t made;                                      /* under lock: places below have been used */
-    FILCH_SHARED(struct filch_task *) chunks[CHUNKS]; /* written under lock, once */
+    struct filch_task *free; /* under lock */
+    size_t made;             /* under lock: so many places have been used */
 } all;
 
+FILCH_SHARED(struct filch_task *)
+filch__task_chunks[TASK_INDEX_BITS + 1]; /* written under lock, once */
+
 /* --- places --- */
-
-/* Chunk k has the places from CHUNK_FIRST * (2^k - 1) on. */
-static unsigned chunk_of(size_t index)
-{
-    return (unsigned)(63 - __builtin_clzll((unsigned long long)index + CHUNK_FIRST)) - 6;
-}
-
-static size_t first_of(unsigned chunk)
-{
-    return ((size_t)CHUNK_FIRST << chunk) - CHUNK_FIRST;
-}
 
 /* A place that nobody has had. Returns NULL: no memory. Under lock. */
 static struct filch_task *make(void)
 {
-    unsigned k = chunk_of(all.made);
-    if (k >= CHUNKS)
+    size_t index = all.made + CHUNK_FIRST;
+    if (index >> TASK_INDEX_BITS != 0)
         return NULL;
-    struct filch_task *chunk = FILCH_LOAD_RELAXED(&all.chunks[k]); /* under lock */
+    uintptr_t number = (uintptr_t)index << 1 | 1;
+    unsigned k = filch__task_chunk_of(number);
+    size_t count = (size_t)1 << (k - 1);
+    struct filch_task *chunk = FILCH_LOAD_RELAXED(&filch__task_chunks[k]); /* under lock */
     if (chunk == NULL) {
-        chunk = filch__os->alloc(((size_t)CHUNK_FIRST << k) * sizeof *chunk, FILCH_CACHE_LINE);
+        chunk = filch__os->alloc(count * sizeof *chunk, FILCH_CACHE_LINE);
         if (chunk == NULL)
             return NULL;
-        FILCH_STORE_RELAXED(&all.chunks[k], chunk); /* handed over with each handle */
+        FILCH_STORE_RELAXED(&filch__task_chunks[k], chunk); /* handed over with each handle */
     }
-    struct filch_task *task = &chunk[all.made - first_of(k)];
+    struct filch_task *task = &chunk[index - count];
     memset(task, 0, sizeof *task);
-    task->place.number = (uintptr_t)all.made << 1 | 1;
+    task->place.number = number;
+    filch__cancel_init(&task->cancel, NULL, NULL);
     all.made++;
     return task;
 }
@@ -83,9 +76,9 @@ static FILCH_COLD struct filch_task *refill(struct task_places *places)
     return task;
 }
 
-FILCH_WAKE_PATH struct filch_task *filch__task_place_take(void)
+/* A free place, or a worn one. Returns NULL: no memory. */
+static FILCH_ALWAYS_INLINE struct filch_task *take_any(struct worker *w)
 {
-    struct worker *w = filch__worker;
     if (w == NULL) {
         filch__lock(&all.lock);
         struct filch_task *task = take();
@@ -97,6 +90,15 @@ FILCH_WAKE_PATH struct filch_task *filch__task_place_take(void)
         return refill(&w->task_places);
     w->task_places.first = task->place.next;
     w->task_places.count--;
+    return task;
+}
+
+FILCH_WAKE_PATH struct filch_task *filch__task_place_take(void)
+{
+    struct filch_task *task;
+    do
+        task = take_any(filch__worker);
+    while (task != NULL && FILCH_UNLIKELY(filch__task_place_is_worn(task))); /* given up for good */
     return task;
 }
 
@@ -124,8 +126,6 @@ void filch__task_place_give(struct filch_task *task)
 {
     FILCH_DCHECK((FILCH_LOAD_RELAXED(&task->place.ending.word) & ENDING_HELD) == 0); /* a check */
     struct worker *w = filch__worker;
-    if (FILCH_LOAD_RELAXED(&task->place.number) /* owner */ > UINTPTR_MAX - TASK_USE)
-        return; /* no number is left */
     if (w == NULL) {
         filch__lock(&all.lock);
         task->place.next = all.free;
@@ -146,9 +146,9 @@ void filch__task_places_drain(struct task_places *places)
 
 void filch__task_places_free(void)
 {
-    for (unsigned k = 0; k < CHUNKS; k++) {
-        filch__os->free(all.chunks[k]);
-        all.chunks[k] = NULL;
+    for (unsigned k = 0; k <= TASK_INDEX_BITS; k++) {
+        filch__os->free(filch__task_chunks[k]);
+        filch__task_chunks[k] = NULL;
     }
     all.free = NULL;
     all.made = 0;
@@ -166,12 +166,8 @@ void filch__task_places_after_fork(void)
 
 FILCH_WAKE_PATH struct filch_task *filch__task_handle_find(const struct filch_task *handle)
 {
-    size_t index = (uintptr_t)handle >> 1 & INDEX_MASK;
-    unsigned k = chunk_of(index);
-    struct filch_task *chunk =
-        k < CHUNKS ? FILCH_LOAD_RELAXED(&all.chunks[k]) : NULL; /* as the handle */
-    if (chunk == NULL)
+    struct filch_task *task = filch__task_at((uintptr_t)handle);
+    if (task == NULL)
         return NULL;
-    struct filch_task *task = &chunk[index - first_of(k)];
     return filch__ending_is_held(&task->place.ending, filch__task_use(handle)) ? task : NULL;
 }

@@ -41,7 +41,8 @@ struct task_places {
     size_t count;
 };
 
-/* A place for a task. What it held before is still there; at first, zeros.
+/* A place for a task. What it held before is still there; at first, zeros. (struct filch_task says what is so
+ * in each that is free.)
  * Returns NULL: no memory. Callable from: threads and tasks. */
 struct filch_task *filch__task_place_take(void);
 
@@ -75,8 +76,31 @@ static FILCH_ALWAYS_INLINE bool filch__task_handle_is_of(const struct filch_task
     return FILCH_LOAD_RELAXED(&place->number) == (uintptr_t)handle; /* a number */
 }
 
+/* Whether no number is left for the place. */
+static FILCH_ALWAYS_INLINE bool filch__task_place_is_worn(struct filch_task *task)
+{
+    struct task_place *place = (struct task_place *)(void *)task;
+    uintptr_t number = FILCH_LOAD_RELAXED(&place->number); /* owner */
+    return number + TASK_USE < number;
+}
+
 /* The task of a handle; NULL: it has been given up, or is none. */
 struct filch_task *filch__task_handle_find(const struct filch_task *handle);
+
+/* What a handle has below its use: the number of its place, with the lowest bit set. */
+static FILCH_ALWAYS_INLINE uintptr_t filch__task_number(uintptr_t handle)
+{
+    return (handle & (TASK_USE - 1)) | 1;
+}
+
+/* In which chunk the place of a handle lies, or of its number; 0: in none. */
+static FILCH_ALWAYS_INLINE unsigned filch__task_chunk_of(uintptr_t handle)
+{
+    return 63 ^ (unsigned)__builtin_clzll(filch__task_number(handle));
+}
+
+/* The places. Chunk k has those whose numbers, lowest bit included, have k as their highest bit. */
+extern FILCH_SHARED(struct filch_task *) filch__task_chunks[TASK_INDEX_BITS + 1];
 
 /* Frees all places: for tests that count memory, while there is no task with a handle. */
 void filch__task_places_free(void);

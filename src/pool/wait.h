@@ -23,10 +23,11 @@ struct wait {
 /* From now on, whoever looks at the list looks at the wait; no more. */
 static FILCH_ALWAYS_INLINE void filch__wait_enlist(struct wait **list, struct wait *wait)
 {
-    wait->next = *list;
+    struct wait *first = *list;
+    wait->next = first;
+    if (first != NULL)
+        first->link = &wait->next;
     wait->link = list;
-    if (wait->next != NULL)
-        wait->next->link = &wait->next;
     *list = wait;
 }
 

@@ -38,6 +38,7 @@ int filch__worker_init(struct worker *w, struct filch_pool *pool, size_t index, 
     w->fences = pool->fences;
     w->index = index;
     w->is_guest = is_guest;
+    w->serves_default = pool->is_default && !is_guest;
     filch__level_init(&w->outermost, NULL, &pool->tally.cancel); /* around what a guest does */
     filch__stack_cache_init(&w->stacks, &pool->stacks);
     int error = filch__deque_init(&w->deque, 0);

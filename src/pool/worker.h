@@ -109,6 +109,7 @@ struct worker {
     const uint64_t *idle_word;                          /* const: the pool's */
     size_t width;                                       /* const: the pool's */
     bool fences;                                        /* const: the pool's */
+    bool serves_default;                                /* const: a worker of the default pool */
     struct strand *strand;                              /* that runs */
     struct strand *base;                                /* const: on the thread's own stack */
     struct strand *spare;                               /* stopped in the loop, nothing on them */
@@ -229,13 +230,19 @@ void filch__worker_join_thread(struct filch_thread *thread);
 /* Calls the drop function of a task, which must not panic. */
 void filch__worker_drop(void (*drop)(void *), void *arg);
 
-/* Sees to it that somebody is awake for what has just been pushed. Store the task, then load the word: a
+/* Whether filch__idle_notify is to be called for what has just been pushed. Store the task, then load the word: a
  * worker that goes to sleep counts itself, makes every processor order its accesses, then looks for tasks. */
-static inline void filch__worker_has_pushed(struct worker *w)
+static inline bool filch__worker_wants_others(const struct worker *w)
 {
     FILCH_FENCE_LIGHT();
     uint64_t word = FILCH_LOAD_RELAXED(w->idle_word); /* see above */
-    if (FILCH_UNLIKELY(filch__idle_wants_waking(word, w->width) || w->fences))
+    return filch__idle_wants_waking(word, w->width) || w->fences;
+}
+
+/* Sees to it that somebody is awake for what has just been pushed. */
+static inline void filch__worker_has_pushed(struct worker *w)
+{
+    if (FILCH_UNLIKELY(filch__worker_wants_others(w)))
         filch__idle_notify(w);
 }
 

@@ -212,12 +212,28 @@ static FILCH_ALWAYS_INLINE int spawn(struct filch_scope *s, const struct task_it
     return 0;
 }
 
-int filch_scope_spawn(struct filch_scope *s, void (*fn)(void *), void *arg)
+/* A function of its own, since this saves registers. */
+static __attribute__((noinline)) int spawn_slowly(struct filch_scope *s, void (*fn)(void *),
+                                                  void *arg)
 {
     if (s == NULL || fn == NULL)
         return EINVAL;
-    struct task_item item = {.fn = fn, .arg = arg, .tally = &s->tally};
-    return spawn(s, &item);
+    return spawn(s, &(struct task_item){.fn = fn, .arg = arg, .tally = &s->tally});
+}
+
+int filch_scope_spawn(struct filch_scope *s, void (*fn)(void *), void *arg)
+{
+    struct worker *w = filch__worker;
+    if (FILCH_LIKELY(s != NULL && fn != NULL && w != NULL) && FILCH_LIKELY(w->pool == s->pool) &&
+        FILCH_LIKELY(filch__tally_has_credit(&w->credits, &s->tally))) {
+        struct task_item item = {.fn = fn, .arg = arg, .tally = &s->tally};
+        if (FILCH_LIKELY(filch__deque_put(&w->deque, &item))) {
+            w->credits.held--;
+            filch__deque_show(&w->deque);
+            return filch__strand_has_spawned(w);
+        }
+    }
+    return spawn_slowly(s, fn, arg);
 }
 
 static int spawn_task(struct filch_scope *s, struct filch_task **task,

@@ -26,7 +26,7 @@ static void *ends(void *unused)
 {
     (void)unused;
     data = 1;
-    if (filch__ending_set(e))
+    if (!filch__ending_set_held(e) && filch__ending_set(e))
         free(e);
     return NULL;
 }
@@ -94,7 +94,7 @@ static void *ends_detached(void *unused)
 {
     (void)unused;
     data = 1;
-    if (filch__ending_set(e)) {
+    if (!filch__ending_set_held(e) && filch__ending_set(e)) {
         assert(note == 1);
         free(e);
     }

@@ -183,6 +183,87 @@ xt_define(when_it_cannot_be_spawned)
     xt_faults_remove();
 }
 
+/* --- a place that is used again --- */
+
+static void do_nothing(void *argument)
+{
+    (void)argument;
+}
+
+static bool is_run_first; /* by the loop, not by whoever joins it */
+
+/* Spawns a task from inside, has it joined, and says where it lay. */
+static const struct filch_task *run_one(const struct filch_task_attr *attr, void (*fn)(void *),
+                                        void *arg, bool is_cancelled, int expected)
+{
+    struct filch_task *handle = NULL;
+    struct filch_panic *panic = NULL;
+    xt_expect_equal(filch_pool_spawn(pool, &handle, attr, fn, arg), 0);
+    const struct filch_task *place = filch__task_handle_find(handle);
+    if (is_cancelled)
+        xt_expect_equal(filch_task_cancel(handle), 0);
+    if (is_run_first)
+        filch_yield();
+    xt_expect_equal(filch_task_join_panic(handle, FILCH_FOREVER, &panic), expected);
+    xt_expect((panic != NULL) == (expected == EOWNERDEAD));
+    filch_panic_free(panic);
+    return place;
+}
+
+static void use_places(void *argument)
+{
+    static const struct filch_task_attr all = {.name = "all", .drop = cancel, .arg_drop = drop};
+    struct owned *owned = argument;
+    const struct filch_task *place = run_one(&all, use, &owned[0], false, 0);
+    xt_expect(run_one(NULL, do_nothing, &owned[0], false, 0) == place);
+    xt_expect(run_one(&all, use_and_panic, &owned[1], false, EOWNERDEAD) == place);
+    xt_expect(run_one(NULL, do_nothing, &owned[1], false, 0) == place);
+    xt_expect(run_one(&all, use, &owned[2], true, ECANCELED) == place);
+    xt_expect(run_one(NULL, do_nothing, &owned[2], true, ECANCELED) == place);
+    xt_expect(run_one(NULL, do_nothing, &owned[2], false, 0) == place);
+    xt_expect(place->name == NULL);
+}
+
+xt_define(a_place_forgets_whose_it_was)
+{
+    for (int pass = 0; pass < 2; pass++) {
+        struct owned owned[3] = {{0}};
+        is_run_first = pass == 1;
+        start();
+        assert_int_equal(filch_pool_install(pool, use_places, owned), 0);
+        expect_dropped(&owned[0], 1, 1);
+        expect_dropped(&owned[1], 1, 1);
+        expect_dropped(&owned[2], 1, 0);
+        assert_int_equal(cancels, 1);
+        assert_int_equal(filch_pool_destroy(pool), 0);
+    }
+    is_run_first = false;
+}
+
+static void wear_out(void *argument)
+{
+    struct filch_task *handle = NULL;
+    (void)argument;
+    for (int round = 0; round < 2; round++) { /* with attributes, too */
+        const struct filch_task_attr named = {.name = "named"};
+        xt_expect_equal(filch_pool_spawn(pool, &handle, NULL, do_nothing, NULL), 0);
+        struct filch_task *place = filch__task_handle_find(handle);
+        xt_expect_equal(filch_task_join(handle), 0);
+        place->place.number |= ~(TASK_USE - 1); /* there is no other number */
+        xt_expect(run_one(round == 0 ? NULL : &named, do_nothing, NULL, false, 0) != place);
+        xt_expect(run_one(NULL, do_nothing, NULL, false, 0) != place);
+        xt_expect(filch__task_handle_find(handle) == NULL);
+    }
+}
+
+xt_define(a_place_without_numbers_is_given_up)
+{
+    start();
+    assert_int_equal(filch_pool_install(pool, wear_out, NULL), 0);
+    assert_int_equal(filch_pool_destroy(pool), 0);
+    filch__task_places_free();
+}
+
 static void drop_and_panic(void *argument)
 {
     drop(argument);
@@ -210,9 +291,13 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         xt_test(a_drop_that_panics_aborts), /* a child first: it starts a pool */
-        xt_test(when_the_body_has_run),        xt_test(when_the_body_has_panicked),
-        xt_test(when_nobody_keeps_the_handle), xt_test(when_the_pool_is_cancelled_first),
+        xt_test(when_the_body_has_run),
+        xt_test(when_the_body_has_panicked),
+        xt_test(when_nobody_keeps_the_handle),
+        xt_test(when_the_pool_is_cancelled_first),
         xt_test(when_it_cannot_be_spawned),
+        xt_test(a_place_forgets_whose_it_was),
+        xt_test(a_place_without_numbers_is_given_up),
     };
     return xt_run(tests);
 }

@@ -45,6 +45,21 @@ static FILCH_ALWAYS_INLINE void filch__waiter_done(struct waiter *w)
 #endif
 }
 
+/* The first part of filch__park. Returns whether the waiter has been woken; else the rest is done by
+ * filch__park_on(w, deadline_ns, *error). */
+static FILCH_ALWAYS_INLINE bool filch__park_once(struct waiter *w, int64_t deadline_ns, int *error)
+{
+    FILCH_DCHECK(w->sleeper == NULL ||
+                 w->sleeper == filch__waiter_kind.sleeper); /* its own waiter */
+    if (FILCH_LIKELY(FILCH_LOAD(&w->state, PK_woken, acquire) != WAITER_WOKEN)) {
+        *error = w->ops->suspend(w, deadline_ns);
+        if (FILCH_UNLIKELY(FILCH_LOAD(&w->state, PK_woken, acquire) != WAITER_WOKEN))
+            return false;
+    }
+    filch__waiter_done(w);
+    return true;
+}
+
 /* Waits until somebody has unparked the waiter. A waiter waits for one event only.
  *   w            initialised; shown to the one that will wake it                        [in,out]
  *   deadline_ns  absolute, CLOCK_MONOTONIC; FILCH_FOREVER for none
@@ -56,15 +71,10 @@ static FILCH_ALWAYS_INLINE void filch__waiter_done(struct waiter *w)
  * Ordering: acquires what the unpark released (PK_woken). */
 static FILCH_ALWAYS_INLINE int filch__park(struct waiter *w, int64_t deadline_ns)
 {
-    FILCH_DCHECK(w->sleeper == NULL ||
-                 w->sleeper == filch__waiter_kind.sleeper); /* its own waiter */
-    if (FILCH_LIKELY(FILCH_LOAD(&w->state, PK_woken, acquire) != WAITER_WOKEN)) {
-        int error = w->ops->suspend(w, deadline_ns);
-        if (FILCH_UNLIKELY(FILCH_LOAD(&w->state, PK_woken, acquire) != WAITER_WOKEN))
-            return filch__park_on(w, deadline_ns, error);
-    }
-    filch__waiter_done(w);
-    return 0;
+    int error;
+    return FILCH_LIKELY(filch__park_once(w, deadline_ns, &error))
+               ? 0
+               : filch__park_on(w, deadline_ns, error);
 }
 
 /* The same for a wait that must not be abandoned: whoever is waited for has the caller's frame, or is

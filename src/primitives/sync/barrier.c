@@ -14,9 +14,7 @@ int filch_barrier_wait_until(struct filch_barrier *b, int *is_leader, int64_t de
 {
     if (b == NULL)
         return EINVAL;
-    filch__queue_enter(&b->filch__word);
-    uint64_t word =
-        FILCH_LOAD_RELAXED(&b->filch__word) + FILCH__LOCK_READER; /* only we change it */
+    uint64_t word = filch__queue_enter(&b->filch__word) + FILCH__LOCK_READER;
     bool is_last = word / FILCH__LOCK_READER >= b->filch__parties;
     int error = 0;
     if (is_last) {
@@ -25,7 +23,7 @@ int filch_barrier_wait_until(struct filch_barrier *b, int *is_leader, int64_t de
         filch__queue_wake_all(waiters);
     } else {
         FILCH_STORE_RELAXED(&b->filch__word, word); /* under the queue */
-        error = filch__queue_wait(&b->filch__word, &b->filch__queue, deadline, one_less);
+        error = filch__queue_wait(&b->filch__word, deadline, &b->filch__queue, one_less);
     }
     if (error == 0 && is_leader != NULL)
         *is_leader = is_last;

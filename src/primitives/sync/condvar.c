@@ -25,7 +25,7 @@ void filch_condvar_notify_one(struct filch_condvar *cv)
 {
     if (nobody_waits(cv))
         return;
-    filch__queue_enter(&cv->filch__word);
+    (void)filch__queue_enter(&cv->filch__word);
     struct lock_waiter *w = filch__queue_take_first(&cv->filch__queue);
     leave(cv);
     if (w != NULL)
@@ -36,7 +36,7 @@ void filch_condvar_notify_all(struct filch_condvar *cv)
 {
     if (nobody_waits(cv))
         return;
-    filch__queue_enter(&cv->filch__word);
+    (void)filch__queue_enter(&cv->filch__word);
     struct lock_waiter *taken = filch__queue_take_all(&cv->filch__queue);
     leave(cv); /* *cv may be gone as soon as the first of them has its mutex */
     while (taken != NULL) {
@@ -52,7 +52,7 @@ static bool take_out(struct filch_condvar *cv, struct lock_waiter *w)
     /* Once it has moved it stays away, and *cv may be gone. */
     if (FILCH_LOAD_RELAXED(&w->home) != &cv->filch__word) /* looked at again under the queue */
         return false;
-    filch__queue_enter(&cv->filch__word);
+    (void)filch__queue_enter(&cv->filch__word);
     bool was_queued = FILCH_LOAD_RELAXED(&w->home) == &cv->filch__word; /* under the queue */
     if (was_queued)
         filch__queue_remove(&cv->filch__queue, w);
@@ -70,7 +70,7 @@ int filch_condvar_wait_until(struct filch_condvar *cv, struct filch_mutex *m, in
     struct lock_waiter w;
     filch__lock_waiter_init(&w, self);
     w.mutex = m;
-    filch__queue_enter(&cv->filch__word);
+    (void)filch__queue_enter(&cv->filch__word);
     FILCH_STORE_RELAXED(&w.home, &cv->filch__word); /* under the queue */
     filch__queue_append(&cv->filch__queue, &w);
     leave(cv);

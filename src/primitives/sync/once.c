@@ -17,7 +17,7 @@ struct call {
 static void end_call(struct call *call)
 {
     struct filch_once *once = call->once;
-    filch__queue_enter(&once->filch__word);
+    (void)filch__queue_enter(&once->filch__word);
     struct lock_waiter *waiters = filch__queue_wake_here(&once->filch__queue);
     FILCH_STORE(&once->filch__word, call->end, OC_end, release);
     filch__queue_wake_all(waiters);
@@ -55,13 +55,12 @@ static int begin_call(struct filch_once *once, enum wanting wanting, bool *was_p
             (void)filch__queue_is_free(&once->filch__word);
             continue;
         }
-        filch__queue_enter(&once->filch__word);
-        uint64_t now = FILCH_LOAD_RELAXED(&once->filch__word); /* only we change it */
+        uint64_t now = filch__queue_enter(&once->filch__word);
         if ((now ^ seen) & ~(FILCH__LOCK_QUEUE | FILCH__LOCK_WAITERS)) {
             filch__queue_leave(&once->filch__word, &once->filch__queue, now);
             continue;
         }
-        int error = filch__queue_wait(&once->filch__word, &once->filch__queue, deadline, NULL);
+        int error = filch__queue_wait(&once->filch__word, deadline, &once->filch__queue, NULL);
         if (error != 0)
             return error;
     }

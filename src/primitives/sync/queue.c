@@ -11,11 +11,12 @@ uint64_t filch__queue_is_free_soon(uint64_t *word)
     return seen;
 }
 
-void filch__queue_enter_slow(uint64_t *word)
+uint64_t filch__queue_enter_slow(uint64_t *word)
 {
     uint64_t seen = filch__queue_is_free(word);
     while (!FILCH_CAS(word, &seen, seen | FILCH__LOCK_QUEUE, SY_queue, acquire))
         seen = filch__queue_is_free(word);
+    return seen | FILCH__LOCK_QUEUE;
 }
 
 uint64_t filch__lock_queue_is_free(uint64_t *word)
@@ -33,29 +34,51 @@ void filch__lock_queue_enter(uint64_t *word)
         seen = filch__lock_queue_is_free(word);
 }
 
-int filch__queue_wait(uint64_t *at, void **queue, int64_t deadline, uint64_t (*undo)(uint64_t word))
+/* A wait, in its frame: what is needed after it is not kept in registers, which would have to be saved first. */
+struct queue_wait {
+    struct lock_waiter waiter; /* of which only what a queue needs is set */
+    uint64_t *at;
+    void **queue;
+    int64_t deadline;
+    uint64_t (*undo)(uint64_t word);
+};
+
+/* The wait has not ended with its first suspend, which has returned `error`. */
+static FILCH_COLD int wait_on(struct queue_wait *wait, int error)
 {
-    struct lock_waiter waiter;
-    struct lock_waiter *w = &waiter;
-    filch__lock_waiter_init(w, 0);
-    FILCH_STORE_RELAXED(&w->home, at); /* under the queue */
-    filch__queue_append(queue, w);
-    filch__queue_leave(at, queue, FILCH_LOAD_RELAXED(at)); /* nobody else changes it */
-    int error = filch__park(&w->waiter, deadline);
+    struct lock_waiter *w = &wait->waiter;
+    error = filch__park_on(&w->waiter, wait->deadline, error);
     if (error == 0)
-        return filch__back();
+        return 0;
     if (FILCH_LOAD_RELAXED(&w->home) == NULL) /* it stays so, and *at may be gone */
         return filch__park_through(&w->waiter, FILCH_FOREVER); /* its wake-up is due */
-    filch__queue_enter(at);
+    uint64_t word = filch__queue_enter(wait->at);
     bool was_queued = FILCH_LOAD_RELAXED(&w->home) != NULL; /* under the queue */
-    uint64_t word = FILCH_LOAD_RELAXED(at);                 /* nobody else changes it */
     if (was_queued) {
-        filch__queue_remove(queue, w);
-        if (undo != NULL)
-            word = undo(word);
+        filch__queue_remove(wait->queue, w);
+        if (wait->undo != NULL)
+            word = wait->undo(word);
     }
-    filch__queue_leave(at, queue, word);
+    filch__queue_leave(wait->at, wait->queue, word);
     return was_queued ? error : filch__park_through(&w->waiter, FILCH_FOREVER);
+}
+
+int filch__queue_wait(uint64_t *at, int64_t deadline, void **queue, uint64_t (*undo)(uint64_t word))
+{
+    struct queue_wait wait;
+    struct lock_waiter *w = &wait.waiter;
+    wait.at = at;
+    wait.queue = queue;
+    wait.deadline = deadline;
+    wait.undo = undo;
+    filch__waiter_init(&w->waiter);
+    FILCH_STORE_RELAXED(&w->home, at); /* under the queue */
+    filch__queue_append(queue, w);
+    filch__queue_leave_waiting(at);
+    int error;
+    if (FILCH_UNLIKELY(!filch__park_once(&w->waiter, deadline, &error)))
+        return wait_on(&wait, error);
+    return filch__back();
 }
 
 struct lock_waiter *filch__queue_take_first(void **queue)
@@ -68,17 +91,38 @@ struct lock_waiter *filch__queue_take_first(void **queue)
     return w;
 }
 
-/* Takes w out, and wakes it if that may be. Returns whether it has been woken. */
-static inline bool take_and_wake(struct lock_waiter *w, bool wakes_here, struct waiter_row *row,
-                                 bool is_front)
+/* Many that wait lie in as many frames, in no cache, and each tells where the next one is. So these two walk
+ * from both ends at once, and do there what can be done at once. */
+
+struct lock_waiter *filch__queue_take_all(void **queue)
 {
-    FILCH_STORE_RELAXED(&w->home, NULL); /* under the queue */
-    return wakes_here && filch__wake_here(&w->waiter, row, is_front);
+    struct lock_waiter *first = *queue;
+    if (first == NULL)
+        return NULL;
+    struct lock_waiter *front = first;
+    struct lock_waiter *end = first->prev;
+    *queue = NULL;
+    end->next = NULL;
+    FILCH_STORE_RELAXED(&front->home, NULL); /* under the queue */
+    while (front != end) {
+        FILCH_STORE_RELAXED(&end->home, NULL); /* under the queue */
+        front = front->next;
+        if (front == end)
+            break;
+        FILCH_STORE_RELAXED(&front->home, NULL); /* under the queue */
+        end = end->prev;
+    }
+    return first;
 }
 
-/* Many that wait lie in as many frames, in no cache, and each tells where the next one is. So this walks
- * from both ends at once, and does there what can be done at once. */
-static FILCH_ALWAYS_INLINE struct lock_waiter *take_all(void **queue, bool wakes_here)
+/* Takes w out, and wakes it if that may be. Returns whether it has been woken. */
+static inline bool take_and_wake(struct lock_waiter *w, struct waiter_row *row, bool is_front)
+{
+    FILCH_STORE_RELAXED(&w->home, NULL); /* under the queue */
+    return filch__wake_here(&w->waiter, row, is_front);
+}
+
+struct lock_waiter *filch__queue_wake_here(void **queue)
 {
     struct lock_waiter *front = *queue;
     if (front == NULL)
@@ -88,10 +132,11 @@ static FILCH_ALWAYS_INLINE struct lock_waiter *take_all(void **queue, bool wakes
     struct lock_waiter **last = &left;
     struct lock_waiter *from_end = NULL; /* the same, from the end */
     struct waiter_row row = {.middle = NULL};
-    *queue = NULL;
     while (true) {
         struct lock_waiter *next = front->next;
-        if (!take_and_wake(front, wakes_here, &row, true)) {
+        if (!take_and_wake(front, &row, true)) {
+            if (row.is_over)
+                return filch__queue_take_all(queue);
             *last = front;
             last = &front->next;
         }
@@ -99,7 +144,7 @@ static FILCH_ALWAYS_INLINE struct lock_waiter *take_all(void **queue, bool wakes
             break;
         front = next;
         struct lock_waiter *before = end->prev;
-        if (!take_and_wake(end, wakes_here, &row, false)) {
+        if (!take_and_wake(end, &row, false)) {
             end->next = from_end;
             from_end = end;
         }
@@ -107,18 +152,9 @@ static FILCH_ALWAYS_INLINE struct lock_waiter *take_all(void **queue, bool wakes
             break;
         end = before;
     }
+    *queue = NULL;
     *last = from_end;
     return left;
-}
-
-struct lock_waiter *filch__queue_take_all(void **queue)
-{
-    return take_all(queue, false);
-}
-
-struct lock_waiter *filch__queue_wake_here(void **queue)
-{
-    return take_all(queue, true);
 }
 
 void filch__queue_wake_all(struct lock_waiter *taken)

@@ -86,17 +86,18 @@ static inline uint64_t filch__queue_is_free(uint64_t *word)
 }
 
 /* filch__queue_enter where somebody has the queue. */
-void filch__queue_enter_slow(uint64_t *word);
+uint64_t filch__queue_enter_slow(uint64_t *word);
 
-/* Sets the bit FILCH__LOCK_QUEUE of the word.
+/* Sets the bit FILCH__LOCK_QUEUE of the word. Returns the word, which nobody else changes from now on.
  * Blocks: the OS thread, briefly. Panics: never. Ordering: acquires what the last one that had the
  * queue released (SY_queue). */
-static inline void filch__queue_enter(uint64_t *word)
+static inline uint64_t filch__queue_enter(uint64_t *word)
 {
     uint64_t seen = FILCH_LOAD_RELAXED(word); /* the swap decides */
     if (FILCH_UNLIKELY((seen & FILCH__LOCK_QUEUE) != 0 ||
                        !FILCH_CAS(word, &seen, seen | FILCH__LOCK_QUEUE, SY_queue, acquire)))
-        filch__queue_enter_slow(word);
+        return filch__queue_enter_slow(word);
+    return seen | FILCH__LOCK_QUEUE;
 }
 
 /* Gives the queue back.
@@ -106,6 +107,13 @@ static inline void filch__queue_leave(uint64_t *at, void *const *queue, uint64_t
 {
     word &= ~(FILCH__LOCK_QUEUE | FILCH__LOCK_WAITERS);
     FILCH_STORE(at, *queue != NULL ? word | FILCH__LOCK_WAITERS : word, SY_leave, release);
+}
+
+/* The same where somebody is in the queue, and the rest of the word as it is. */
+static inline void filch__queue_leave_waiting(uint64_t *at)
+{
+    uint64_t word = FILCH_LOAD_RELAXED(at); /* nobody else changes it */
+    FILCH_STORE(at, (word & ~FILCH__LOCK_QUEUE) | FILCH__LOCK_WAITERS, SY_leave, release);
 }
 
 /* Of a mutex or a reader-writer lock: whether the last that had it has left WAITERS behind, with nobody at
@@ -133,7 +141,7 @@ void filch__lock_queue_enter(uint64_t *word);
  * The waiter is in the frame of this one, so that callers end in a jump: there is a return less to be predicted.
  * Returns 0; what park returns: it has been taken out, and `undo` (NULL: nothing) been called before that
  * with the word, whose new value it returns. */
-int filch__queue_wait(uint64_t *at, void **queue, int64_t deadline,
+int filch__queue_wait(uint64_t *at, int64_t deadline, void **queue,
                       uint64_t (*undo)(uint64_t word));
 
 /* Takes all waiters out, with the queue. Returns them, the first one, as a list by `next` with NULL at its
@@ -161,13 +169,15 @@ static inline void filch__queue_append(void **queue, struct lock_waiter *w)
 {
     struct lock_waiter *first = *queue;
     if (first == NULL) {
-        w->next = w->prev = w;
+        w->next = w;
         *queue = w;
+        w->prev = w;
         return;
     }
+    struct lock_waiter *last = first->prev;
     w->next = first;
-    w->prev = first->prev;
-    w->prev->next = w;
+    last->next = w;
+    w->prev = last;
     first->prev = w;
 }
 

@@ -23,13 +23,12 @@ int filch_semaphore_acquire_until(struct filch_semaphore *s, int64_t deadline)
     int error = filch_semaphore_try_acquire(s);
     if (error != EBUSY)
         return error;
-    filch__queue_enter(&s->filch__word);
-    uint64_t word = FILCH_LOAD_RELAXED(&s->filch__word); /* only we change it */
+    uint64_t word = filch__queue_enter(&s->filch__word);
     if (word >= FILCH__LOCK_READER) {
         filch__queue_leave(&s->filch__word, &s->filch__queue, word - FILCH__LOCK_READER);
         return 0;
     }
-    return filch__queue_wait(&s->filch__word, &s->filch__queue, deadline, NULL);
+    return filch__queue_wait(&s->filch__word, deadline, &s->filch__queue, NULL);
 }
 
 int filch_semaphore_acquire(struct filch_semaphore *s)
@@ -48,14 +47,13 @@ void filch_semaphore_release(struct filch_semaphore *s, uint32_t count)
     }
     struct lock_waiter *taken = NULL;
     struct lock_waiter **last = &taken;
-    filch__queue_enter(&s->filch__word);
+    uint64_t word = filch__queue_enter(&s->filch__word);
     for (struct lock_waiter *w;
          count > 0 && (w = filch__queue_take_first(&s->filch__queue)) != NULL; count--) {
         w->next = NULL; /* as filch__queue_take_all makes a list */
         *last = w;
         last = &w->next;
     }
-    uint64_t word = FILCH_LOAD_RELAXED(&s->filch__word); /* only we change it */
     filch__queue_leave(&s->filch__word, &s->filch__queue, word + count * FILCH__LOCK_READER);
     filch__queue_wake_all(taken);
 }
