@@ -6,11 +6,13 @@
 
 #include <errno.h>
 #include <filch/attr.h>
+#include <limits.h>
 #include <linux/futex.h>
 #include <linux/membarrier.h>
+#include <linux/time_types.h>
+#include <stdbool.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { NS_PER_S = 1000000000 };
@@ -23,12 +25,12 @@ enum { PIDFD_OF_SELF = -10000 };
 
 /* futex(2), without a detour through the C library and its errno: where a thread sleeps and wakes, none of that
  * is in a cache. Returns what it returns; a negative errno value where it fails. */
-static FILCH_ALWAYS_INLINE long futex(uint32_t *word, long operation, long value,
-                                      const struct timespec *timeout, long bits)
-{
 #if defined(__x86_64__) && defined(__LP64__)
+static FILCH_ALWAYS_INLINE long futex(uint32_t *word, long operation, long value,
+                                      const struct __kernel_timespec *timeout, long bits)
+{
     long result;
-    register const struct timespec *r10 __asm__("r10") = timeout;
+    register const struct __kernel_timespec *r10 __asm__("r10") = timeout;
     register uint32_t *r8 __asm__("r8") = NULL;
     register long r9 __asm__("r9") = bits;
     __asm__ volatile("syscall"
@@ -37,31 +39,51 @@ static FILCH_ALWAYS_INLINE long futex(uint32_t *word, long operation, long value
                        "r"(r9)
                      : "rcx", "r11", "memory");
     return result;
+}
 #else
+static long futex(uint32_t *word, long operation, long value,
+                  const struct __kernel_timespec *timeout, long bits)
+{
     int saved_errno = errno;
+#ifdef SYS_futex_time64 /* 32 bits: the other call has a time of two longs */
+    long result = syscall(SYS_futex_time64, word, operation, value, timeout, NULL, bits);
+#ifdef SYS_futex
+    if (result == -1 && errno == ENOSYS) { /* before Linux 5.1 */
+        struct __kernel_old_timespec narrow, *when = NULL;
+        if (timeout != NULL) {
+            bool is_far = timeout->tv_sec > LONG_MAX; /* 68 years after the start */
+            narrow.tv_sec = is_far ? LONG_MAX : (long)timeout->tv_sec;
+            narrow.tv_nsec = (long)timeout->tv_nsec;
+            when = &narrow;
+        }
+        result = syscall(SYS_futex, word, operation, value, when, NULL, bits);
+    }
+#endif
+#else
     long result = syscall(SYS_futex, word, operation, value, timeout, NULL, bits);
+#endif
     if (result == -1)
         result = -errno;
     errno = saved_errno;
     return result;
-#endif
 }
+#endif
 
 FILCH_WAKE_PATH int filch__syscall_futex_wait(uint32_t *word, uint32_t expected,
                                               int64_t deadline_ns)
 {
-    struct timespec deadline;
-    struct timespec *timeout = NULL;
+    struct __kernel_timespec deadline;
+    struct __kernel_timespec *timeout = NULL;
     if (deadline_ns != INT64_MAX) {
         if (deadline_ns < 0)
             deadline_ns = 0;
-        deadline.tv_sec = (time_t)(deadline_ns / NS_PER_S);
-        deadline.tv_nsec = (long)(deadline_ns % NS_PER_S);
+        deadline.tv_sec = deadline_ns / NS_PER_S;
+        deadline.tv_nsec = deadline_ns % NS_PER_S;
         timeout = &deadline;
     }
     /* The BITSET form takes an absolute time; without FUTEX_CLOCK_REALTIME it is CLOCK_MONOTONIC. */
-    long result = futex(word, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, expected, timeout,
-                        FUTEX_BITSET_MATCH_ANY);
+    long result = futex(word, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, (long)expected, timeout,
+                        (long)FUTEX_BITSET_MATCH_ANY);
     return result < 0 ? (int)-result : 0;
 }
 

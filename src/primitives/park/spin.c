@@ -10,8 +10,14 @@ enum {
     PAUSES_MAX = 8,
     TURN_NS = 500 * 1000, /* less than the system lets a thread run while others wait */
     LOOK_EVERY = 64,      /* of so many waits at locks one looks at the clock */
-    TIMED_WAITS = 9,      /* of as many; these many, to find out about the work */
-    SHORT_NS = 1000,      /* two waits that begin within it had short work in between */
+    SHORT_NS = 800,       /* who has had a lock waits for it again within it: short work */
+    TIMED_MAX = 8,        /* so many that are none of that in a row: longer work */
+    WAITS_IF_SHORT = 500, /* so many waits until that is asked again */
+    WAITS_IF_LONG = 32,
+    LOOKS_IF_SHORT = 4,
+    PAUSES_IF_SHORT = 64, /* before each of them */
+    PAUSES_AT_LOCK = 100, /* in all, for longer work: 2.5 us */
+    YIELDS_AT_LOCK = 2,
     GIVE_WAY_NS = 200 * 1000,
     SOON_NS = 10000, /* a wake-up through the kernel takes longer, and costs the waker a call */
     WAITS_WITHOUT_PAUSES = 16,
@@ -110,45 +116,78 @@ void filch__give_way(void)
         yield_every(GIVE_WAY_NS, &since_ns);
 }
 
+/* What this thread has found out about the work at locks. Own. */
+static __thread struct {
+    const void *lock; /* that it had, after waiting for it */
+    int64_t since_ns; /* since then; 0: not timed */
+    unsigned timed;   /* so many did not come back soon */
+    unsigned known;   /* for so many waits */
+    bool is_short;
+} work __attribute__((tls_model("initial-exec")));
+
 /* Whether the work at locks is so short that one who looks often costs its owner more than he gains: the word
- * of the lock has to come back each time. A few of many waits tell, those that begin soon after another one, since
- * in between this thread has waited, had the lock, and been outside. They pause as if the work were longer: long
- * pauses would hide it. */
-static bool is_work_short(void)
+ * of the lock has to come back each time. One that has waited, had the lock, been outside, and waits again at once
+ * had short work. It takes time to see that where the other one knows already, and looks seldom: so it is
+ * believed for long, and the contrary is not. */
+static bool is_work_short(const void *lock)
 {
-    static __thread unsigned waits __attribute__((tls_model("initial-exec")));
-    static __thread int64_t began_ns __attribute__((tls_model("initial-exec")));
-    static __thread bool was_short __attribute__((tls_model("initial-exec")));
-    unsigned number = waits++ % LOOK_EVERY;
-    if (number >= TIMED_WAITS)
-        return was_short;
-    int64_t last_ns = began_ns;
-    began_ns = filch__os->now_ns();
-    was_short = number > 0 && (was_short || began_ns - last_ns < SHORT_NS);
-    return false;
+    if (work.known > 0) {
+        work.known--;
+        return work.is_short;
+    }
+    int64_t since_ns = work.since_ns;
+    work.since_ns = 0;
+    work.is_short = false;
+    if (since_ns == 0 || work.lock != lock)
+        return false;
+    if (filch__os->now_ns() - since_ns < SHORT_NS) {
+        work.is_short = true;
+        work.known = WAITS_IF_SHORT;
+        work.timed = 0;
+    } else if (++work.timed == TIMED_MAX) {
+        work.known = WAITS_IF_LONG;
+        work.timed = 0;
+    }
+    return work.is_short;
 }
 
-/* How one waits at a lock: pauses before the first look and before others, how many looks, then yields, as
- * the owner may have lost its processor to the one that waits. */
-static const struct pace {
-    int first, others, looks, yields;
-} usual_pace = {8, 2, 47, 2}, short_pace = {64, 8, 12, 0};
+void filch__spin_has_lock(const struct spin *s, const void *lock)
+{
+    if (s->step == 0 || work.known > 0)
+        return;
+    work.lock = lock;
+    work.since_ns = filch__os->now_ns();
+}
 
-bool filch__spin_at_lock(struct spin *s)
+/* How many pauses before the next look; 0: no more. Where the work is longer, a quarter of those that there have
+ * been: so little time is lost whenever it ends, and few looks are taken of one that goes on. */
+static int pauses_at_lock(const struct spin *s)
+{
+    if (s->is_short)
+        return s->step < LOOKS_IF_SHORT * PAUSES_IF_SHORT ? PAUSES_IF_SHORT : 0;
+    int left = PAUSES_AT_LOCK - s->step;
+    int pauses = 1 + s->step / 4;
+    if (pauses > left)
+        pauses = left;
+    return pauses > 0 ? pauses : 0;
+}
+
+bool filch__spin_at_lock(struct spin *s, const void *lock)
 {
     if (s->step == 0) {
         take_turns();
-        s->is_short = is_work_short();
+        s->is_short = is_work_short(lock);
     }
-    const struct pace *pace = s->is_short ? &short_pace : &usual_pace;
-    int step = s->step++;
-    if (step >= pace->looks + pace->yields)
-        return false;
-    if (step >= pace->looks) {
+    int pauses = pauses_at_lock(s);
+    if (pauses == 0) { /* the owner may have lost its processor to the one that waits */
+        if (s->is_short || s->step == PAUSES_AT_LOCK + YIELDS_AT_LOCK)
+            return false;
+        s->step++;
         filch__os->yield();
         return true;
     }
-    for (int i = step == 0 ? pace->first : pace->others; i > 0; i--)
+    s->step += pauses;
+    for (; pauses > 0; pauses--)
         filch__cpu_relax();
     return true;
 }

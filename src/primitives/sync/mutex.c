@@ -126,9 +126,11 @@ static bool spin(struct filch_mutex *m, uint64_t *seen, const struct lock_waiter
 {
     for (struct spin state = {0};;) {
         *seen = FILCH_LOAD_RELAXED(&m->filch__word); /* the swap decides */
-        if (take_free(m, seen, w->self | w->more))
+        if (take_free(m, seen, w->self | w->more)) {
+            filch__spin_has_lock(&state, m);
             return true;
-        if (!w->is_thread || (*seen & FILCH__SELF_TASK) != 0 || !filch__spin_at_lock(&state))
+        }
+        if (!w->is_thread || (*seen & FILCH__SELF_TASK) != 0 || !filch__spin_at_lock(&state, m))
             return false;
     }
 }
