@@ -65,7 +65,7 @@ struct loan filch__lend(struct worker *w)
     struct loan loan = {NULL, FILCH_FOREVER};
     struct filch_pool *pool = w->pool;
     struct looked_at seen[LOOKED_AT_MAX];
-    const struct worker *local = w->awaited_halves > 0 ? filch__machine_local(pool) : NULL;
+    const struct worker *local = filch__machine_local(pool);
     size_t count = local != NULL ? list_candidates(w, local, seen) : 0;
     struct worker *stopped = count > 0 ? find_stopped(seen, count) : NULL;
     if (stopped != NULL &&
@@ -79,8 +79,6 @@ struct loan filch__lend(struct worker *w)
 void filch__lend_end(const struct loan *loan)
 {
     const struct worker *w = loan->to;
-    if (FILCH_LIKELY(w == NULL))
-        return;
     int error = filch__topology_bind(&w->pool->machine.placements[w->index], w->thread);
     (void)error; /* its own processor has been taken from the process: it stays on this one */
 }

@@ -19,11 +19,11 @@ struct loan {
     int64_t deadline_ns; /* FILCH_FOREVER, where there is none */
 };
 
-/* Before the worker, or guest, sleeps: lends its processor where others run halves that it waits for, and one of
+/* The worker, or guest, is about to sleep, and waits for halves that others have: lends its processor where one of
  * them has lost its own. That takes 5 us of looking. Blocks: never. Panics: never. */
 struct loan filch__lend(struct worker *w);
 
-/* After it: takes it back. */
+/* It has slept: takes back what it has lent, which is something. */
 void filch__lend_end(const struct loan *loan);
 
 #endif

@@ -350,7 +350,7 @@ static FILCH_ALWAYS_INLINE void take_gift(struct worker *w, struct task_run *run
     if (FILCH_UNLIKELY(filch__strand_has_ready(w)) && filch__worker_push(w, &run->item) == 0)
         return;
     FILCH_DCHECK(is_at_base(w));
-    filch__worker_run(w, run);
+    run_item(w, run);
 }
 
 FILCH_WAKE_PATH static __attribute__((noinline)) void look_for_work(struct worker *w,
@@ -381,9 +381,13 @@ FILCH_WAKE_PATH static __attribute__((noinline)) void look_for_work(struct worke
             return;
         filch__idle_search_begin(w);
     }
-    struct loan loan = filch__lend(w);
+    struct loan loan = {NULL, FILCH_FOREVER};
+    if (w->awaited_halves > 0)
+        loan = filch__lend(w);
     filch__idle_sleep(w, loan.deadline_ns);
-    filch__lend_end(&loan);
+    if (loan.to != NULL)
+        filch__lend_end(
+            &loan); /* asked here: its code lies on another page than that of a wake-up */
     filch__worker_fire_timers(w); /* one of them may have ended the sleep, or is late */
     if (w->gift.fn != NULL)
         take_gift(w, run);

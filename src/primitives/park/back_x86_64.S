@@ -19,7 +19,7 @@
         .size   \name, . - \name
 .endm
 
-        .text
+        .section filch_wake, "ax", @progbits    /* FILCH_WAKE_PATH */
         back    filch__back, %rcx
         back    filch__back_void, %rcx
 #endif
