@@ -184,6 +184,106 @@ xt_define(a_lone_task_is_not_passed_over_for_others_that_come_and_go)
     }
 }
 
+/* --- tasks that are not worth stealing --- */
+
+enum { TINY_TASKS = 20000, ROUNDS = 40 };
+
+static void spawn_tiny(struct filch_scope *scope, void *rounds)
+{
+    for (size_t i = 0; i < *(size_t *)rounds * xt_scaled(TINY_TASKS); i++)
+        xt_expect_equal(filch_scope_spawn(scope, nothing, NULL), 0);
+}
+
+static void run_tiny(size_t rounds)
+{
+    xt_expect_equal(filch_scope_run(spawn_tiny, &rounds), 0);
+}
+
+static void run_tiny_long(void *took_ns)
+{
+    int64_t begin_ns = xt_now_ns();
+    run_tiny(ROUNDS);
+    *(int64_t *)took_ns = xt_now_ns() - begin_ns;
+}
+
+/* A thief that comes for more at once does so every 5 to 20 us, one that never sleeps every 25 to 55, and one
+ * that does every 140, however long it takes in all. */
+xt_define(tasks_that_are_not_worth_stealing_are_left_to_their_owner)
+{
+    int64_t took_ns = 0;
+    struct filch_pool *pool = create(&(struct filch_pool_config){.workers = 2});
+    assert_int_equal(filch_pool_install(pool, run_tiny_long, &took_ns), 0);
+    assert_int_equal(filch_pool_shutdown(pool, FILCH_DRAIN, FILCH_FOREVER), 0);
+#if !FILCH_DEBUG && defined __OPTIMIZE__ /* else they are */
+    if (!xt_is_emulated())
+        assert_true((int64_t)stats_of(pool).steals <= took_ns / (40 * FILCH_US));
+#endif
+    assert_int_equal(filch_pool_destroy(pool), 0);
+}
+
+struct late {
+    struct filch_pool *pool;
+    int64_t spawned_ns;
+    int64_t late_ns; /* -1: it has not begun */
+    int64_t least_ns;
+    uint32_t met;
+};
+
+static void begin_late(void *argument)
+{
+    struct late *l = argument;
+    __atomic_store_n(&l->late_ns, xt_now_ns() - l->spawned_ns, __ATOMIC_RELEASE);
+}
+
+/* Whoever spawns it does not come by: a thief has to run it. */
+static void spawn_lone(struct late *l)
+{
+    int64_t late_ns;
+    l->late_ns = -1;
+    l->spawned_ns = xt_now_ns();
+    xt_expect_equal(filch_pool_spawn(l->pool, NULL, NULL, begin_late, l), 0);
+    while ((late_ns = __atomic_load_n(&l->late_ns, __ATOMIC_ACQUIRE)) < 0)
+        filch__cpu_relax();
+    l->least_ns = late_ns < l->least_ns ? late_ns : l->least_ns;
+}
+
+/* Keeps its worker until the other one has begun, too. */
+static void meet(void *met)
+{
+    __atomic_fetch_add((uint32_t *)met, 1, __ATOMIC_ACQ_REL);
+    while (__atomic_load_n((uint32_t *)met, __ATOMIC_ACQUIRE) < 2)
+        filch__cpu_relax();
+}
+
+static void spawn_two(struct filch_scope *scope, void *met)
+{
+    xt_expect_equal(filch_scope_spawn(scope, meet, met), 0);
+    xt_expect_equal(filch_scope_spawn(scope, meet, met), 0);
+}
+
+static void spawn_after_tiny(void *argument)
+{
+    struct late *l = argument;
+    for (int i = 0; i < ROUNDS; i++) {
+        run_tiny(1);
+        spawn_lone(l);
+        run_tiny(1);
+        l->met = 0;
+        xt_expect_equal(filch_scope_run(spawn_two, &l->met), 0);
+    }
+}
+
+/* Who has just stolen in vain sleeps for a moment, and others count on him: but no longer. */
+xt_define(tasks_that_last_are_stolen_although_those_before_were_not_worth_it)
+{
+    struct late l = {.pool = create(&(struct filch_pool_config){.workers = 2}),
+                     .least_ns = INT64_MAX};
+    assert_int_equal(filch_pool_install(l.pool, spawn_after_tiny, &l), 0);
+    if (!xt_is_emulated())
+        assert_true(l.least_ns < FILCH_MS); /* the others may be those of a busy machine */
+    assert_int_equal(filch_pool_destroy(l.pool), 0);
+}
+
 /* --- names --- */
 
 xt_define(the_name_is_copied_and_stays_whole)
@@ -340,6 +440,8 @@ int main(void)
         xt_test(steals_sleeps_and_wakes_are_counted),
         xt_test(a_task_that_is_joined_at_once_is_left_to_its_owner),
         xt_test(a_lone_task_is_not_passed_over_for_others_that_come_and_go),
+        xt_test(tasks_that_are_not_worth_stealing_are_left_to_their_owner),
+        xt_test(tasks_that_last_are_stolen_although_those_before_were_not_worth_it),
         xt_test(the_name_is_copied_and_stays_whole),
         xt_test(workers_run_where_they_are_planned),
         xt_test(a_pool_whose_workers_cannot_be_bound_works),
