@@ -259,7 +259,7 @@ static FILCH_ALWAYS_INLINE int run_own(struct worker *w, struct filch_task *task
 FILCH_WAKE_PATH static __attribute__((noinline)) int
 join_beside_own(struct filch_task *handle, struct filch_panic **panic, struct worker *w)
 {
-    struct tally *tally;
+    struct tally *tally = NULL; /* as in filch__park */
     struct filch_task *task = take_own(w, handle, &tally);
     if (FILCH_LIKELY(task != NULL))
         return run_own(w, task, handle, tally, panic);

@@ -71,7 +71,7 @@ static FILCH_ALWAYS_INLINE bool filch__park_once(struct waiter *w, int64_t deadl
  * Ordering: acquires what the unpark released (PK_woken). */
 static FILCH_ALWAYS_INLINE int filch__park(struct waiter *w, int64_t deadline_ns)
 {
-    int error;
+    int error = 0; /* for gcc at -Og, which does not see that it is set where it is used */
     return FILCH_LIKELY(filch__park_once(w, deadline_ns, &error))
                ? 0
                : filch__park_on(w, deadline_ns, error);

@@ -75,7 +75,7 @@ int filch__queue_wait(uint64_t *at, int64_t deadline, void **queue, uint64_t (*u
     FILCH_STORE_RELAXED(&w->home, at); /* under the queue */
     filch__queue_append(queue, w);
     filch__queue_leave_waiting(at);
-    int error;
+    int error = 0; /* as in filch__park */
     if (FILCH_UNLIKELY(!filch__park_once(&w->waiter, deadline, &error)))
         return wait_on(&wait, error);
     return filch__back();
