@@ -377,7 +377,7 @@ static void work(void *argument)
         struct strand *next = take_strand(w);
         if (next != NULL) {
             run->item.fn = NULL; /* what returns then is no task */
-            call = filch__strand_leaves_loop(w, next, &kept);
+            filch__strand_leaves_loop(w, next, &kept, &call);
         } else if (take_own(w, run)) {
             if (!item_begins(w, run, &call)) {
                 filch__worker_ends(s->worker, run->item.tally); /* as in filch__worker_run */
