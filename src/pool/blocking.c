@@ -3,6 +3,7 @@
 
 #include "pool.h"
 #include "process.h"
+#include "strand.h"
 
 #include "base/check.h"
 #include "panic/panic.h"
@@ -24,6 +25,19 @@ int filch__blocking_init(struct blocking *b, size_t max)
     return 0;
 }
 
+void filch__pool_join_thread(struct filch_thread *thread)
+{
+    struct worker *w = filch__worker;
+    struct level level;
+    filch__level_init(&level, NULL, NULL); /* of nothing that could be cancelled */
+    if (w != NULL)
+        filch__level_enter(w, &level);
+    int error = filch_thread_join(thread, NULL, NULL);
+    if (w != NULL)
+        filch__level_leave(filch__worker); /* it may have migrated */
+    FILCH_CHECK(error == 0, "a thread of a pool could not be joined");
+}
+
 void filch__blocking_destroy(struct blocking *b)
 {
     if (b->spares == NULL)
@@ -31,7 +45,7 @@ void filch__blocking_destroy(struct blocking *b)
     FILCH_DCHECK(b->threads == 0 && b->first == NULL);
     for (size_t i = 0; i < b->max; i++) {
         if (b->spares[i].is_used)
-            filch__worker_join_thread(b->spares[i].thread);
+            filch__pool_join_thread(b->spares[i].thread);
     }
     filch__os->free(b->spares);
 }
@@ -267,7 +281,7 @@ static bool start(struct filch_pool *pool, struct spare *s, struct filch_thread 
     struct blocking *b = &pool->blocking;
     struct filch_thread *thread;
     if (before != NULL)
-        filch__worker_join_thread(before);
+        filch__pool_join_thread(before);
     s->pool = pool;
     s->call = call;
     /* The pool does not end before us. */

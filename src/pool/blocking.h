@@ -74,4 +74,8 @@ void filch__blocking_stop(struct blocking *b);
 /* Joins the threads, which have ended, and frees their room. Does nothing to what is all zero. */
 void filch__blocking_destroy(struct blocking *b);
 
+/* Waits for the end of a thread of the pool, which is near: not even a cancelled task leaves it.
+ * Blocks: yes; a task suspends. Panics: never. */
+void filch__pool_join_thread(struct filch_thread *thread);
+
 #endif

@@ -59,7 +59,7 @@ static const struct waiter_ops all_done_ops = {.wake = tally_is_zero};
 static void join_workers(struct filch_pool *pool, size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        filch__worker_join_thread(pool->places[i]->thread);
+        filch__pool_join_thread(pool->places[i]->thread);
 }
 
 static int start_worker(struct filch_pool *pool, size_t index)

@@ -69,14 +69,15 @@ static FILCH_ALWAYS_INLINE void filch__strand_switch_here(struct worker *w, stru
 
 /* The same for a strand that stands in the loop, in two parts, with the call in between. There is nothing to keep but
  * what unwinds below the loop, a guest's: what it begins next, it begins with the worker's own modes. */
-static FILCH_ALWAYS_INLINE struct fiber_call
-filch__strand_leaves_loop(struct worker *w, struct strand *next, struct panic_state *kept)
+static FILCH_ALWAYS_INLINE void filch__strand_leaves_loop(struct worker *w, struct strand *next,
+                                                          struct panic_state *kept,
+                                                          struct fiber_call *call)
 {
     struct strand *from = w->strand;
     if (FILCH_UNLIKELY(w->is_guest))
         *kept = filch__panic_leave_stack();
     filch__strand_change(w, next);
-    return filch__fiber_leaving(&from->fiber, &next->fiber);
+    filch__fiber_leaving(&from->fiber, &next->fiber, call);
 }
 
 static FILCH_ALWAYS_INLINE void filch__strand_is_back_in_loop(struct strand *s,

@@ -40,7 +40,8 @@ FILCH_WAKE_PATH void filch__task_end(struct filch_task *task, int result)
         free_task(task);
 }
 
-int filch__task_drop(struct filch_task *task)
+/* The task has been cancelled before it began. Returns its result. */
+static FILCH_COLD int drop(struct filch_task *task)
 {
     if (task->drop != NULL)
         filch__worker_drop(task->drop, task->arg);
@@ -49,14 +50,14 @@ int filch__task_drop(struct filch_task *task)
 
 void filch__task_cancel_item(void *argument)
 {
-    filch__task_end(argument, filch__task_drop(argument));
+    filch__task_end(argument, drop(argument));
 }
 
 /* Runs the function of the task, unless it has been cancelled. Returns the task's result. */
 static FILCH_ALWAYS_INLINE int run_function(struct worker *w, struct filch_task *task)
 {
     if (FILCH_UNLIKELY(filch__cancel_look(&task->cancel) != 0))
-        return filch__task_drop(task);
+        return drop(task);
     struct strand *s = w->strand;
     struct filch_task *outer = s->task;
     const struct filch__slot *forked = filch__forks_level();

@@ -53,9 +53,6 @@ struct task_item filch__task_item(struct filch_task *task, struct tally *tally);
 /* What items of tasks have as their function, but for those that may migrate where not all may. */
 void filch__task_run(void *task);
 
-/* The task has been cancelled before it began. Returns its result. */
-FILCH_COLD int filch__task_drop(struct filch_task *task);
-
 /* The task has ended, or been dropped: whoever waits for it goes on. */
 void filch__task_end(struct filch_task *task, int result);
 
@@ -81,23 +78,16 @@ static FILCH_ALWAYS_INLINE void filch__task_leaves_loop(const struct task_run *r
 
 /* The loop is about to call the function of run->item, a task with a handle. The loop's boundary and level are the
  * task's as well. So between the loop and the function of the task there is no frame that a task which has waited
- * would have to return through.
- *   call  what to call                                                                      [out]
- * Returns false: the task has been cancelled, and is over. */
-static FILCH_ALWAYS_INLINE bool
-filch__task_begins_in_loop(const struct task_run *run, struct strand *s, struct fiber_call *call)
+ * would have to return through. Returns what to call. */
+static FILCH_ALWAYS_INLINE struct fiber_call filch__task_begins_in_loop(const struct task_run *run,
+                                                                        struct strand *s)
 {
     struct filch_task *task = run->item.arg;
-    if (FILCH_UNLIKELY(filch__cancel_look(&task->cancel) != 0)) {
-        filch__task_end(task, filch__task_drop(task));
-        return false;
-    }
     struct level *level = &run->loop->level;
     level->item = NULL;
     level->cancel = &task->cancel;
     s->task = task;
-    *call = (struct fiber_call){task->fn, task->arg};
-    return true;
+    return (struct fiber_call){task->fn, task->arg};
 }
 
 /* Its function has returned. The task is found again: registers that kept it would be saved for all tasks. */

@@ -14,13 +14,7 @@
 #include "base/section.h"
 #include "panic/panic.h"
 
-#include <filch/thread.h>
-
-enum {
-    YIELD_RESUME_BELOW = 64,
-    /* About as many as go on before the next look: the others stay where they are cheap to keep in order. */
-    FIRED_AT_ONCE = 16,
-};
+enum { YIELD_RESUME_BELOW = 64 };
 
 __thread struct worker *filch__worker __attribute__((tls_model("initial-exec")));
 
@@ -108,6 +102,14 @@ static FILCH_COLD void drop_task(const struct task_item *item)
         filch__worker_drop(item->drop, item->arg);
 }
 
+/* What can cancel a task before it begins; NULL: nothing. One with a handle is within its tally. */
+static FILCH_ALWAYS_INLINE struct cancel *cancel_of(const struct task_item *item)
+{
+    if (item->fn == filch__task_run)
+        return &((struct filch_task *)item->arg)->cancel;
+    return item->tally != NULL ? &item->tally->cancel : NULL;
+}
+
 /* A task has been taken, from wherever.
  *   call  what to call for it                                                               [out]
  * Returns false: it has been cancelled, and is over but for its count. */
@@ -115,18 +117,18 @@ static FILCH_ALWAYS_INLINE bool item_begins(struct worker *w, struct task_run *r
                                             struct fiber_call *call)
 {
     const struct task_item *item = &run->item;
-    struct tally *tally = item->tally;
     struct strand *s = w->strand;
     FILCH_DCHECK(s->level == &run->loop->level && s->level->item == item);
-    filch__worker_begins(w, tally);
+    filch__worker_begins(w, item->tally);
     if (FILCH_UNLIKELY(FILCH_LOAD_RELAXED(&filch__cancel_is_used) != 0) /* a hint */ &&
-        tally != NULL && filch__cancel_find(&tally->cancel) != 0) {
+        filch__cancel_find(cancel_of(item)) != 0) {
         drop_task(item);
         return false;
     }
     if (item->fn == filch__task_run)
-        return filch__task_begins_in_loop(run, s, call);
-    *call = (struct fiber_call){item->fn, item->arg};
+        *call = filch__task_begins_in_loop(run, s);
+    else
+        *call = (struct fiber_call){item->fn, item->arg};
     return true;
 }
 
@@ -216,49 +218,6 @@ bool filch__worker_pop_slot(struct worker *w, const struct filch__slot *slot)
 
 /* --- the loop --- */
 
-void filch__worker_end_wait(struct worker *w, struct waiter *waiter)
-{
-    struct strand *s = waiter->sleeper;
-    if (waiter == &w->roam.due_waiter) {
-        filch__roam_fire(w);
-        return;
-    }
-    if (s->may_migrate) {
-        if (!filch__roam_end(waiter))
-            return; /* whoever has woken it sees to it that it goes on */
-    } else {
-        if (FILCH_LOAD_RELAXED(&waiter->state) /* owner */ != WAITER_PARKED)
-            return;                                        /* it is ready already */
-        FILCH_STORE_RELAXED(&waiter->state, WAITER_EMPTY); /* owner */
-    }
-    /* To the front: it is late already. Nobody else adds it, its state says so. */
-    filch__strand_ready_late(w, s);
-}
-
-static FILCH_COLD void fire_timers(struct worker *w)
-{
-    struct waiter *due[FIRED_AT_ONCE];
-    size_t count = 0;
-    struct timer *timer;
-    int64_t now_ns = filch__os->now_ns();
-    while (count < FIRED_AT_ONCE && (timer = filch__timer_due(&w->timers, now_ns)) != NULL) {
-        due[count++] = timer->waiter;
-        __builtin_prefetch(timer->waiter);
-    }
-    size_t fetched = 0;
-    while (fetched < count)
-        __builtin_prefetch(due[fetched++]->sleeper, 1);
-    size_t fired = 0;
-    while (fired < count)
-        filch__worker_end_wait(w, due[fired++]);
-}
-
-void filch__worker_fire_timers(struct worker *w)
-{
-    if (filch__timer_may_have(&w->timers))
-        fire_timers(w);
-}
-
 /* A strand that can go on; NULL: none. */
 static struct strand *next_strand(struct worker *w)
 {
@@ -278,9 +237,9 @@ static struct strand *next_strand(struct worker *w)
 /* Whether next_strand is worth a call. Looked at before every task. */
 static FILCH_ALWAYS_INLINE bool may_resume(struct worker *w)
 {
-    bool is_short = filch__deque_size(&w->deque) < YIELD_RESUME_BELOW;
     return FILCH_LOAD_RELAXED(&w->woken) != NULL /* a look */ || w->ready != NULL ||
-           w->leaving != NULL || (w->yielded != NULL && is_short);
+           w->leaving != NULL ||
+           (w->yielded != NULL && filch__deque_size(&w->deque) < YIELD_RESUME_BELOW);
 }
 
 /* Looks for a strand that waits no longer, to go on with it. Returns NULL: none is to go on now. */
@@ -418,7 +377,7 @@ static void work(void *argument)
         struct strand *next = take_strand(w);
         if (next != NULL) {
             run->item.fn = NULL; /* what returns then is no task */
-            call = filch__strand_leaves_loop(w, next, &kept);
+            filch__strand_leaves_loop(w, next, &kept, &call);
         } else if (take_own(w, run)) {
             if (!item_begins(w, run, &call)) {
                 filch__worker_ends(s->worker, run->item.tally); /* as in filch__worker_run */
@@ -435,19 +394,6 @@ static void work(void *argument)
         else
             filch__strand_is_back_in_loop(s, &kept);
     }
-}
-
-void filch__worker_join_thread(struct filch_thread *thread)
-{
-    struct worker *w = filch__worker;
-    struct level level;
-    filch__level_init(&level, NULL, NULL); /* of nothing that could be cancelled */
-    if (w != NULL)
-        filch__level_enter(w, &level);
-    int error = filch_thread_join(thread, NULL, NULL);
-    if (w != NULL)
-        filch__level_leave(filch__worker); /* it may have migrated */
-    FILCH_CHECK(error == 0, "a thread of a pool could not be joined");
 }
 
 void filch__work(struct worker *w)

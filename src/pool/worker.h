@@ -223,10 +223,6 @@ void filch__worker_run(struct worker *w, struct task_run *run);
  * the loop called again. One boundary serves all of them, so a task costs none. */
 void filch__worker_run_loop(void (*loop)(void *run), struct task_run *run);
 
-/* Waits for the end of a thread of the pool, which is near: not even a cancelled task leaves it.
- * Blocks: yes; a task suspends. Panics: never. */
-void filch__worker_join_thread(struct filch_thread *thread);
-
 /* Calls the drop function of a task, which must not panic. */
 void filch__worker_drop(void (*drop)(void *), void *arg);
 

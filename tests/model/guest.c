@@ -39,7 +39,7 @@ uint64_t filch__self_get(void)
 
 static uint32_t worker_has_ended;
 
-void filch__worker_join_thread(struct filch_thread *thread)
+void filch__pool_join_thread(struct filch_thread *thread)
 {
     (void)thread;
     while (__atomic_load_n(&worker_has_ended, __ATOMIC_ACQUIRE) == 0) {

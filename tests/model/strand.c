@@ -31,6 +31,7 @@
 #include "pool/strand.c"
 #include "pool/tally.c"
 #include "pool/timer.c"
+#include "pool/wait.c"
 
 /* --- fibers --- */
 

@@ -105,14 +105,16 @@ static FILCH_ALWAYS_INLINE void filch__fiber_call(struct fiber *from, struct fib
     filch__context_call(call.fn, call.arg, &from->context);
 }
 
-/* The call by which `from` goes on with `to`; nothing else is to be called in between. */
-static FILCH_ALWAYS_INLINE struct fiber_call filch__fiber_leaving(struct fiber *from,
-                                                                  struct fiber *to)
+/* The call by which `from` goes on with `to`; nothing else is to be called in between.
+ *   call  what to call                                                                      [out] */
+static FILCH_ALWAYS_INLINE void filch__fiber_leaving(struct fiber *from, struct fiber *to,
+                                                     struct fiber_call *call)
 {
     FILCH_DCHECK(from != to);
     FILCH_DCHECK(!to->ended);
     filch__annotate_leaves(&from->annotation, &to->annotation);
-    return (struct fiber_call){FILCH_CONTEXT_LEAVE, to->context};
+    call->fn = FILCH_CONTEXT_LEAVE;
+    call->arg = to->context;
 }
 
 /* Such a call has returned. */

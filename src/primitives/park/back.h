@@ -15,6 +15,9 @@
  * optimisation, it returns 0 all the same. Clang (14) makes it one wherever a variable of the frame has a scope of
  * its own, and then a return is guessed wrong that was right before: there it is nothing. On the way of a call
  * that has not waited it would leave an entry too many: each return of those around it would be predicted wrongly.
+ *
+ * Shadow stacks and landing pads (Intel CET) do not know these jumps: the object carries no mark of them, as those
+ * that switch stacks (the pool's fiber/context.h), and so the linker leaves both off.
  */
 #ifndef FILCH_PARK_BACK_H
 #define FILCH_PARK_BACK_H
