@@ -29,7 +29,9 @@ FILCH_EXTERN_C_BEGIN
 struct filch_pool;
 
 /* Where workers run. The environment variable FILCH_BIND (`cores` or `none`) replaces
- * FILCH_BIND_DEFAULT. */
+ * FILCH_BIND_DEFAULT. A worker that is tied to a core leaves it for 10 ms at a time at most: where another program has
+ * taken that core, and somebody who waits for a half of the worker's lends it his own; what the worker starts meanwhile,
+ * threads or processes, inherits that one. A worker that the program has bound otherwise stays where it is. */
 enum filch_bind {
     FILCH_BIND_DEFAULT, /* one worker per core where the pool covers all that the process may use */
     FILCH_BIND_CORES,   /* one worker per core, or with more workers per hardware thread, wherever

@@ -245,6 +245,18 @@ int filch__topology_bind(const struct placement *place, const struct filch_threa
     return error;
 }
 
+bool filch__topology_is_bound(const struct placement *place, const struct filch_thread *thread)
+{
+    unsigned long few[BIND_FEW_WORDS] = {0};
+    struct cpu_set set = {.word_count = BIND_FEW_WORDS, .words = few};
+    if (!place->is_pinned || filch__thread_read_binding(thread, few, sizeof few) != 0)
+        return false;
+    size_t within = 0; /* not all of them, where one has been switched off */
+    for (uint32_t i = 0; i < place->pu_count; i++)
+        within += filch__cpu_set_has(&set, place->topology->pus[place->first_pu + i].os_index);
+    return within > 0 && within == filch__cpu_set_count(&set);
+}
+
 /* Appends "0-3,8" and the like. */
 static void append_ranges(struct text *text, const struct cpu_set *set)
 {

@@ -159,6 +159,10 @@ unsigned filch__topology_distance(const struct placement *a, const struct placem
 FILCH_NODISCARD int filch__topology_bind(const struct placement *place,
                                          const struct filch_thread *thread);
 
+/* Whether a thread is tied to nothing but PUs of a place where it may be pinned; as filch__topology_bind leaves it, if nobody
+ * else has bound it since. False where that cannot be told, and on machines of more than 1024 PUs. */
+bool filch__topology_is_bound(const struct placement *place, const struct filch_thread *thread);
+
 static inline int filch__topology_bind_self(const struct placement *place)
 {
     return filch__topology_bind(place, NULL);

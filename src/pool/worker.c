@@ -340,13 +340,12 @@ FILCH_WAKE_PATH static __attribute__((noinline)) void look_for_work(struct worke
             return;
         filch__idle_search_begin(w);
     }
-    struct loan loan = {NULL, FILCH_FOREVER};
+    struct loan loan = {.to = NULL, .deadline_ns = FILCH_FOREVER};
     if (w->awaited_halves > 0)
         loan = filch__lend(w);
     filch__idle_sleep(w, loan.deadline_ns);
-    if (loan.to != NULL)
-        filch__lend_end(
-            &loan); /* asked here: its code lies on another page than that of a wake-up */
+    if (loan.to != NULL) /* asked here: its code lies on another page than that of a wake-up */
+        filch__lend_end(&loan);
     filch__worker_fire_timers(w); /* one of them may have ended the sleep, or is late */
     if (w->gift.fn != NULL)
         take_gift(w, run);

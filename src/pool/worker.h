@@ -159,6 +159,8 @@ struct worker {
         *last;        /* a guest's: its call ends with the sync of this slot; NULL: not so */
     uint64_t spawned; /* tasks spawned on scopes, for the bound on their number */
     struct filch_thread *thread; /* const; NULL for a guest */
+    FILCH_SHARED(int64_t)
+    idle_ran_ns; /* its processor time at a loan that it did not use; lenders write */
     struct loop_memory loops[LOOP_MEMORY_ENTRIES];
     struct worker_stats stats;
 };

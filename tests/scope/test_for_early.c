@@ -341,6 +341,29 @@ static void fork_here(struct call *call)
     call->index = FILCH_NOT_A_WORKER;
 }
 
+static void end_thread(struct call *call)
+{
+    (void)call;
+    pthread_exit(NULL);
+}
+
+static void *run_ending(void *call)
+{
+    run_early(call); /* does not return */
+    return call;
+}
+
+xt_define(the_first_iteration_may_end_its_thread)
+{
+    struct call call = {.first = end_thread};
+    pthread_t caller;
+    void *result = &call;
+    assert_int_equal(pthread_create(&caller, NULL, run_ending, &call), 0);
+    assert_int_equal(pthread_join(caller, &result), 0);
+    assert_true(result == NULL && call.was_outside);
+    assert_int_equal(FILCH_LOAD_RELAXED(&call.place->is_taken), 0); /* nobody else is here */
+}
+
 /* The child does what is left alone, as one that a later iteration forks. */
 xt_define(the_first_iteration_may_fork_a_process)
 {
@@ -490,6 +513,7 @@ int main(void)
         xt_test(the_place_is_held_between_what_is_nested),
         xt_test(the_first_iteration_may_wait),
         xt_test(the_first_iteration_may_panic),
+        xt_test(the_first_iteration_may_end_its_thread),
         xt_test(the_first_iteration_may_fork_a_process),
         xt_test(a_loop_that_finds_everybody_asleep_begins_early_next_time),
         xt_test(a_loop_with_dear_iterations_does_not),

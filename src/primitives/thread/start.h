@@ -24,6 +24,12 @@ FILCH_NODISCARD int filch__thread_start(struct filch_thread **thread,
 FILCH_NODISCARD int filch__thread_bind(const struct filch_thread *thread, const void *set,
                                        size_t set_bytes);
 
+/* Reads where such a thread may run.
+ *   set   of unsigned longs, which are 0; at least as large as the kernel's own                  [out]
+ * Returns 0; what sched_getaffinity(2) answers. Blocks: never. Panics: never. */
+FILCH_NODISCARD int filch__thread_read_binding(const struct filch_thread *thread, void *set,
+                                               size_t set_bytes);
+
 /* CPU time that such a thread has used, up to this moment, in ns; 0: the system does not say. Blocks: never.
  * Panics: never. */
 int64_t filch__thread_ran_ns(const struct filch_thread *thread);

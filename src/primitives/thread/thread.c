@@ -232,6 +232,11 @@ int filch__thread_bind(const struct filch_thread *thread, const void *set, size_
     return pthread_setaffinity_np(filch__thread_of(thread)->os_thread, set_bytes, set);
 }
 
+int filch__thread_read_binding(const struct filch_thread *thread, void *set, size_t set_bytes)
+{
+    return pthread_getaffinity_np(filch__thread_of(thread)->os_thread, set_bytes, set);
+}
+
 int64_t filch__thread_ran_ns(const struct filch_thread *thread)
 {
     return filch__os->thread_ran_ns(filch__thread_of(thread)->os_thread);
