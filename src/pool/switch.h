@@ -67,14 +67,21 @@ static FILCH_ALWAYS_INLINE void filch__strand_switch_here(struct worker *w, stru
     filch__strand_goes_on(w, &kept);
 }
 
-/* The same for a strand that stands in the loop, in two parts, with the call in between. There is nothing to keep but
- * what unwinds below the loop, a guest's: what it begins next, it begins with the worker's own modes. */
+/* Whether a strand in the loop has anything to keep: what unwinds below the loop, which is a guest's; and where a stack
+ * does not tell its boundaries, the loop's own. */
+static FILCH_ALWAYS_INLINE bool filch__strand_keeps_in_loop(const struct worker *w)
+{
+    return FILCH_BOUNDARY_PORTABLE || FILCH_UNLIKELY(w->is_guest);
+}
+
+/* The same for a strand that stands in the loop, in two parts, with the call in between. What it begins next, it begins
+ * with the worker's own modes. */
 static FILCH_ALWAYS_INLINE void filch__strand_leaves_loop(struct worker *w, struct strand *next,
                                                           struct panic_state *kept,
                                                           struct fiber_call *call)
 {
     struct strand *from = w->strand;
-    if (FILCH_UNLIKELY(w->is_guest))
+    if (filch__strand_keeps_in_loop(w))
         *kept = filch__panic_leave_stack();
     filch__strand_change(w, next);
     filch__fiber_leaving(&from->fiber, &next->fiber, call);
@@ -85,7 +92,7 @@ static FILCH_ALWAYS_INLINE void filch__strand_is_back_in_loop(struct strand *s,
 {
     struct worker *w = s->worker;
     filch__fiber_is_back(&s->fiber);
-    if (FILCH_UNLIKELY(w->is_guest))
+    if (filch__strand_keeps_in_loop(w))
         filch__panic_enter_stack(kept);
     filch__ambient_restore(&w->ambient, w->error_number);
     filch__roam_settle(w);
