@@ -71,7 +71,7 @@ static FILCH_ALWAYS_INLINE void filch__strand_switch_here(struct worker *w, stru
  * does not tell its boundaries, the loop's own. */
 static FILCH_ALWAYS_INLINE bool filch__strand_keeps_in_loop(const struct worker *w)
 {
-    return FILCH_BOUNDARY_PORTABLE || FILCH_UNLIKELY(w->is_guest);
+    return FILCH_BOUNDARY_PORTABLE || w->is_guest;
 }
 
 /* The same for a strand that stands in the loop, in two parts, with the call in between. What it begins next, it begins
@@ -81,7 +81,7 @@ static FILCH_ALWAYS_INLINE void filch__strand_leaves_loop(struct worker *w, stru
                                                           struct fiber_call *call)
 {
     struct strand *from = w->strand;
-    if (filch__strand_keeps_in_loop(w))
+    if (FILCH_UNLIKELY(filch__strand_keeps_in_loop(w)))
         *kept = filch__panic_leave_stack();
     filch__strand_change(w, next);
     filch__fiber_leaving(&from->fiber, &next->fiber, call);
@@ -92,7 +92,7 @@ static FILCH_ALWAYS_INLINE void filch__strand_is_back_in_loop(struct strand *s,
 {
     struct worker *w = s->worker;
     filch__fiber_is_back(&s->fiber);
-    if (filch__strand_keeps_in_loop(w))
+    if (FILCH_UNLIKELY(filch__strand_keeps_in_loop(w)))
         filch__panic_enter_stack(kept);
     filch__ambient_restore(&w->ambient, w->error_number);
     filch__roam_settle(w);
