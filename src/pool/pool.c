@@ -351,20 +351,14 @@ size_t filch_pool_places(struct filch_pool *pool)
     return filch__pool_resolve(&pool) == 0 ? pool->width + pool->guest_count : 0;
 }
 
-/* The worker that the calling thread is, or whose place it holds; NULL outside. */
-static FILCH_ALWAYS_INLINE const struct worker *here(void)
-{
-    return FILCH_LIKELY(filch__worker != NULL) ? filch__worker : filch__outsider.held;
-}
-
 struct filch_pool *filch_pool_current(void)
 {
-    const struct worker *w = here();
+    const struct worker *w = filch__guest_here();
     return w == NULL ? NULL : w->pool;
 }
 
 size_t filch_worker_index(void)
 {
-    const struct worker *w = here();
+    const struct worker *w = filch__guest_here();
     return w == NULL ? FILCH_NOT_A_WORKER : w->index;
 }

@@ -109,6 +109,12 @@ static FILCH_ALWAYS_INLINE bool filch__guest_hold(struct worker *place)
     return true;
 }
 
+/* The worker that the calling thread is, or whose place it holds; NULL outside. */
+static FILCH_ALWAYS_INLINE const struct worker *filch__guest_here(void)
+{
+    return FILCH_LIKELY(filch__worker != NULL) ? filch__worker : filch__outsider.held;
+}
+
 /* Whether the thread holds the place still. A child that has been forked meanwhile holds nothing. */
 static FILCH_ALWAYS_INLINE bool filch__guest_holds(const struct worker *place)
 {

@@ -203,7 +203,7 @@ FILCH_WAKE_PATH int filch_pool_install(struct filch_pool *pool, void (*fn)(void 
     int error = filch__pool_resolve(&pool);
     if (error != 0)
         return error;
-    const struct worker *here = filch__worker != NULL ? filch__worker : filch__outsider.held;
+    const struct worker *here = filch__guest_here();
     if (here != NULL && here->pool == pool) {
         fn(arg);
         return 0;
